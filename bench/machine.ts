@@ -1,0 +1,33 @@
+import { execFileSync } from "node:child_process";
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { toolVersion } from "../server/src/domain/tool-version.ts";
+
+/** What the numbers were measured on, and of which sources. */
+export function describeMachine() {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.version,
+    compilecache: toolVersion,
+    commit: commit(),
+  };
+}
+export type Machine = ReturnType<typeof describeMachine>;
+
+/** The commit of the sources, with a plus behind it where they were changed since. */
+function commit(): string {
+  const git = (...args: string[]) =>
+    execFileSync("git", args, {
+      cwd: import.meta.dirname,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  try {
+    const changed = git("status", "--porcelain", "--untracked-files=no") !== "";
+    return git("rev-parse", "--short", "HEAD") + (changed ? "+" : "");
+  } catch {
+    return "unknown";
+  }
+}

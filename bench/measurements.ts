@@ -1,0 +1,39 @@
+import { median } from "./statistics.ts";
+import type { Metric, Series, Values } from "./suite.ts";
+
+/** Gathers what rounds measure, by name. */
+export class Measurements {
+  readonly #series = new Map<string, { [M in Metric]?: number[] }>();
+
+  add(name: string, values: Values): void {
+    const series = this.#series.get(name) ?? {};
+    this.#series.set(name, series);
+    for (const [metric, value] of Object.entries(values) as [Metric, number][])
+      series[metric] = [...(series[metric] ?? []), value];
+  }
+
+  /** Median of a metric; NaN if it was not measured. */
+  median(name: string, metric: Metric): number {
+    return median(this.#series.get(name)?.[metric] ?? []);
+  }
+
+  /** Median of one thing by the median of another; NaN if either was not measured. */
+  ratio(name: string, base: string, metric: Metric = "wallS"): number {
+    return this.median(name, metric) / this.median(base, metric);
+  }
+
+  /** All series, `first` ahead of the others; `ratiosOf` says what is shown beside each. */
+  toSeries(
+    options: {
+      first?: readonly string[];
+      ratiosOf?: (name: string) => Record<string, number>;
+    } = {},
+  ): Series[] {
+    const { first = [], ratiosOf = () => ({}) } = options;
+    const names = new Set([...first, ...this.#series.keys()]);
+    return [...names].flatMap((name) => {
+      const values = this.#series.get(name);
+      return values ? [{ name, values, ratios: ratiosOf(name) }] : [];
+    });
+  }
+}

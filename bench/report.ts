@@ -1,0 +1,92 @@
+import { describeMachine } from "./machine.ts";
+import { summarize } from "./statistics.ts";
+import type { Series, SuiteResult, Target } from "./suite.ts";
+import { type Metric, metrics } from "./suite.ts";
+
+/** A suite's results with where they come from: what goes into its JSON file. */
+export interface Report extends SuiteResult {
+  readonly suite: string;
+  /** How to run it again. */
+  readonly command: string;
+  readonly rounds: number;
+  /** When it ended, ISO 8601. */
+  readonly at: string;
+  readonly machine: ReturnType<typeof describeMachine>;
+}
+
+export function createReport(
+  suite: string,
+  command: string,
+  rounds: number,
+  result: SuiteResult,
+): Report {
+  return {
+    suite,
+    command,
+    rounds,
+    at: new Date().toISOString(),
+    machine: describeMachine(),
+    ...result,
+  };
+}
+
+/** The report as people read it. */
+export function toMarkdown(report: Report): string {
+  const { suite, command, rounds, at, machine, subject, series, targets, notes } = report;
+  const memory = `${Math.round(machine.memoryBytes / 1024 ** 3)} GiB`;
+  return [
+    `### ${suite}`,
+    `\`${command}\`: ${subject}. ${rounds === 1 ? "One round" : `Medians of ${rounds} rounds (least to most)`}.`,
+    `${at.slice(0, 10)}, commit ${machine.commit}, Node ${machine.node}, ${machine.cores} cores (${machine.cpu}), ${memory}, Linux ${machine.kernel}.`,
+    seriesTable(series),
+    ...(targets.length > 0 ? [targetTable(targets)] : []),
+    ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join("\n")] : []),
+  ].join("\n\n");
+}
+
+function seriesTable(series: readonly Series[]): string {
+  const shown = (Object.keys(metrics) as Metric[]).filter((metric) =>
+    series.some(({ values }) => values[metric]),
+  );
+  const ratios = [...new Set(series.flatMap(({ ratios }) => Object.keys(ratios)))].filter((name) =>
+    series.some(({ ratios }) => Number.isFinite(ratios[name])),
+  );
+  return table(
+    ["", ...shown.map((metric) => metrics[metric].title), ...ratios],
+    series.map(({ name, values, ratios: own }) => [
+      name,
+      ...shown.map((metric) => cell(values[metric], metrics[metric].digits)),
+      ...ratios.map((ratio) => number(own[ratio], 2)),
+    ]),
+  );
+}
+
+function cell(values: readonly number[] | undefined, digits: number): string {
+  if (!values) return "";
+  const { median, min, max } = summarize(values);
+  const [middle, least, most] = [median, min, max].map((value) => value.toFixed(digits));
+  return least === most ? `${middle}` : `${middle} (${least}–${most})`;
+}
+
+function number(value: number | undefined, digits: number): string {
+  return value === undefined || !Number.isFinite(value) ? "" : value.toFixed(digits);
+}
+
+function targetTable(targets: readonly Target[]): string {
+  return table(
+    ["target", "measured", "at least", "aim", ""],
+    targets.map(({ what, measured, unit, atLeast, aim, better }) => {
+      const reaches = (bar: number) => (better === "higher" ? measured >= bar : measured <= bar);
+      const verdict = reaches(aim) ? "met, and the aim" : reaches(atLeast) ? "met" : "not met";
+      return Number.isFinite(measured)
+        ? [what, number(measured, 2) + unit, `${atLeast}${unit}`, `${aim}${unit}`, verdict]
+        : [what, "", `${atLeast}${unit}`, `${aim}${unit}`, "not measured"];
+    }),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const align = head.map((_, column) => (column === 0 ? "---" : "--:"));
+  return [line(head), line(align), ...rows.map(line)].join("\n");
+}

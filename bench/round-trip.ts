@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import type { DaemonCost, MeasuredDaemon } from "./daemon.ts";
+import { type Cost, timeCommand } from "./measure.ts";
+import type { Values } from "./suite.ts";
+
+const bytesPerMiB = 1024 ** 2;
+export const bytesPerMB = 1e6;
+
+/**
+ * Saves a directory, loads it into `out`, which must be absent or empty, and compares the two: what
+ * is fast and wrong does not count.
+ */
+export async function roundTrip(
+  daemon: MeasuredDaemon,
+  source: string,
+  out: string,
+): Promise<{ save: Values; load: Values }> {
+  const { archiveBytes, ...save } = await daemon.save(source);
+  const load = await daemon.load(out);
+  execFileSync("diff", ["-r", source, out]);
+  removeTree(out);
+  return {
+    save: { ...valuesOf(save), archiveMB: archiveBytes / bytesPerMB },
+    load: valuesOf(load),
+  };
+}
+
+export function valuesOf({ peakRssBytes, ...cost }: DaemonCost): Values {
+  return { ...cost, peakRssMiB: peakRssBytes / bytesPerMiB };
+}
+
+/** The floor: copies a directory to `out` and removes that again. */
+export async function plainCopy(source: string, out: string): Promise<Cost> {
+  const cost = await timeCommand("cp", ["-r", source, out]);
+  removeTree(out);
+  return cost;
+}
+
+export function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}

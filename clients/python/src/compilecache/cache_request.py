@@ -1,0 +1,55 @@
+"""What the model-facing calls say about a cache, with what they leave out filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from compilecache.current_environment import current_device, detect_environment
+from compilecache.daemon_process import ensure_daemon
+from compilecache.local_directory import LocalDir, resolve_local_directory
+
+if TYPE_CHECKING:
+    from compilecache.environment import Environment
+
+
+@dataclass(frozen=True)
+class CacheRequest:
+    """Which cache, which directory, which daemon. Made in the thread of the caller."""
+
+    namespace: str | None
+    given_environment: Environment | None
+    local_dir: str
+    given_address: str | None
+    device: int | None = field(compare=False)
+    """The current device of the caller's thread."""
+
+    def environment(self) -> Environment:
+        """Return the environment, which takes milliseconds to find.
+
+        Raises CacheValidationError where it cannot be found.
+        """
+        return self.given_environment or detect_environment(self.device)
+
+    def address(self) -> str:
+        """Return where the daemon is, which is started where there is none.
+
+        Raises CacheServiceError UNAVAILABLE.
+        """
+        return self.given_address or ensure_daemon(self.local_dir)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a call about this cache."""
+        return {"namespace": self.namespace, "local_dir": self.local_dir}
+
+
+def cache_request(
+    namespace: str | None,
+    environment: Environment | None,
+    local_dir: LocalDir | None,
+    address: str | None,
+) -> CacheRequest:
+    """Return a request as this moment, and this thread, would have it."""
+    return CacheRequest(
+        namespace, environment, resolve_local_directory(local_dir), address, current_device()
+    )

@@ -1,0 +1,224 @@
+"""A daemon of our own, for where nobody runs one: started once, shared, gone when unused.
+
+It is meant for this user alone: its socket lies in a directory that only this user can enter. All
+processes with the same settings share it; processes that ask for another store, say, get another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import socket
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from compilecache.connection import SYSTEM_SOCKET, user_socket
+from compilecache.errors import CacheServiceError
+from compilecache.local_directory import LocalDir, resolve_local_directory
+from compilecache.node import find_node
+
+_server = Path(__file__).parent / "_server" / "bin" / "compilecache.js"
+_default_idle_exit_seconds = "600"
+# A daemon answers within half a second; a machine that starts a model may be busy.
+_default_seconds_to_start = 20.0
+# What a start costs, and a daemon that cannot start would be started for ever.
+_most_starts = 3
+_first_interval_seconds = 0.5
+_longest_interval_seconds = 4.0
+_longest_answer_seconds = 2.0
+
+# Variables that the daemon goes by. Others of these names are the client's.
+_setting_prefixes = ("COMPILE_CACHE_", "AWS_")
+_client_settings = {f"COMPILE_CACHE_{name}" for name in ("ADDRESS", "NAMESPACE", "TOKEN", "NODE")}
+_other_settings = {
+    "ARCHIVE_FORMAT",
+    "B10FS_CACHE_DIR",
+    "LOCAL_WORK_DIR",
+    "MAX_CACHE_SIZE_MB",
+    "MAX_CONTENT_SIZE_MB",
+    "MAX_FILE_COUNT",
+}
+
+# Whoever gets the lock becomes the daemon, which so holds it for life; the kernel frees it then,
+# however the daemon ends. (What this says, it says in words: whoever ignores SIGCHLD learns no exit
+# codes.)
+_launcher = """
+import fcntl, os, sys
+directory, name, *command = sys.argv[1:]
+os.chdir(directory)
+lock = os.open(name + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("held")
+    sys.exit()
+log = os.open(name + ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+try:
+    os.unlink(name + ".sock")
+except FileNotFoundError:
+    pass
+if os.fork():
+    print("started")
+    sys.exit()
+os.setsid()
+os.dup2(log, 1)
+os.dup2(log, 2)
+os.set_inheritable(lock, True)
+os.chdir("/")
+os.execv(command[0], command)
+"""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a daemon's socket, lock and log lie, by a name that stands for its settings."""
+
+    directory: Path
+    name: str
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / f"{self.name}.sock"
+
+    def last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self.directory / f"{self.name}.log").read_text("utf-8", "replace").splitlines()
+            return "; ".join(lines[-3:])
+        return ""
+
+
+def ensure_daemon(
+    local_dir: LocalDir | None = None, *, timeout_seconds: float = _default_seconds_to_start
+) -> str:
+    """Return the address of a daemon for work on `local_dir`, which is started if none is there.
+
+    COMPILE_CACHE_ADDRESS, or the default socket if a daemon answers there, else a daemon of our
+    own, which may work on the local directory alone unless COMPILE_CACHE_ALLOWED_DIRS says more.
+    It ends when nobody has been connected and nothing has run for COMPILE_CACHE_IDLE_EXIT_SECONDS
+    (default 600). Raises CacheServiceError UNAVAILABLE when it cannot be started.
+    """
+    configured = os.environ.get("COMPILE_CACHE_ADDRESS")
+    if configured:
+        return configured
+    deadline = time.monotonic() + timeout_seconds
+    own_directory = user_socket().parent
+    if _answers(Path(SYSTEM_SOCKET)):
+        return f"unix:{SYSTEM_SOCKET}"
+    if _is_private(own_directory) and _answers(user_socket()):
+        return f"unix:{user_socket()}"
+    directory = resolve_local_directory(local_dir)
+    place = _Place(own_directory, _name_of_settings(directory))
+    if not (_is_private(own_directory) and _answers(place.socket)):
+        _start(place, directory, deadline)
+    return f"unix:{place.socket}"
+
+
+def _start(place: _Place, local_dir: str, deadline: float) -> None:
+    """Start the daemon, or wait for the one that another process starts, until it answers."""
+    command = _daemon_command(place.socket, local_dir)
+    _make_private(place.directory)
+    starts = 0
+    launch_interval_seconds = _first_interval_seconds
+    while True:
+        last_words = place.last_words()
+        # While another process holds the lock this does nothing; once that one is gone, it starts.
+        if _launch(place, command):
+            starts += 1
+        if starts > _most_starts:
+            raise _unavailable(f"the daemon does not start: {last_words}")
+        # All ranks of a machine may be waiting here, and launching takes the processor from Node.
+        try_again = time.monotonic() + launch_interval_seconds * (1 + random.random())
+        launch_interval_seconds = min(2 * launch_interval_seconds, _longest_interval_seconds)
+        while time.monotonic() < try_again:
+            if _answers(place.socket):
+                return
+            if time.monotonic() > deadline:
+                raise _unavailable(f"the daemon does not answer in time: {place.last_words()}")
+            time.sleep(0.02)
+
+
+def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
+    if not _server.exists():
+        raise _unavailable("this installation of compilecache holds no daemon to start")
+    idle_seconds = os.environ.get("COMPILE_CACHE_IDLE_EXIT_SECONDS") or _default_idle_exit_seconds
+    options = {
+        "--listen": f"unix:{socket_path}",
+        "--torch-cache-dir": local_dir,
+        "--idle-exit-seconds": idle_seconds,
+    }
+    flags = [word for option in options.items() for word in option]
+    return [find_node(), str(_server), "serve", *flags]
+
+
+def _launch(place: _Place, command: list[str]) -> bool:
+    """Return whether this made a new process the daemon; False where there is one already."""
+    arguments = [str(place.directory), place.name, *command]
+    try:
+        launched = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _launcher, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    except OSError as error:
+        raise _unavailable(f"Python does not start: {error}") from error
+    answer = launched.stdout.strip()
+    if answer not in ("started", "held"):
+        raise _unavailable(f"the daemon cannot be started: {launched.stderr.strip()}")
+    return answer == "started"
+
+
+def _name_of_settings(local_dir: str) -> str:
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _other_settings
+        or (name.startswith(_setting_prefixes) and name not in _client_settings)
+    }
+    if not settings.get("COMPILE_CACHE_ALLOWED_DIRS"):
+        settings["local_dir"] = local_dir
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _answers(path: Path) -> bool:
+    """Whether a server greets whoever connects; who dies or hangs does not.
+
+    The daemon's idle time starts anew with this.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_longest_answer_seconds)
+        try:
+            connection.connect(str(path))
+            return connection.recv(1) != b""
+        except OSError:
+            return False
+
+
+def _make_private(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unavailable(f"no place for the daemon's socket: {error}") from error
+    if not _is_private(directory):
+        raise _unavailable(f"{directory} is not this user's alone")
+
+
+def _is_private(directory: Path) -> bool:
+    """Whether only this user can put a socket there: /tmp is everybody's."""
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False
+    writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not writable
+
+
+def _unavailable(message: str) -> CacheServiceError:
+    return CacheServiceError("UNAVAILABLE", None, message)

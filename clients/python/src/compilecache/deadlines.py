@@ -1,0 +1,38 @@
+"""How long calls may take."""
+
+from __future__ import annotations
+
+import os
+
+from compilecache.logger import logger
+
+_load_variable = "COMPILE_CACHE_LOAD_DEADLINE_SECONDS"
+_save_variable = "COMPILE_CACHE_SAVE_DEADLINE_SECONDS"
+
+SHORT_CALL_SECONDS = 30.0
+"""Of calls that move no cache."""
+
+
+def load_deadline_seconds(asked: float | None) -> float:
+    """Return how long a load may take: `asked`, else what the variable says, else 60 s."""
+    return _deadline(asked, _load_variable, 60)
+
+
+def save_deadline_seconds(asked: float | None) -> float:
+    """Return how long a save may take: `asked`, else what the variable says, else 600 s."""
+    return _deadline(asked, _save_variable, 600)
+
+
+def _deadline(asked: float | None, variable: str, otherwise: float) -> float:
+    if asked is not None:
+        return max(asked, 0)
+    text = os.environ.get(variable, "")
+    try:
+        seconds = float(text or otherwise)
+    except ValueError:
+        seconds = 0
+    # "nan" is a number, too, and no deadline.
+    if seconds > 0:
+        return seconds
+    logger.warning("%s=%s is no number of seconds above 0; using %g", variable, text, otherwise)
+    return otherwise

@@ -1,0 +1,48 @@
+"""The directory where torch keeps its cache."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Union
+
+LocalDir = Union[str, "os.PathLike[str]"]
+
+
+def torch_cache_directory() -> str:
+    """Return the absolute path of the directory where torch keeps its cache in this process.
+
+    TORCHINDUCTOR_CACHE_DIR, else `torchinductor_<user>` in the temporary directory.
+    """
+    configured = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    if configured:
+        return os.path.abspath(configured)
+    user = re.sub(r'[\\/:*?"<>|]', "_", _user_name())
+    return str(Path(tempfile.gettempdir(), f"torchinductor_{user}").absolute())
+
+
+def resolve_local_directory(local_dir: LocalDir | None) -> str:
+    """Return the directory that a request means, as an absolute path; links stay."""
+    return os.path.abspath(local_dir) if local_dir else torch_cache_directory()
+
+
+def create_local_directory(local_dir: str) -> None:
+    """Create a directory for a load to fill, so that it belongs to this process's user.
+
+    A failure is left for the daemon to judge: it may see the path elsewhere, or be allowed what
+    we are not.
+    """
+    with contextlib.suppress(OSError):
+        Path(local_dir).mkdir(parents=True, exist_ok=True)
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    # A user without an account; torch fails there unless the variable is set.
+    except (KeyError, OSError):
+        return str(os.getuid())

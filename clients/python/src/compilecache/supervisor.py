@@ -1,0 +1,148 @@
+"""Starts processes one after the other, and passes signals on to the one that matters.
+
+It reaps whatever children there are, so that it may be the first process of a container.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_passed_on = {
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+    signal.SIGCONT,
+}
+_ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+# Python ignores these, and what it starts would, too.
+_reset = [signal.SIGPIPE, signal.SIGXFSZ]
+_from_terminal = 128
+"""`si_code` of a signal that the kernel sent to the whole foreground group."""
+
+# Container runtimes kill 10 s after SIGTERM, as a rule.
+_command_seconds_after_term = 6.5
+_seconds_after_term = 8.5
+
+
+class Supervisor:
+    """The signals of this process, and its children."""
+
+    def __init__(self) -> None:
+        """Take the signals over. This process must have one thread only."""
+        # Whoever ignores this learns no exit codes, and the parent may have.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._watched = {*_passed_on, signal.SIGCHLD}
+        self._mask_before: Iterable[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
+        self._exit_codes: dict[int, int] = {}
+        self._terminated_at: float | None = None
+        self.ended_by: int | None = None
+        """The signal that ended a helper, after which nothing new is to start."""
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Start the command that this is all about and return its process id. Raises OSError."""
+        return os.posix_spawnp(
+            command[0], list(command), environment, setsigmask=self._mask_before, setsigdef=_reset
+        )
+
+    def start_helper(self, module: str, *arguments: str) -> int:
+        """Start a module of this package; what it prints goes to stderr."""
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", module, *arguments],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 2, 1),
+            ],
+            setsigmask=self._mask_before,
+            setsigdef=_reset,
+        )
+
+    def wait_for_command(self, pid: int) -> int:
+        """Return its exit code, 128 and the number for a signal; signals are passed on to it.
+
+        After a SIGTERM it has 6.5 s.
+        """
+        while True:
+            code = self._exit_code(pid)
+            if code is not None:
+                return code
+            remaining = self._remaining(_command_seconds_after_term)
+            if remaining is not None and remaining <= 0:
+                os.kill(pid, signal.SIGKILL)
+                remaining = None
+            received = self._receive(remaining)
+            # A terminal has told the command already.
+            if received and received.si_code != _from_terminal:
+                self._send(pid, received.si_signo)
+
+    def wait_for_helper(self, pid: int, seconds: float) -> None:
+        """Wait for a helper until its time is up, or a signal says to end, then kill it."""
+        deadline = time.monotonic() + seconds
+        while self._exit_code(pid) is None:
+            remaining = deadline - time.monotonic()
+            after_term = self._remaining(_seconds_after_term)
+            if after_term is not None:
+                remaining = min(remaining, after_term)
+            if remaining <= 0:
+                self._send(pid, signal.SIGKILL)
+                remaining = 1
+            received = self._receive(remaining)
+            if received and received.si_signo in _ending:
+                self.ended_by = received.si_signo
+                self._send(pid, signal.SIGKILL)
+
+    def end_helper(self, pid: int, seconds: float) -> None:
+        """Tell a helper that nothing is to wait for, and wait until it has done what it is at."""
+        if self._exit_code(pid) is None:
+            self._send(pid, signal.SIGTERM)
+        self.wait_for_helper(pid, seconds)
+
+    def seconds_left(self) -> float | None:
+        """Return how long this process may go on after a SIGTERM; None where there was none."""
+        return self._remaining(_seconds_after_term)
+
+    def _remaining(self, seconds: float) -> float | None:
+        if self._terminated_at is None:
+            return None
+        return self._terminated_at + seconds - time.monotonic()
+
+    def _receive(self, seconds: float | None) -> signal.struct_siginfo | None:
+        """Wait for a signal that is of interest, or for a child's end."""
+        received = (
+            signal.sigwaitinfo(self._watched)
+            if seconds is None
+            else signal.sigtimedwait(self._watched, max(seconds, 0))
+        )
+        if received is None or received.si_signo == signal.SIGCHLD:
+            return None
+        if received.si_signo == signal.SIGTERM and self._terminated_at is None:
+            self._terminated_at = time.monotonic()
+        return received
+
+    def _exit_code(self, pid: int) -> int | None:
+        while True:
+            try:
+                ended, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if ended == 0:
+                break
+            code = os.waitstatus_to_exitcode(status)
+            self._exit_codes[ended] = code if code >= 0 else 128 - code
+        return self._exit_codes.get(pid)
+
+    def _send(self, pid: int, signal_number: int) -> None:
+        if self._exit_code(pid) is None:
+            os.kill(pid, signal_number)

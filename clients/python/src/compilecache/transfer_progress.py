@@ -1,0 +1,64 @@
+"""What callers see of a transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Callable
+
+from compilecache.statuses import AsyncTransferStatus, LoadStatus, SaveStatus
+
+if TYPE_CHECKING:
+    from compilecache.service_answers import TransferState
+
+ProgressCallback = Callable[[str], None]
+"""Is called with the operation id, in a thread of its own, after each change."""
+
+
+@dataclass
+class TransferProgress:
+    """A load, a save or a copy. It changes while that runs, and no more when the status is final.
+
+    Times are local times without a time zone. Bytes and files are zero while they are not known.
+    """
+
+    operation_id: str
+    operation_name: str
+    status: AsyncTransferStatus
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_message: str | None = None
+    """Why it ended without success."""
+    progress_callback: ProgressCallback | None = None
+    phase: str = ""
+    """What it is doing, for people to read."""
+    bytes_done: int = 0
+    bytes_total: int = 0
+    files_done: int = 0
+    files_total: int = 0
+    outcome: LoadStatus | SaveStatus | None = None
+    """What a load or a save came to; a miss, or a skip, is a SUCCESS as a transfer."""
+
+    def apply(self, state: TransferState) -> None:
+        """Take over what the daemon says."""
+        self.operation_name = state.operation_name
+        self.phase = state.phase.lower()
+        self.bytes_done, self.bytes_total = state.bytes_done, state.bytes_total
+        self.files_done, self.files_total = state.files_done, state.files_total
+        self.started_at = datetime.fromtimestamp(state.started_at)
+        if state.outcome:
+            statuses = LoadStatus if state.kind == "LOAD" else SaveStatus
+            self.outcome = statuses[state.outcome]
+        self.set_status(AsyncTransferStatus[state.status], state.error)
+        if state.completed_at is not None:
+            self.completed_at = datetime.fromtimestamp(state.completed_at)
+
+    def set_status(self, status: AsyncTransferStatus, error_message: str | None = None) -> None:
+        """Change the status, and the times with it."""
+        if status == AsyncTransferStatus.IN_PROGRESS and self.started_at is None:
+            self.started_at = datetime.now()
+        if status.is_final:
+            self.completed_at = datetime.now()
+        self.error_message = error_message
+        # Last, for whoever sees a final status relies on the rest.
+        self.status = status

@@ -1,0 +1,81 @@
+"""The real daemon of this repository, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compilecache import CacheClient, CacheServiceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+root = Path(__file__).parents[3]
+_node = root / "node_modules" / ".bin" / "node"
+_seconds_to_start = 20
+
+
+class Daemon:
+    """A daemon with a socket, a file store and local directories under `directory`."""
+
+    def __init__(self, directory: Path, *flags: str) -> None:
+        if not _node.exists():
+            pytest.skip("the daemon needs npm ci first")
+        self.local = directory / "local"
+        self.store = directory / "store"
+        self.address = f"unix:{directory}/daemon.sock"
+        for made in (self.local, self.store):
+            made.mkdir()
+        self._log = directory / "log"
+        command = [str(_node), str(root / "server" / "bin" / "compilecache.js"), "serve"]
+        places = ["--listen", self.address, "--store", self.store.as_uri()]
+        local = ["--torch-cache-dir", str(self.local)]
+        self._command = [*command, *places, *local, *flags]
+        self.process = self._start()
+
+    def start_anew(self) -> None:
+        """Start it again after its end."""
+        Path(self.address[len("unix:") :]).unlink(missing_ok=True)
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("w") as log:
+            process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        self._wait_until_it_answers(process)
+        return process
+
+    def client(self, token: str | None = None) -> CacheClient:
+        return CacheClient(self.address, token=token)
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        # pytest shows it with a test that failed.
+        lines = self._log.read_text().splitlines()
+        print(*(line for line in lines if '"level":"error"' in line), sep="\n")
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        socket = Path(self.address[len("unix:") :])
+        deadline = time.monotonic() + _seconds_to_start
+        while not socket.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                pytest.fail(f"the daemon did not start:\n{self._log.read_text()}")
+            time.sleep(0.02)
+
+
+def failure_of(error: pytest.ExceptionInfo[CacheServiceError]) -> tuple[str, str | None]:
+    return error.value.code, error.value.reason

@@ -1,0 +1,121 @@
+"""Commands that are run with a cache: what they find, what they compile, and how they end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from daemon import Daemon
+
+_seconds_for_anything = 60
+
+
+class Launched:
+    """A place where commands run, with a daemon, a torch to find, and a cache of its own."""
+
+    def __init__(self, directory: Path, daemon: Daemon, namespace: str) -> None:
+        self.directory = directory
+        self.store = daemon.store / namespace
+        self.local = directory / "local"
+        torch = directory / "python" / "torch"
+        torch.mkdir(parents=True)
+        (torch / "__init__.py").touch()
+        (torch / "version.py").write_text('__version__ = "2.11.0"\ncuda = None\n')
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(torch.parent),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.local),
+            "COMPILE_CACHE_ADDRESS": daemon.address,
+            "COMPILE_CACHE_NAMESPACE": namespace,
+            "OUTPUT": str(directory / "output"),
+        }
+
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Launched:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.communicate()
+
+    @property
+    def output(self) -> str:
+        """What the command wrote to the file OUTPUT."""
+        return (self.directory / "output").read_text()
+
+    def start(self, *command: str, module: str = "compilecache") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *command],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *command: str, module: str = "compilecache") -> int:
+        return ended(self.start(*command, module=module))
+
+    def wait_for(self, path: Path) -> None:
+        deadline = time.monotonic() + _seconds_for_anything
+        while not path.exists():
+            assert time.monotonic() < deadline, f"there is no {path}"
+            time.sleep(0.05)
+
+    def wait_for_archive(self) -> None:
+        deadline = time.monotonic() + _seconds_for_anything
+        while not self.archives():
+            assert time.monotonic() < deadline, "nothing was saved"
+            time.sleep(0.05)
+
+    def archives(self) -> list[Path]:
+        return [path for path in self.store.glob("cache_*") if not path.name.startswith(".")]
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """Wait, show what it said, and return its exit code."""
+    try:
+        output, errors = process.communicate(timeout=_seconds_for_anything)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        pytest.fail(f"it did not end:\n{output}{errors}")
+    sys.stdout.write(output)
+    sys.stderr.write(errors)
+    return process.returncode
+
+
+_prelude = """
+import os, signal, sys, time
+from pathlib import Path
+local = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+output = Path(os.environ["OUTPUT"])
+
+def compile(name, directory=local):
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(name)
+    # Finished long ago: a save waits for what is younger than 2 s.
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+def say(text):
+    # Whoever sees the file sees all of it.
+    output.with_suffix(".new").write_text(text)
+    output.with_suffix(".new").rename(output)
+"""
+
+
+def python(program: str, *arguments: str) -> list[str]:
+    """Return the command that runs a program, which may `compile("name")` and `say("text")`."""
+    return [sys.executable, "-c", _prelude + textwrap.dedent(program), *arguments]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compilecache import connection
+from compilecache.connection import SYSTEM_SOCKET, default_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(connection, "SYSTEM_SOCKET", str(tmp_path / "system.sock"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+
+
+def _touch(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.touch()
+    return path
+
+
+def test_the_variable_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _touch(tmp_path / "system.sock")
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", "localhost:7000")
+    assert default_address() == "localhost:7000"
+
+
+def test_the_system_s_socket_comes_before_the_user_s(tmp_path: Path) -> None:
+    user_socket = _touch(tmp_path / "runtime" / "compilecache" / "compilecache.sock")
+    assert default_address() == f"unix:{user_socket}"
+    system_socket = _touch(tmp_path / "system.sock")
+    assert default_address() == f"unix:{system_socket}"
+
+
+def test_the_user_s_socket_in_another_s_directory_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _touch(tmp_path / "runtime" / "compilecache" / "compilecache.sock")
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    assert default_address() == f"unix:{tmp_path}/system.sock"
+
+
+def test_without_any_socket_the_system_s_is_named(tmp_path: Path) -> None:
+    assert SYSTEM_SOCKET == "/run/compilecache/compilecache.sock"
+    assert default_address() == f"unix:{tmp_path}/system.sock"

@@ -1,0 +1,242 @@
+"""A load that is hidden behind an import, and forks around it, with the real daemon."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import compilecache
+from compilecache import Environment, LoadStatus
+from compilecache.v1 import cache_service_pb2 as pb
+from directories import facts_of
+
+if TYPE_CHECKING:
+    import grpc
+
+    from conftest import Serve
+    from model import Model
+
+pytestmark = pytest.mark.daemon
+
+
+def _save(model: Model) -> int:
+    model.compile()
+    compilecache.save_compile_cache()
+    compilecache.clear_local_cache()
+    return 40
+
+
+def test_the_load_costs_what_is_left_of_it(model: Model) -> None:
+    count = _save(model)
+    compilecache.prefetch()
+    assert facts_of(model.local) == {}
+    while len(facts_of(model.local)) < count:
+        time.sleep(0.05)
+    # The process that made the call has to say so.
+    time.sleep(1)
+    begun = time.monotonic()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    # A process of its own takes longer to start.
+    assert time.monotonic() - begun < 0.1
+
+
+def test_a_load_that_is_under_way_is_waited_for(model: Model) -> None:
+    _save(model)
+    compilecache.prefetch()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    # It serves once.
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+
+
+def test_another_load_is_made_anew(model: Model) -> None:
+    _save(model)
+    compilecache.prefetch(namespace=f"{model.namespace}-other")
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    compilecache.clear_local_cache()
+    compilecache.prefetch(environment=Environment("2.0.0"))
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    compilecache.prefetch(if_local_exists="merge")
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+
+
+def test_another_gpu_than_the_first_is_another_load(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = Environment("2.11.0", "13.0", "9.0")
+
+    def detect(device: int | None) -> Environment:
+        return second if device == 1 else Environment("2.11.0", "13.0", "7.5")
+
+    monkeypatch.setattr("compilecache.cache_request.detect_environment", detect)
+    model.compile()
+    compilecache.save_compile_cache(environment=second)
+    compilecache.clear_local_cache()
+    compilecache.prefetch()
+    # As torch is in use by now.
+    monkeypatch.setattr("compilecache.cache_request.current_device", lambda: 1)
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+
+
+@pytest.mark.usefixtures("model")
+def test_a_failure_is_told_by_the_load(caplog: pytest.LogCaptureFixture) -> None:
+    compilecache.prefetch(address="unix:/nowhere/daemon.sock")
+    assert caplog.records == []
+    status = compilecache.load_compile_cache(address="unix:/nowhere/daemon.sock")
+    assert status == LoadStatus.ERROR
+    assert "no daemon answers" in caplog.text
+
+
+@pytest.mark.usefixtures("model")
+def test_a_load_may_wait_less_long(serve: Serve) -> None:
+    left = threading.Event()
+
+    def hang(request: object, context: grpc.ServicerContext) -> Any:
+        context.add_callback(left.set)
+        left.wait()
+        return pb.LoadResponse()
+
+    address = serve(Load=hang)
+    compilecache.prefetch(address=address)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    status = compilecache.load_compile_cache(address=address, deadline_seconds=0.2)
+    assert status == LoadStatus.DOES_NOT_EXIST
+    assert time.monotonic() - begun < 5
+    # Nobody fills the directory any more while torch compiles.
+    assert left.wait(5)
+
+
+_forking = """
+    import multiprocessing, os, sys, time, warnings
+    import compilecache
+
+    # Newer Pythons warn of what this is about.
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+    def load(expected):
+        begun = time.monotonic()
+        # What the parent has under way is the parent's.
+        assert compilecache.list_active_transfers() == {}
+        status = compilecache.load_compile_cache(deadline_seconds=20)
+        assert status.name in expected, status
+        assert compilecache.get_cache_info()["b10fs_cache_exists"]
+        operation_id = compilecache.load_compile_cache_async()
+        assert compilecache.wait_for_completion(operation_id, 20)
+        assert time.monotonic() - begun < 15
+
+    def in_child_by_fork(expected):
+        child = os.fork()
+        if child == 0:
+            try:
+                load(expected)
+                # As a script that forks would.
+                sys.exit(0)
+            except AssertionError as error:
+                print(error, file=sys.stderr, flush=True)
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+
+    def in_child_by_multiprocessing(expected):
+        child = multiprocessing.get_context("fork").Process(target=load, args=[expected])
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("child", "pause_seconds"),
+    [
+        ("in_child_by_fork", 0),
+        ("in_child_by_fork", 0.2),
+        ("in_child_by_multiprocessing", 0.05),
+    ],
+)
+def test_a_fork_while_a_load_runs(model: Model, child: str, pause_seconds: float) -> None:
+    """The child makes a load of its own, and the parent's goes on; both may have filled it."""
+    _save(model)
+    script = f"""
+{_forking}
+    compilecache.prefetch()
+    time.sleep({pause_seconds})
+    {child}({{"SUCCESS", "SKIPPED"}})
+    status = compilecache.load_compile_cache()
+    assert status.name in ("SUCCESS", "SKIPPED"), status
+    print("done")
+    """
+    assert model.run(script) == "done\n"
+    assert len(facts_of(model.local)) == 40
+
+
+@pytest.mark.parametrize("child", ["in_child_by_fork", "in_child_by_multiprocessing"])
+def test_a_fork_after_a_load(model: Model, child: str) -> None:
+    _save(model)
+    script = f"""
+{_forking}
+    assert compilecache.load_compile_cache() == compilecache.LoadStatus.SUCCESS
+    operation_id = compilecache.load_compile_cache_async()
+    # Under way until the child looks, though the daemon may have ended it by then.
+    compilecache.start_transfer_async("a", "b", lambda source, dest: time.sleep(1), "mine")
+    {child}({{"SKIPPED"}})
+    assert compilecache.wait_for_completion(operation_id, 20)
+    print(compilecache.load_compile_cache().name)
+    """
+    assert model.run(script) == "SKIPPED\n"
+
+
+def test_no_fork_falls_into_the_start_of_a_process(model: Model) -> None:
+    """Its child would hold what has to be closed for the start to be over, as one in 20 did."""
+    script = """
+        import os, threading, time, warnings
+        from compilecache.python_process import no_fork
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        entered = threading.Event()
+
+        def start():
+            with no_fork():
+                entered.set()
+                time.sleep(0.5)
+
+        threading.Thread(target=start).start()
+        entered.wait()
+        begun = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            with no_fork():
+                os._exit(0)
+        print(time.monotonic() - begun > 0.4, os.waitpid(child, 0)[1])
+        with no_fork():
+            pass
+    """
+    assert model.run(script) == "True 0\n"
+
+
+def test_a_load_ends_with_its_process(model: Model, serve: Serve) -> None:
+    left, called = threading.Event(), threading.Event()
+
+    def hang(request: object, context: grpc.ServicerContext) -> Any:
+        context.add_callback(left.set)
+        called.set()
+        left.wait()
+        return pb.LoadResponse()
+
+    script = """
+        import os, sys, time
+        import compilecache
+
+        compilecache.prefetch()
+        sys.stdin.readline()
+        # A child that lives longer must not hold the load.
+        if os.fork() == 0:
+            os.closerange(0, 3)
+            time.sleep(5)
+        os.kill(os.getpid(), 9)
+    """
+    with model.start(script, COMPILE_CACHE_ADDRESS=serve(Load=hang)) as process:
+        assert called.wait(20)
+        process.communicate("go on\n")
+    assert left.wait(3)

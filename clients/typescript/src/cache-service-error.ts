@@ -1,0 +1,119 @@
+import { status as grpcCodes, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { BadRequest, ErrorInfo } from "../gen/google/rpc/error_details.ts";
+import { Status } from "../gen/google/rpc/status.ts";
+
+/** The canonical gRPC codes, without OK. */
+export type ErrorCode = Exclude<keyof typeof grpcCodes, "OK">;
+
+/** The reasons that the service is known to give; a newer daemon may give others. */
+export type ErrorReason =
+  | "INVALID_REQUEST"
+  | "PATH_NOT_ALLOWED"
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "TRANSFER_NOT_FOUND"
+  | "CACHE_NOT_FOUND"
+  | "ARCHIVE_CORRUPT"
+  | "ARCHIVE_UNSAFE"
+  | "ARCHIVE_UNSUPPORTED"
+  | "INSUFFICIENT_SPACE"
+  | "CACHE_TOO_LARGE"
+  | "STORE_UNAVAILABLE"
+  | "LOCAL_UNAVAILABLE"
+  | "SHUTTING_DOWN"
+  | "INTERNAL"
+  | (string & {});
+
+/** One field of a request that is wrong: its path in the request, and what would be right. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+interface ErrorParts {
+  readonly code: ErrorCode;
+  readonly reason?: ErrorReason | undefined;
+  readonly message: string;
+  readonly violations?: readonly FieldViolation[];
+}
+
+/** The one error that calls of this client end in, and that a failed transfer carries. */
+export class CacheServiceError extends Error {
+  override readonly name = "CacheServiceError";
+  readonly code: ErrorCode;
+  /** What the service says went wrong. Undefined when no service said anything. */
+  readonly reason: ErrorReason | undefined;
+  /** With INVALID_REQUEST: each field that is wrong. */
+  readonly violations: readonly FieldViolation[];
+
+  constructor(parts: ErrorParts, options?: { cause?: unknown }) {
+    super(parts.message, options);
+    this.code = parts.code;
+    this.reason = parts.reason;
+    this.violations = parts.violations ?? [];
+  }
+
+  toJSON(): ErrorParts {
+    const { code, reason, message, violations } = this;
+    return { code, reason, message, violations };
+  }
+}
+
+/** The error for a request that this client itself refuses. */
+export function invalidRequest(field: string, description: string): CacheServiceError {
+  return new CacheServiceError({
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_REQUEST",
+    message: `${field}: ${description}`,
+    violations: [{ field, description }],
+  });
+}
+
+/** The error that a `google.rpc.Status` describes. */
+export function errorFromStatus(status: Status, cause?: unknown): CacheServiceError {
+  let reason: string | undefined;
+  let violations: readonly FieldViolation[] = [];
+  for (const { typeUrl, value } of status.details) {
+    if (typeUrl.endsWith("/google.rpc.ErrorInfo")) reason = ErrorInfo.decode(value).reason;
+    if (typeUrl.endsWith("/google.rpc.BadRequest"))
+      violations = BadRequest.decode(value).fieldViolations.map(({ field, description }) => ({
+        field,
+        description,
+      }));
+  }
+  return new CacheServiceError(
+    { code: codeName(status.code), reason, message: status.message, violations },
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Anything that a call ended in. An UNAVAILABLE without a reason came from no daemon at all. */
+export function toCacheServiceError(error: unknown, address: string): CacheServiceError {
+  if (error instanceof CacheServiceError) return error;
+  if (!isServiceError(error))
+    return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
+  const details = error.metadata.get("grpc-status-details-bin")[0];
+  if (details instanceof Uint8Array) return errorFromStatus(Status.decode(details), error);
+  const code = codeName(error.code);
+  const message =
+    code === "UNAVAILABLE"
+      ? `no daemon answers at ${address}: ${withoutGrpcWords(error.details)}`
+      : error.details;
+  return new CacheServiceError({ code, message }, { cause: error });
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "metadata" in error && error.metadata instanceof Metadata;
+}
+
+function codeName(code: number): ErrorCode {
+  const name = grpcCodes[code];
+  return name === undefined || name === "OK" ? "UNKNOWN" : (name as ErrorCode);
+}
+
+/** `connect ENOENT /x` from `No connection established. Last error: Error: connect ENOENT /x. ...` */
+function withoutGrpcWords(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (Error: )?/, "")
+    .replace(/\.? Resolution note: $/, "");
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { defaultAddress, resolveClientOptions } from "./client-options.ts";
+
+describe("defaultAddress", () => {
+  const systemSocket = "/run/compilecache/compilecache.sock";
+
+  it("is COMPILE_CACHE_ADDRESS, else the system's socket", () => {
+    assert.equal(defaultAddress({ COMPILE_CACHE_ADDRESS: "host:1" }), "host:1");
+    assert.equal(defaultAddress({ XDG_RUNTIME_DIR: "/nowhere" }), `unix:${systemSocket}`);
+  });
+
+  it("is the user's socket where only that one is there", (t) => {
+    if (existsSync(systemSocket)) return t.skip("a daemon of this machine has the system's socket");
+    const runtimeDirectory = mkdtempSync(join(tmpdir(), "compilecache-runtime-"));
+    t.after(() => rmSync(runtimeDirectory, { recursive: true }));
+    mkdirSync(join(runtimeDirectory, "compilecache"));
+    const socket = join(runtimeDirectory, "compilecache", "compilecache.sock");
+    writeFileSync(socket, "");
+    assert.equal(defaultAddress({ XDG_RUNTIME_DIR: runtimeDirectory }), `unix:${socket}`);
+  });
+});
+
+describe("resolveClientOptions", () => {
+  it("prefers what the caller says to the environment", () => {
+    const env = {
+      COMPILE_CACHE_ADDRESS: "env:1",
+      COMPILE_CACHE_NAMESPACE: "env",
+      COMPILE_CACHE_TOKEN: "env",
+    };
+    const timeoutMs = undefined;
+    assert.deepEqual(resolveClientOptions({}, env), {
+      address: "env:1",
+      namespace: "env",
+      token: "env",
+      timeoutMs,
+    });
+    const said = { address: "said:1", namespace: "said", token: "said", timeoutMs: 5 };
+    assert.deepEqual(resolveClientOptions(said, env), said);
+  });
+});

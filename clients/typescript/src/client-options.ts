@@ -1,0 +1,64 @@
+import { existsSync, lstatSync } from "node:fs";
+
+/** How to reach a daemon, and what its calls use unless they say otherwise. */
+export interface CacheClientOptions {
+  /**
+   * `unix:/path` or `host:port`. Default: COMPILE_CACHE_ADDRESS, else the daemon's default socket.
+   */
+  readonly address?: string | undefined;
+  /** Whose caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, which is `default`. */
+  readonly namespace?: string | undefined;
+  /** Sent as `authorization: Bearer <token>`. Default: COMPILE_CACHE_TOKEN, else none. */
+  readonly token?: string | undefined;
+  /**
+   * Deadline of each call, in milliseconds. Default: none for load, save and watch, 30,000 for the
+   * others.
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What one call may say. */
+export interface CallOptions {
+  /** Ends the call. When nobody else waits for its transfer, that is cancelled too. */
+  readonly signal?: AbortSignal | undefined;
+  /** Deadline in milliseconds; Infinity for none. Default: the client's. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const systemSocket = "/run/compilecache/compilecache.sock";
+
+/**
+ * Where a daemon is expected when nobody says: COMPILE_CACHE_ADDRESS, else the system's socket,
+ * else the one that a daemon makes in its user's runtime directory when it may not make that.
+ */
+export function defaultAddress(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.COMPILE_CACHE_ADDRESS) return env.COMPILE_CACHE_ADDRESS;
+  const uid = process.getuid?.();
+  const directory = env.XDG_RUNTIME_DIR
+    ? `${env.XDG_RUNTIME_DIR}/compilecache`
+    : `/tmp/compilecache-${uid}`;
+  const userSocket = `${directory}/compilecache.sock`;
+  // In /tmp, anyone may have made that directory, and would then receive our requests.
+  const isOurs = lstatSync(directory, { throwIfNoEntry: false })?.uid === uid;
+  if (!existsSync(systemSocket) && isOurs && existsSync(userSocket)) return `unix:${userSocket}`;
+  return `unix:${systemSocket}`;
+}
+
+export interface ResolvedClientOptions {
+  readonly address: string;
+  readonly namespace: string;
+  readonly token: string;
+  readonly timeoutMs: number | undefined;
+}
+
+export function resolveClientOptions(
+  options: CacheClientOptions,
+  env: NodeJS.ProcessEnv = process.env,
+): ResolvedClientOptions {
+  return {
+    address: options.address || defaultAddress(env),
+    namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE ?? "",
+    token: options.token ?? env.COMPILE_CACHE_TOKEN ?? "",
+    timeoutMs: options.timeoutMs,
+  };
+}

@@ -1,0 +1,115 @@
+import {
+  Client,
+  credentials,
+  type CallOptions as GrpcCallOptions,
+  Metadata,
+  type MethodDefinition,
+} from "@grpc/grpc-js";
+import { CacheServiceError, toCacheServiceError } from "./cache-service-error.ts";
+import type { CallOptions, ResolvedClientOptions } from "./client-options.ts";
+
+type Method<Request, Response> = Pick<
+  MethodDefinition<Request, Response>,
+  "path" | "requestSerialize" | "responseDeserialize"
+>;
+
+/** One channel to a daemon. Whatever goes wrong on it leaves as a CacheServiceError. */
+export interface Connection {
+  /** `defaultTimeoutMs` is the deadline where neither call nor client names one. */
+  unary<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions,
+    defaultTimeoutMs: number,
+  ): Promise<Response>;
+  /** Starts when it is first read. Leaving the loop, or the signal, ends the call. */
+  serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): AsyncGenerator<Response, void, void>;
+  close(): void;
+}
+
+/** Opens a channel, which connects when it is first used. */
+export function createConnection(options: ResolvedClientOptions): Connection {
+  const { address } = options;
+  const client = new Client(address, credentials.createInsecure(), {
+    // The daemon is on this node or near; a proxy that is meant for the internet is not the way.
+    "grpc.enable_http_proxy": 0,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+  });
+  const metadata = new Metadata();
+  if (options.token) metadata.set("authorization", `Bearer ${options.token}`);
+
+  function callOptions(call: CallOptions, defaultTimeoutMs: number): GrpcCallOptions {
+    const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs;
+    return Number.isFinite(timeoutMs) ? { deadline: Date.now() + timeoutMs } : {};
+  }
+
+  function toError(error: unknown, signal: AbortSignal | undefined): CacheServiceError {
+    const ours = toCacheServiceError(error, address);
+    if (ours.code === "CANCELLED" && signal?.aborted) return cancelled(signal);
+    return ours;
+  }
+
+  return {
+    async unary(method, request, call, defaultTimeoutMs) {
+      const { signal } = call;
+      if (signal?.aborted) throw cancelled(signal);
+      let stop = () => {};
+      try {
+        return await new Promise((resolve, reject) => {
+          const running = client.makeUnaryRequest(
+            method.path,
+            method.requestSerialize,
+            method.responseDeserialize,
+            request,
+            metadata,
+            callOptions(call, defaultTimeoutMs),
+            (error, response) => (error ? reject(error) : resolve(response as never)),
+          );
+          stop = () => running.cancel();
+          signal?.addEventListener("abort", stop, { once: true });
+        });
+      } catch (error) {
+        throw toError(error, signal);
+      } finally {
+        signal?.removeEventListener("abort", stop);
+      }
+    },
+
+    async *serverStream(method, request, call) {
+      const { signal } = call;
+      if (signal?.aborted) throw cancelled(signal);
+      const running = client.makeServerStreamRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        metadata,
+        callOptions(call, Number.POSITIVE_INFINITY),
+      );
+      const stop = () => running.cancel();
+      signal?.addEventListener("abort", stop, { once: true });
+      try {
+        yield* running as AsyncIterable<never>;
+      } catch (error) {
+        throw toError(error, signal);
+      } finally {
+        signal?.removeEventListener("abort", stop);
+        running.cancel();
+      }
+    },
+
+    close: () => client.close(),
+  };
+}
+
+function cancelled(signal: AbortSignal): CacheServiceError {
+  return new CacheServiceError(
+    { code: "CANCELLED", message: "the caller cancelled the call" },
+    { cause: signal.reason },
+  );
+}

@@ -1,0 +1,43 @@
+export type { Cache, ClosestCache } from "./cache.ts";
+export type { CacheClient } from "./cache-client.ts";
+export {
+  CacheServiceError,
+  type ErrorCode,
+  type ErrorReason,
+  type FieldViolation,
+} from "./cache-service-error.ts";
+export { type CacheClientOptions, type CallOptions, defaultAddress } from "./client-options.ts";
+export { createCacheClient } from "./create-cache-client.ts";
+export type { Environment } from "./environment.ts";
+export { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";
+export {
+  type CacheInfo,
+  type CacheInfoInput,
+  type CachePage,
+  type ClearedLocalCache,
+  type ClearLocalCacheInput,
+  type DeleteCacheInput,
+  type IfLocalExists,
+  type IfStoredExists,
+  ifLocalExistsPolicies,
+  ifStoredExistsPolicies,
+  type ListCachesInput,
+  type ListTransfersInput,
+  type LoadInput,
+  type LoadResult,
+  type PageInput,
+  type SaveInput,
+  type SaveResult,
+  type StartTransferInput,
+  type TransferPage,
+} from "./requests.ts";
+export type {
+  LoadOutcome,
+  LoadStatus,
+  SaveOutcome,
+  SaveStatus,
+  Transfer,
+  TransferKind,
+  TransferPhase,
+  TransferStatus,
+} from "./transfer.ts";

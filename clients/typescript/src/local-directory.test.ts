@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";
+
+describe("torchCacheDirectory", () => {
+  it("is TORCHINDUCTOR_CACHE_DIR, absolute", () => {
+    assert.equal(torchCacheDirectory({ TORCHINDUCTOR_CACHE_DIR: "/a/../b" }), "/b");
+  });
+
+  it("else names the user in the temporary directory, as torch does", () => {
+    assert.equal(torchCacheDirectory({ USER: "a:b/c" }), join(tmpdir(), "torchinductor_a_b_c"));
+    assert.equal(
+      torchCacheDirectory({ LOGNAME: "first", USER: "second" }),
+      join(tmpdir(), "torchinductor_first"),
+    );
+  });
+});
+
+describe("resolveLocalDirectory", () => {
+  it("takes a path as relative to the working directory", () => {
+    assert.equal(resolveLocalDirectory("cache"), join(process.cwd(), "cache"));
+  });
+});

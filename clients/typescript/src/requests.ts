@@ -1,0 +1,159 @@
+import {
+  IfLocalExists as IfLocalExistsEnum,
+  IfStoredExists as IfStoredExistsEnum,
+} from "../gen/compilecache/v1/cache_service.ts";
+import type { Cache, ClosestCache } from "./cache.ts";
+import { invalidRequest } from "./cache-service-error.ts";
+import { createEnumWords, type EnumWords } from "./enum-words.ts";
+import type { Environment } from "./environment.ts";
+import type { LoadStatus, SaveStatus, Transfer } from "./transfer.ts";
+
+const ifLocalExistsWords = createEnumWords(IfLocalExistsEnum, "IF_LOCAL_EXISTS");
+const ifStoredExistsWords = createEnumWords(IfStoredExistsEnum, "IF_STORED_EXISTS");
+
+/**
+ * What a load does with a directory that holds files: leave it ("skip", the default), add what is
+ * missing ("merge"), or make it hold exactly the cache ("replace").
+ */
+export type IfLocalExists = (typeof ifLocalExistsWords.words)[number];
+/**
+ * What a save does when the store holds the cache already: leave it ("skip", the default), add what
+ * is new ("refresh"), or replace it whole ("replace").
+ */
+export type IfStoredExists = (typeof ifStoredExistsWords.words)[number];
+
+/** The policies, for those who offer them as choices. */
+export const ifLocalExistsPolicies = ifLocalExistsWords.words;
+export const ifStoredExistsPolicies = ifStoredExistsWords.words;
+
+interface CacheTarget {
+  /** Default: the client's. */
+  readonly namespace?: string | undefined;
+  readonly environment: Environment;
+  /** Default: where torch keeps its cache in this process. Relative to the working directory. */
+  readonly localDir?: string | undefined;
+}
+
+export interface LoadInput extends CacheTarget {
+  /** Return at once; the load goes on whoever leaves. */
+  readonly detach?: boolean | undefined;
+  readonly ifLocalExists?: IfLocalExists | undefined;
+}
+
+export interface LoadResult {
+  /** "in_progress" for a detached load. */
+  readonly status: LoadStatus;
+  readonly transfer: Transfer;
+  /** With "does_not_exist": the stored cache that comes closest, where there is one. */
+  readonly closest?: ClosestCache;
+}
+
+export interface SaveInput extends CacheTarget {
+  /** Return at once; the save goes on whoever leaves. */
+  readonly detach?: boolean | undefined;
+  readonly ifStoredExists?: IfStoredExists | undefined;
+  /** Which files travel. Default: `full`, all but locks and temporary files. */
+  readonly profile?: string | undefined;
+}
+
+export interface SaveResult {
+  /** "in_progress" for a detached save. */
+  readonly status: SaveStatus;
+  readonly transfer: Transfer;
+  /** The cache that the store now holds. Absent when it holds none, and for a detached save. */
+  readonly cache?: Cache;
+  /** Files left out because they changed, vanished or were still being written. */
+  readonly leftOutFileCount: number;
+}
+
+export interface StartTransferInput {
+  readonly source: string;
+  readonly destination: string;
+  /** Default: `copy`, and the last part of the source's path. */
+  readonly operationName?: string | undefined;
+}
+
+export interface PageInput {
+  /** 1 to 1,000. Default: 100. */
+  readonly pageSize?: number | undefined;
+  /** `nextPageToken` of the page before. Default: the first page. */
+  readonly pageToken?: string | undefined;
+}
+
+export interface ListTransfersInput {
+  readonly includeFinished?: boolean | undefined;
+}
+
+export interface TransferPage {
+  /** Newest first. */
+  readonly transfers: readonly Transfer[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+export interface ListCachesInput {
+  /** Default: everybody's, whatever the client's namespace. */
+  readonly namespace?: string | undefined;
+  /** The environment whose cache is to be marked as current. */
+  readonly environment?: Environment | undefined;
+}
+
+export interface CachePage {
+  /** By namespace, then cache key. */
+  readonly caches: readonly Cache[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+export type CacheInfoInput = CacheTarget;
+
+export interface CacheInfo {
+  readonly environmentKey: string;
+  readonly cacheKey: string;
+  /** Whether the local directory holds a file that a save would take. */
+  readonly localExists: boolean;
+  readonly localBytes: number;
+  readonly localFileCount: number;
+  /** The stored cache. Absent when the store holds none. */
+  readonly stored?: Cache;
+  /** Where archives live, as a URL without credentials. */
+  readonly store: string;
+}
+
+export interface DeleteCacheInput {
+  /** Default: the client's. */
+  readonly namespace?: string | undefined;
+  readonly cacheKey: string;
+}
+
+export interface ClearLocalCacheInput {
+  /** Default: where torch keeps its cache in this process. */
+  readonly localDir?: string | undefined;
+}
+
+export interface ClearedLocalCache {
+  readonly bytes: number;
+  readonly fileCount: number;
+}
+
+/** Throws INVALID_REQUEST for a word that is no policy. */
+export function toIfLocalExists(word: IfLocalExists | undefined): IfLocalExistsEnum {
+  return toPolicy(ifLocalExistsWords, word, "ifLocalExists");
+}
+
+/** Throws INVALID_REQUEST for a word that is no policy. */
+export function toIfStoredExists(word: IfStoredExists | undefined): IfStoredExistsEnum {
+  return toPolicy(ifStoredExistsWords, word, "ifStoredExists");
+}
+
+function toPolicy<Word extends string, Value extends number>(
+  words: EnumWords<Word, Value>,
+  word: Word | undefined,
+  field: string,
+): Value | 0 {
+  if (word === undefined) return 0;
+  const value = words.valueOf(word);
+  if (value === undefined)
+    throw invalidRequest(field, `${JSON.stringify(word)} is none of ${words.words.join(", ")}`);
+  return value;
+}

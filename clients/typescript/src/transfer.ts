@@ -1,0 +1,116 @@
+import {
+  LoadStatus as LoadStatusEnum,
+  SaveStatus as SaveStatusEnum,
+  TransferKind as TransferKindEnum,
+  type Transfer as TransferMessage,
+  TransferPhase as TransferPhaseEnum,
+  TransferStatus as TransferStatusEnum,
+} from "../gen/compilecache/v1/transfer.ts";
+import { type Cache, type ClosestCache, optionalCache, optionalClosest } from "./cache.ts";
+import { CacheServiceError, errorFromStatus } from "./cache-service-error.ts";
+import { createEnumWords } from "./enum-words.ts";
+
+const kinds = createEnumWords(TransferKindEnum, "TRANSFER_KIND");
+const statuses = createEnumWords(TransferStatusEnum, "TRANSFER_STATUS");
+const phases = createEnumWords(TransferPhaseEnum, "TRANSFER_PHASE");
+export const loadStatuses = createEnumWords(LoadStatusEnum, "LOAD_STATUS");
+export const saveStatuses = createEnumWords(SaveStatusEnum, "SAVE_STATUS");
+
+export type TransferKind = ReturnType<typeof kinds.wordOf>;
+/** "success", "error", "interrupted" and "cancelled" are final. */
+export type TransferStatus = ReturnType<typeof statuses.wordOf>;
+/** What a transfer is doing, for people to read; programs should look at the status. */
+export type TransferPhase = ReturnType<typeof phases.wordOf>;
+export type LoadStatus = ReturnType<typeof loadStatuses.wordOf>;
+export type SaveStatus = ReturnType<typeof saveStatuses.wordOf>;
+
+/** What a finished load came to. */
+export interface LoadOutcome {
+  readonly kind: "load";
+  readonly status: LoadStatus;
+  /** With "does_not_exist": the stored cache that comes closest, where there is one. */
+  readonly closest?: ClosestCache;
+  /** With "success": the cache that was loaded. */
+  readonly cache?: Cache;
+}
+
+/** What a finished save came to. */
+export interface SaveOutcome {
+  readonly kind: "save";
+  readonly status: SaveStatus;
+  /** The cache that the store now holds. */
+  readonly cache?: Cache;
+  /** Files left out because they changed, vanished or were still being written. */
+  readonly leftOutFileCount: number;
+}
+
+/** One state of a running or finished load, save or copy. */
+export interface Transfer {
+  readonly operationId: string;
+  readonly operationName: string;
+  readonly kind: TransferKind;
+  readonly status: TransferStatus;
+  readonly phase: TransferPhase;
+  /** Empty for a copy. */
+  readonly namespace: string;
+  /** Empty for a copy. */
+  readonly cacheKey: string;
+  readonly startedAt: Date;
+  /** Absent while it runs. */
+  readonly completedAt?: Date;
+  readonly bytesDone: number;
+  /** 0 while that is not known. */
+  readonly bytesTotal: number;
+  readonly filesDone: number;
+  /** 0 while that is not known. */
+  readonly filesTotal: number;
+  /** Why it ended in "error", "interrupted" or "cancelled". */
+  readonly error?: CacheServiceError;
+  /** Absent while it runs, and for copies. */
+  readonly outcome?: LoadOutcome | SaveOutcome;
+}
+
+/** A response's transfer, which the service always sends. */
+export function fromTransferMessage(message: TransferMessage | undefined): Transfer {
+  if (!message)
+    throw new CacheServiceError({
+      code: "INTERNAL",
+      message: "the daemon's answer holds no transfer",
+    });
+  return {
+    operationId: message.operationId,
+    operationName: message.operationName,
+    kind: kinds.wordOf(message.kind),
+    status: statuses.wordOf(message.status),
+    phase: phases.wordOf(message.phase),
+    namespace: message.namespace,
+    cacheKey: message.cacheKey,
+    startedAt: message.startedAt ?? new Date(0),
+    ...(message.completedAt && { completedAt: message.completedAt }),
+    bytesDone: Number(message.bytesDone),
+    bytesTotal: Number(message.bytesTotal),
+    filesDone: Number(message.filesDone),
+    filesTotal: Number(message.filesTotal),
+    ...(message.error && { error: errorFromStatus(message.error) }),
+    ...(message.outcome && { outcome: fromOutcome(message.outcome) }),
+  };
+}
+
+function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutcome | SaveOutcome {
+  if (outcome.$case === "load") {
+    const { status, closest, cache } = outcome.value;
+    return {
+      kind: "load",
+      status: loadStatuses.wordOf(status),
+      ...optionalClosest(closest),
+      ...optionalCache(cache),
+    };
+  }
+  const { status, cache, leftOutFileCount } = outcome.value;
+  return {
+    kind: "save",
+    status: saveStatuses.wordOf(status),
+    ...optionalCache(cache),
+    leftOutFileCount: Number(leftOutFileCount),
+  };
+}

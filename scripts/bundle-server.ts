@@ -1,0 +1,81 @@
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+import { thirdPartyLicenses } from "./third-party-licenses.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const server = `${root}server`;
+const neededFile = "grpc-health-check/proto/health/v1/health.proto";
+
+/**
+ * CommonJS packages find their own files from `__dirname`: in the bundle these lie below
+ * `packages/`, as they do below node_modules.
+ */
+const packagePlaces: Plugin = {
+  name: "package-places",
+  setup({ onLoad }) {
+    onLoad({ filter: /node_modules\/(piscina|grpc-health-check)\/.*\.js$/ }, ({ path }) => {
+      const [, place] = /.*node_modules\/(.*)\/[^/]*$/.exec(path) ?? [];
+      const ofPlace = `(__packages + ${JSON.stringify(`/${place}`)})`;
+      return { contents: readFileSync(path, "utf8").replaceAll("__dirname", ofPlace) };
+    });
+  },
+};
+
+const commonJsPrelude = [
+  'import{createRequire as __createRequire}from"node:module"',
+  "const require=__createRequire(import.meta.url)",
+  'const __packages=import.meta.dirname+"/packages"',
+].join(";");
+
+/**
+ * Makes `directory` the server's npm package: its sources and all that they need as plain
+ * JavaScript, without dependencies. The Python package carries the same files.
+ */
+export async function bundleServer(directory: string): Promise<void> {
+  rmSync(directory, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      program: `${server}/src/cli/program.ts`,
+      worker: `${server}/src/workers/worker.ts`,
+      "packages/piscina/dist/worker": `${root}node_modules/piscina/dist/worker.js`,
+    },
+    outdir: `${directory}/lib`,
+    bundle: true,
+    // Its threads and its first thread share modules; what few need, such as S3, loads when needed.
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    // Piscina's, for a setting that we do not use.
+    external: ["@napi-rs/nice"],
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    banner: { js: commonJsPrelude },
+    plugins: [packagePlaces],
+    metafile: true,
+    logLevel: "warning",
+  });
+  const needed = `${directory}/lib/packages/${neededFile}`;
+  mkdirSync(needed.slice(0, needed.lastIndexOf("/")), { recursive: true });
+  copyFileSync(`${root}node_modules/${neededFile}`, needed);
+  copyFileSync(`${server}/src/service/descriptors.binpb`, `${directory}/lib/descriptors.binpb`);
+  cpSync(`${server}/bin`, `${directory}/bin`, { recursive: true });
+  copyFileSync(`${root}README.md`, `${directory}/README.md`);
+  copyFileSync(`${root}LICENSE`, `${directory}/LICENSE`);
+  writeFileSync(
+    `${directory}/THIRD_PARTY_LICENSES.txt`,
+    thirdPartyLicenses(root, Object.keys(metafile.inputs)),
+  );
+  const {
+    dependencies: _,
+    scripts: __,
+    ...manifest
+  } = JSON.parse(readFileSync(`${server}/package.json`, "utf8"));
+  writeFileSync(`${directory}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+if (import.meta.main) await bundleServer(`${server}/dist`);

@@ -1,0 +1,16 @@
+#!/bin/sh
+# All that can be known without running anything: contract, generated code, format, lint, types.
+set -eu
+cd "$(dirname "$0")/.."
+PATH="$PWD/node_modules/.bin:$PATH"
+buf lint
+buf format -d --exit-code proto
+buf breaking proto --against proto/released.binpb
+sh scripts/check-generated.sh
+biome ci --error-on-warnings .
+tsc -p .
+cd clients/python
+../../.venv/bin/ruff format --check .
+../../.venv/bin/ruff check .
+../../.venv/bin/mypy
+../../.venv/bin/pyright

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Generates clients/python/src/compilecache/v1 from proto/.
+set -eu
+cd "$(dirname "$0")/.."
+python3 scripts/python-env.py
+rm -f clients/python/src/compilecache/v1/*_pb2*.py*
+node_modules/.bin/buf generate --template buf.gen.python.yaml

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an older Node can read it and say what is wrong.
+import { existsSync } from "node:fs";
+
+const neededMajor = 24;
+if (Number.parseInt(process.versions.node, 10) < neededMajor) {
+  console.error(
+    `compilecache needs Node ${neededMajor} or newer, and this is ${process.version} (${process.execPath}).`,
+  );
+  process.exit(1);
+}
+
+// libuv reads this once, when its pool first gets work: a store that hangs must leave threads free.
+process.env.UV_THREADPOOL_SIZE ??= "16";
+
+const source = new URL("../src/cli/program.ts", import.meta.url);
+const built = new URL("../lib/program.js", import.meta.url);
+const { main } = await import((existsSync(source) ? source : built).href);
+await main(process.argv);

@@ -1,0 +1,123 @@
+import * as fs from "node:fs";
+import { dirname } from "node:path";
+import { CacheError } from "../domain/cache-error.ts";
+import { toLocalError } from "../local/local-error.ts";
+import type { Owner } from "../local/tree.ts";
+import { judgeEntryName } from "./entry-name.ts";
+import type { TarEntry } from "./tar-header.ts";
+
+const exclusive =
+  fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW;
+const shared = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
+
+/** Where entries are written: a fresh directory that only we may write in. */
+export interface StagePlace {
+  /** Names this stage among all. */
+  readonly id: string;
+  /** Path of the stage, by an open descriptor. */
+  readonly path: string;
+  /** The stage for people. */
+  readonly place: string;
+  /** Who is to own what is written; absent to leave it ours. */
+  readonly owner?: Owner;
+}
+
+/** Writes an archive's entries below a stage. Names are judged here, whoever made the archive. */
+export class EntryWriter {
+  readonly #stage: StagePlace;
+  readonly #made = new Set<string>(["."]);
+
+  constructor(stage: StagePlace) {
+    this.#stage = stage;
+  }
+
+  /** Makes a directory and those above it. */
+  makeDirectory(name: string): void {
+    const plain = judgeEntryName(name);
+    this.#guard(name, () => this.#ensure(plain));
+  }
+
+  /** Writes a whole file in one go. */
+  writeFile(entry: TarEntry, content: Uint8Array): void {
+    const file = this.openFile(entry);
+    try {
+      file.write(content, 0);
+      file.finish();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Opens a file to write; `whole` is false where several frames write parts of it. */
+  openFile(entry: TarEntry, whole = true): OpenEntry {
+    const plain = judgeEntryName(entry.name);
+    return this.#guard(entry.name, () => {
+      this.#ensure(dirname(plain));
+      const mode = entry.mode & 0o111 ? 0o755 : 0o644;
+      const fd = fs.openSync(`${this.#stage.path}/${plain}`, whole ? exclusive : shared, mode);
+      return new OpenEntry(fd, entry, this.#stage);
+    });
+  }
+
+  #ensure(directory: string): void {
+    if (this.#made.has(directory)) return;
+    this.#ensure(dirname(directory));
+    const path = `${this.#stage.path}/${directory}`;
+    try {
+      fs.mkdirSync(path, 0o755);
+      if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (!fs.lstatSync(path).isDirectory()) throw error;
+    }
+    this.#made.add(directory);
+  }
+
+  #guard<T>(name: string, body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "EEXIST" || code === "ENOTDIR" || code === "EISDIR")
+        throw new CacheError(
+          "ARCHIVE_UNSAFE",
+          `the archive holds ${JSON.stringify(name)} twice, or as file and directory (${code})`,
+          { cause: error },
+        );
+      // A name was judged before: one that is too long is so for this file system alone.
+      throw toLocalError(error, this.#stage.place);
+    }
+  }
+}
+
+/** A file of an archive that is being written. */
+export class OpenEntry {
+  readonly #fd: number;
+  readonly #entry: TarEntry;
+  readonly #stage: StagePlace;
+
+  constructor(fd: number, entry: TarEntry, stage: StagePlace) {
+    this.#fd = fd;
+    this.#entry = entry;
+    this.#stage = stage;
+  }
+
+  write(content: Uint8Array, position: number): void {
+    try {
+      for (let done = 0; done < content.length; )
+        done += fs.writeSync(this.#fd, content, done, content.length - done, position + done);
+    } catch (error) {
+      throw toLocalError(error, this.#stage.place);
+    }
+  }
+
+  /** Sets owner and time, after the last write. */
+  finish(): void {
+    if (this.#stage.owner) fs.fchownSync(this.#fd, this.#stage.owner.uid, this.#stage.owner.gid);
+    fs.futimesSync(this.#fd, this.#entry.mtime, this.#entry.mtime);
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,48 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { CacheError } from "../domain/cache-error.ts";
+import type { TarEntry } from "./tar-header.ts";
+
+/**
+ * What the file index says of the content that one frame holds of one file. A file that spans frames
+ * has a record in each; only the first of them follows a tar header.
+ */
+export interface FileRecord extends TarEntry {
+  /** First 16 bytes of the SHA-256 of this part, in base64. Absent for a directory. */
+  readonly digest?: string;
+  /** Where this part starts in the file. Absent for a file that does not span frames. */
+  readonly start?: number;
+  /** Length of this part. Absent for a file that does not span frames. */
+  readonly length?: number;
+}
+
+/** A section of the index: one zstd frame that holds the records of one data frame as JSON. */
+export function encodeIndexSection(records: readonly FileRecord[]): Buffer {
+  return zstdCompressSync(JSON.stringify(records), {
+    params: { [constants.ZSTD_c_compressionLevel]: 3 },
+  });
+}
+
+/** Reads a section of at most `maxBytes` of JSON. Throws ARCHIVE_CORRUPT. */
+export function decodeIndexSection(section: Uint8Array, maxBytes: number): FileRecord[] {
+  let records: unknown;
+  try {
+    const json = zstdDecompressSync(section, { maxOutputLength: maxBytes });
+    records = JSON.parse(json.toString("utf8"));
+  } catch (cause) {
+    throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index cannot be read", { cause });
+  }
+  if (!Array.isArray(records) || !records.every(isRecord))
+    throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index is malformed");
+  return records;
+}
+
+function isRecord(record: FileRecord | null): boolean {
+  if (record === null || typeof record !== "object" || typeof record.name !== "string")
+    return false;
+  const { size, mode, mtime, start, length } = record;
+  const counts = [size, mode, mtime, start ?? 0, length ?? 0];
+  if (!counts.every((n) => Number.isSafeInteger(n) && n >= 0)) return false;
+  if (record.name.endsWith("/")) return size === 0 && start === undefined && length === undefined;
+  if (start === undefined || length === undefined) return start === length;
+  return length > 0 && length < size && start + length <= size;
+}

@@ -1,0 +1,163 @@
+import { hash } from "node:crypto";
+import * as fs from "node:fs";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import type { ArchiveFormat } from "../domain/cache-id.ts";
+import { currentPath, pathOfHandle } from "../local/pinned-directory.ts";
+import type { Checkpoint } from "../local/tree.ts";
+import { encodeIndexSection, type FileRecord } from "./file-index.ts";
+import { frameContentBytes } from "./format.ts";
+import { releaseMemory } from "./release-memory.ts";
+import { encodeTarHeader, tarPadding } from "./tar-header.ts";
+import { type FileToPack, type FramePlan, type PartToPack, tarEntryOf } from "./tree-scan.ts";
+
+export interface PackedFrame {
+  readonly frame: Uint8Array;
+  readonly sha256: string;
+  /** Size of the tar stream in the frame. */
+  readonly contentBytes: number;
+  /** This frame's section of the file index. */
+  readonly section: Uint8Array;
+  /** Files that start in this frame. */
+  readonly fileCount: number;
+  /** Bytes of files in this frame. */
+  readonly bytes: number;
+  /** Files that changed or vanished since they were listed. */
+  readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
+}
+
+/** Reads the planned files below an open directory into one frame. Runs in a worker. */
+export function packFrame(
+  rootFd: number,
+  plan: FramePlan,
+  format: ArchiveFormat,
+  checkpoint: Checkpoint,
+): PackedFrame {
+  const rootPath = currentPath(rootFd);
+  const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
+  const records: FileRecord[] = [];
+  const changed: { name: string; spansFrames: boolean }[] = [];
+  let end = 0;
+  let bytes = 0;
+  let fileCount = 0;
+  for (const part of plan) {
+    checkpoint();
+    const tarBytes = packPart(rootFd, rootPath, part, content.subarray(end), records);
+    if (tarBytes === undefined) {
+      changed.push({ name: part.file.name, spansFrames: part.length !== part.file.size });
+      continue;
+    }
+    end += tarBytes;
+    bytes += part.length;
+    if (part.start === 0 && !part.file.name.endsWith("/")) fileCount += 1;
+  }
+  const frame = compressFrame(content.subarray(0, end), format);
+  return {
+    frame,
+    sha256: hash("sha256", frame, "hex"),
+    contentBytes: end,
+    section: encodeIndexSection(records),
+    fileCount,
+    bytes,
+    changed,
+  };
+}
+
+let reused = Buffer.alloc(0);
+
+/** A buffer that lasts until the next frame of this thread. */
+function frameBuffer(bytes: number): Buffer {
+  if (reused.length < bytes) reused = Buffer.allocUnsafeSlow(Math.max(bytes, frameContentBytes));
+  return reused.subarray(0, bytes);
+}
+
+/** Compresses tar stream as one frame (or gzip member) that stands alone. */
+export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8Array {
+  if (format === "tar.gz") return Uint8Array.from(gzipSync(content, { level: 6 }));
+  const frame = zstdCompressSync(content, {
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 3,
+      [constants.ZSTD_c_contentSizeFlag]: 1,
+      // Like lies by like over the whole of a frame, in long matches.
+      [constants.ZSTD_c_windowLog]: 24,
+      [constants.ZSTD_c_minMatch]: 6,
+    },
+    pledgedSrcSize: content.length,
+    chunkSize: content.length + 128 * 1024,
+  } as Parameters<typeof zstdCompressSync>[1]);
+  // A copy of its own size, so that what moves to the other thread is no larger.
+  const own = Uint8Array.from(frame);
+  releaseMemory(frame);
+  return own;
+}
+
+/** Writes a part's share of the tar stream; undefined if the file is not what was listed any more. */
+function packPart(
+  rootFd: number,
+  rootPath: string,
+  part: PartToPack,
+  into: Buffer,
+  records: FileRecord[],
+): number | undefined {
+  const { file, start, length } = part;
+  const entry = tarEntryOf(file);
+  let at = 0;
+  if (start === 0) at += encodeTarHeader(entry).copy(into, 0);
+  if (file.name.endsWith("/")) {
+    records.push(entry);
+    return at;
+  }
+  const content = into.subarray(at, at + length);
+  if (!readUnchanged(rootFd, rootPath, file, start, content)) return undefined;
+  at += length;
+  if (start + length === file.size) {
+    const padding = tarPadding(file.size);
+    into.fill(0, at, at + padding);
+    at += padding;
+  }
+  const digest = hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
+  records.push(length === file.size ? { ...entry, digest } : { ...entry, digest, start, length });
+  return at;
+}
+
+/** Fills `into` from a file, if it is and stays the very file that was listed, where it was listed. */
+function readUnchanged(
+  rootFd: number,
+  rootPath: string,
+  file: FileToPack,
+  start: number,
+  into: Buffer,
+): boolean {
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(
+      `${pathOfHandle(rootFd)}/${file.name}`,
+      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+    );
+    // A component may have become a link meanwhile: believe only where the kernel says we are.
+    if (currentPath(fd) !== `${rootPath === "/" ? "" : rootPath}/${file.name}`) return false;
+    for (let done = 0; done < into.length; ) {
+      const read = fs.readSync(fd, into, done, into.length - done, start + done);
+      if (read === 0) return false;
+      done += read;
+    }
+    // The very file, and the times that it was listed with: it did not change in between either.
+    return isSame(fs.fstatSync(fd), file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "EMFILE" || code === "ENFILE") throw error;
+    // Gone, another thing by now, or a path that is longer than the kernel tells.
+    return false;
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
+  }
+}
+
+function isSame(stat: fs.Stats, file: FileToPack): boolean {
+  return (
+    stat.isFile() &&
+    stat.size === file.size &&
+    stat.mtimeMs === file.mtimeMs &&
+    stat.ctimeMs === file.ctimeMs &&
+    stat.ino === file.ino
+  );
+}

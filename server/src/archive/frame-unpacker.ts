@@ -1,0 +1,160 @@
+import { hash } from "node:crypto";
+import { zstdDecompressSync } from "node:zlib";
+import { CacheError } from "../domain/cache-error.ts";
+import type { Checkpoint } from "../local/tree.ts";
+import { EntryWriter, type StagePlace } from "./entry-writer.ts";
+import { decodeIndexSection, type FileRecord } from "./file-index.ts";
+import { releaseMemory } from "./release-memory.ts";
+import { type Relocation, relocate } from "./relocate.ts";
+import { encodeTarHeader, tarPadding, tarTrailer } from "./tar-header.ts";
+
+const maxSectionBytes = 64 * 1024 * 1024;
+
+/** One data frame as it was fetched, with what the manifest says of it. */
+export interface FetchedFrame {
+  readonly frame: Uint8Array;
+  /** This frame's section of the file index. */
+  readonly section: Uint8Array;
+  readonly sha256: string;
+  readonly contentBytes: number;
+  /** Files in it that a later frame holds anew. */
+  readonly superseded: readonly string[];
+  readonly relocation: Relocation;
+}
+
+/** A part of a file that spans frames: whether all of it came is for the caller to add up. */
+export interface UnpackedPart {
+  readonly name: string;
+  readonly size: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+export interface UnpackedFrame {
+  readonly fileCount: number;
+  readonly bytes: number;
+  readonly parts: UnpackedPart[];
+  /** Whether this is the frame that ends the tar stream; it holds no files. */
+  readonly ends: boolean;
+}
+
+// Each knows which directories this thread has seen made in its stage; forgetting costs only time.
+const writers = new Map<string, EntryWriter>();
+const rememberedStages = 8;
+
+function writerFor(stage: StagePlace): EntryWriter {
+  let writer = writers.get(stage.id);
+  if (!writer) {
+    if (writers.size >= rememberedStages) writers.clear();
+    writer = new EntryWriter(stage);
+    writers.set(stage.id, writer);
+  }
+  return writer;
+}
+
+/**
+ * Verifies one frame and writes its files below the stage. The index is what we go by; the tar
+ * stream must say the same, header for header, so that no other reader sees another archive.
+ * Throws ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
+ */
+export function unpackFrame(
+  stage: StagePlace,
+  fetched: FetchedFrame,
+  checkpoint: Checkpoint,
+): UnpackedFrame {
+  if (hash("sha256", fetched.frame, "hex") !== fetched.sha256)
+    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
+  const content = decompress(fetched);
+  releaseMemory(fetched.frame);
+  try {
+    const records = decodeIndexSection(fetched.section, maxSectionBytes);
+    return unpackContent(stage, content, records, fetched, checkpoint);
+  } finally {
+    releaseMemory(content);
+  }
+}
+
+function unpackContent(
+  stage: StagePlace,
+  content: Buffer,
+  records: readonly FileRecord[],
+  fetched: FetchedFrame,
+  checkpoint: Checkpoint,
+): UnpackedFrame {
+  if (records.length === 0) {
+    if (content.length < tarTrailer.length || content.some((byte) => byte !== 0))
+      throw disagreement();
+    return { fileCount: 0, bytes: 0, parts: [], ends: true };
+  }
+  const superseded = new Set(fetched.superseded);
+  const writer = writerFor(stage);
+  const parts: UnpackedPart[] = [];
+  let fileCount = 0;
+  let bytes = 0;
+  let at = 0;
+  for (const [i, record] of records.entries()) {
+    checkpoint();
+    at += compareHeader(content, at, record);
+    if (record.name.endsWith("/")) {
+      writer.makeDirectory(record.name);
+      continue;
+    }
+    const { size, start = 0, length = size } = record;
+    const end = start + length;
+    // Whoever reads the tar stream from end to end must find the parts one after the other.
+    if ((start > 0 && i > 0) || (end < size && i < records.length - 1)) throw disagreement();
+    if (at + length > content.length) throw disagreement();
+    const data = content.subarray(at, at + length);
+    at += length + (end === size ? tarPadding(size) : 0);
+    if (superseded.has(record.name)) continue;
+    if (record.start === undefined)
+      writer.writeFile(record, relocate(record.name, data, fetched.relocation));
+    else {
+      writePart(writer, record, data, start);
+      parts.push({ name: record.name, size, start, length });
+    }
+    bytes += length;
+    if (start === 0) fileCount += 1;
+  }
+  if (at !== content.length) throw disagreement();
+  return { fileCount, bytes, parts, ends: false };
+}
+
+function decompress({ frame, contentBytes }: FetchedFrame): Buffer {
+  let content: Buffer;
+  try {
+    content = zstdDecompressSync(frame, {
+      chunkSize: Math.max(64, contentBytes + 1),
+      maxOutputLength: Math.max(64, contentBytes + 1),
+    });
+  } catch (cause) {
+    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive cannot be decompressed", {
+      cause,
+    });
+  }
+  if (content.length !== contentBytes)
+    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive has the wrong length");
+  return content;
+}
+
+function compareHeader(content: Buffer, at: number, record: FileRecord): number {
+  if ((record.start ?? 0) > 0) return 0;
+  const header = encodeTarHeader(record);
+  if (!header.equals(content.subarray(at, at + header.length))) throw disagreement();
+  return header.length;
+}
+
+function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, start: number): void {
+  const file = writer.openFile(record, false);
+  try {
+    file.write(data, start);
+    file.finish();
+  } finally {
+    file.close();
+  }
+}
+
+/** The error for a tar stream that another reader would see otherwise than we do. */
+export function disagreement(): CacheError {
+  return new CacheError("ARCHIVE_UNSAFE", "the archive's file index and its tar stream disagree");
+}

@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import { CacheError } from "../domain/cache-error.ts";
+import { type Environment, environmentKey } from "../domain/environment.ts";
+import {
+  formatName,
+  formatVersion,
+  manifestMagic,
+  maxFrameBytes,
+  maxFrameContentBytes,
+  skippableFrame,
+} from "./format.ts";
+
+/** One data frame: a zstd frame of tar stream, and the section of the file index that lists it. */
+export interface FrameRecord {
+  /** Size in the archive. */
+  readonly bytes: number;
+  /** Hexadecimal SHA-256 of those bytes. */
+  readonly sha256: string;
+  /** Size of the tar stream in it. */
+  readonly content_bytes: number;
+  /** Size of this frame's section of the file index. */
+  readonly index_bytes: number;
+  /** Files in this frame that count no more, because a later frame holds newer ones. */
+  readonly superseded?: readonly string[];
+}
+
+/** What an archive says of itself: the JSON text in the second skippable frame. */
+export interface Manifest {
+  readonly format: typeof formatName;
+  readonly version: number;
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environment_key: string;
+  readonly generation: number;
+  /** ISO 8601. */
+  readonly created_at: string;
+  readonly tool: string;
+  readonly file_count: number;
+  /** Sum of the sizes of the files. */
+  readonly content_bytes: number;
+  /** Path of the directory that it was saved from, as its client saw it. Absent means unknown. */
+  readonly local_dir?: string;
+  /** How many bytes of files refreshes have appended since the whole was packed. Absent means none. */
+  readonly appended_bytes?: number;
+  /** The data frames, in their order in the file. */
+  readonly frames: readonly FrameRecord[];
+  /** The skippable frame of the file index: its size with its header, and its SHA-256. */
+  readonly index: { readonly bytes: number; readonly sha256: string };
+}
+
+const digestBytes = 32;
+
+/** The skippable frame of a manifest: its SHA-256 (32 bytes), then its JSON text. */
+export function encodeManifest(manifest: Manifest): Buffer {
+  const json = Buffer.from(JSON.stringify(manifest), "utf8");
+  const digest = createHash("sha256").update(json).digest();
+  return skippableFrame(manifestMagic, Buffer.concat([digest, json]));
+}
+
+/** Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED. */
+export function decodeManifest(payload: Buffer): Manifest {
+  const json = payload.subarray(digestBytes);
+  const digest = createHash("sha256").update(json).digest();
+  if (!digest.equals(payload.subarray(0, digestBytes))) throw corrupt("its digest does not match");
+  const manifest = parseJson(json);
+  if (manifest.format !== formatName)
+    throw corrupt(`its format is ${JSON.stringify(manifest.format)}`);
+  if (!isCount(manifest.version) || manifest.version < 1) throw corrupt("it has no format version");
+  if (manifest.version > formatVersion)
+    throw new CacheError(
+      "ARCHIVE_UNSUPPORTED",
+      `the archive has format version ${manifest.version}, and this daemon reads up to ${formatVersion}: use a newer one`,
+    );
+  checkShape(manifest);
+  return manifest;
+}
+
+function parseJson(json: Buffer): Manifest {
+  try {
+    return Object(JSON.parse(json.toString("utf8"))) as Manifest;
+  } catch (cause) {
+    throw new CacheError("ARCHIVE_CORRUPT", "the archive's manifest is not JSON", { cause });
+  }
+}
+
+// The digest says that a manifest arrived as it was written, not that its writer meant well.
+function checkShape(manifest: Manifest): void {
+  const environment = manifest.environment;
+  const texts = [
+    manifest.namespace,
+    manifest.environment_key,
+    manifest.created_at,
+    manifest.local_dir ?? "",
+    environment?.torchVersion,
+    environment?.cudaVersion,
+    environment?.computeCapability,
+    environment?.tritonVersion,
+    manifest.index?.sha256,
+  ];
+  const counts = [
+    manifest.generation,
+    manifest.file_count,
+    manifest.content_bytes,
+    manifest.index?.bytes,
+    manifest.appended_bytes ?? 0,
+  ];
+  const labels = environment?.extra;
+  const sound =
+    texts.every((text) => typeof text === "string") &&
+    typeof labels === "object" &&
+    labels !== null &&
+    Object.values(labels).every((text) => typeof text === "string") &&
+    counts.every(isCount) &&
+    Array.isArray(manifest.frames) &&
+    manifest.frames.every(
+      (frame) =>
+        typeof frame?.sha256 === "string" &&
+        isCount(frame.bytes) &&
+        isCount(frame.index_bytes) &&
+        isCount(frame.content_bytes) &&
+        areTexts(frame.superseded ?? []) &&
+        frame.bytes <= maxFrameBytes &&
+        frame.content_bytes <= maxFrameContentBytes,
+    );
+  if (!sound) throw corrupt("it lacks something, or has something of the wrong type");
+  if (Number.isNaN(Date.parse(manifest.created_at))) throw corrupt("it was made at no time");
+  if (keyOf(environment) !== manifest.environment_key)
+    throw corrupt("its environment is not the one that its key tells of");
+}
+
+/** The key of an environment; undefined if there can be none such. */
+function keyOf(environment: Environment): string | undefined {
+  try {
+    return environmentKey(environment);
+  } catch {
+    return undefined;
+  }
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function corrupt(why: string): CacheError {
+  return new CacheError("ARCHIVE_CORRUPT", `the archive's manifest is damaged: ${why}`);
+}

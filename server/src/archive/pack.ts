@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ArchiveFormat } from "../domain/cache-id.ts";
+import type { Profile } from "../domain/profile.ts";
+import type { ArchiveAssembler } from "./archive-assembler.ts";
+import type { ArchiveWork } from "./archive-work.ts";
+import { inOrder } from "./in-order.ts";
+import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./tree-scan.ts";
+
+/** What has been packed, of what there is to pack. Totals may still shrink or grow. */
+export interface Packed {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+}
+
+export interface PackResult {
+  readonly fileCount: number;
+  readonly bytes: number;
+  /** Files that changed, vanished, or were still being written. */
+  readonly leftOut: readonly string[];
+}
+
+/** A file of several frames changed while some of these were written: begin again without it. */
+export class SpanningFileChanged extends Error {
+  readonly fileName: string;
+
+  constructor(fileName: string) {
+    super(`${fileName} changed while it was read`);
+    this.fileName = fileName;
+  }
+}
+
+/**
+ * Packs what a save takes of an open directory as further frames of an archive. A file that is too
+ * young, or changes while it is read, gets one more look at the end. Holds at most one packed frame
+ * more than there are threads. Throws SpanningFileChanged, CACHE_TOO_LARGE, INSUFFICIENT_SPACE.
+ */
+export async function* pack(options: {
+  rootFd: number;
+  scan: ScanResult;
+  exclude: readonly string[];
+  profile: Profile;
+  format: ArchiveFormat;
+  assembler: ArchiveAssembler;
+  work: ArchiveWork;
+  signal: AbortSignal;
+}): AsyncGenerator<Packed, PackResult> {
+  const { rootFd, scan, exclude, profile, format, assembler, work, signal } = options;
+  const again = [...scan.young];
+  const leftOut: string[] = [];
+  let filesDone = 0;
+  let bytesDone = 0;
+  let filesTotal = scan.fileCount;
+  let bytesTotal = scan.bytes;
+
+  const packPlanned = ({ plan }: PlannedFrame) => work.packFrame({ rootFd, plan, format });
+  const packAll = async function* (planned: readonly PlannedFrame[], changed: string[]) {
+    for await (const packed of inOrder(planned, work.threads + 1, packPlanned)) {
+      for (const { name, spansFrames } of packed.changed) {
+        if (spansFrames) throw new SpanningFileChanged(name);
+        changed.push(name);
+      }
+      // Nothing is left of a frame whose files all changed.
+      if (packed.contentBytes === 0) continue;
+      await assembler.addPacked(packed);
+      filesDone += packed.fileCount;
+      bytesDone += packed.bytes;
+      yield { bytesDone, bytesTotal, filesDone, filesTotal };
+    }
+  };
+
+  yield* packAll(scan.frames, again);
+  if (again.length > 0) {
+    const changed = again.length > scan.young.length;
+    const settledAtMs = changed ? Date.now() + settledAfterMs : scan.settledAtMs;
+    await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
+    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, exclude, profile });
+    filesTotal = filesDone + second.fileCount;
+    bytesTotal = bytesDone + second.bytes;
+    leftOut.push(...second.gone, ...second.young);
+    yield* packAll(second.frames, leftOut);
+  }
+  return { fileCount: filesDone, bytes: bytesDone, leftOut };
+}

@@ -1,0 +1,139 @@
+import { hash } from "node:crypto";
+import * as fs from "node:fs";
+import type { Profile } from "../domain/profile.ts";
+import { pathOfHandle } from "../local/pinned-directory.ts";
+import type { Checkpoint } from "../local/tree.ts";
+import { decodeIndexSection, type FileRecord } from "./file-index.ts";
+import { createProfileFilter } from "./profile-filter.ts";
+import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
+
+const maxSectionBytes = 64 * 1024 * 1024;
+
+/** A stored file that a newer one takes the place of, in the frame that holds it or a part of it. */
+export interface Superseded {
+  readonly name: string;
+  /** Bytes of it in that frame. */
+  readonly bytes: number;
+  /** Whether it starts in that frame. */
+  readonly starts: boolean;
+}
+
+/** How a directory differs from a stored cache. */
+export interface Comparison {
+  /** What the directory has that the cache lacks or has with other content, planned for packing. */
+  readonly fresh: ScanResult;
+  /** Of those, the files whose names the cache lacks. */
+  readonly newFiles: number;
+  readonly newBytes: number;
+  /** Stored files with other content here, by frame of the cache. */
+  readonly superseded: readonly (readonly Superseded[])[];
+  /** Number of stored files that the directory lacks. */
+  readonly absent: number;
+}
+
+/**
+ * Compares an open directory with the file index of a stored cache, one section for each of its
+ * frames. A file of the same size and time (to the second) is taken for the same; with another time
+ * its content decides. `superseded` names, by frame, the stored files that count no more.
+ */
+export function compareTree(
+  rootFd: number,
+  options: {
+    nowMs: number;
+    exclude: readonly string[];
+    profile: Profile;
+    sections: readonly Uint8Array[];
+    superseded: readonly (readonly string[])[];
+  },
+  checkpoint: Checkpoint,
+): Comparison {
+  const stored = storedFiles(options.sections, options.superseded);
+  const listed = listFiles(rootFd, options);
+  const seen = new Set<string>();
+  const superseded: Superseded[][] = options.sections.map(() => []);
+  let newFiles = 0;
+  let newBytes = 0;
+  const fresh = listed.files.filter((file) => {
+    checkpoint();
+    const parts = stored.get(file.name);
+    if (!parts) {
+      if (!file.name.endsWith("/")) newFiles += 1;
+      newBytes += file.size;
+      return true;
+    }
+    seen.add(file.name);
+    if (isSameContent(rootFd, file, parts)) return false;
+    for (const { frame, record } of parts)
+      superseded[frame]?.push({
+        name: file.name,
+        bytes: record.length ?? record.size,
+        starts: (record.start ?? 0) === 0,
+      });
+    return true;
+  });
+  for (const name of listed.young) seen.add(name);
+  let absent = 0;
+  // What the profile leaves out here is not missed.
+  const travels = createProfileFilter(options.profile);
+  for (const name of stored.keys())
+    if (!seen.has(name) && !name.endsWith("/") && travels(name)) absent += 1;
+  return { fresh: planScan({ ...listed, files: fresh }), newFiles, newBytes, superseded, absent };
+}
+
+interface StoredPart {
+  readonly frame: number;
+  readonly record: FileRecord;
+}
+
+function storedFiles(
+  sections: readonly Uint8Array[],
+  superseded: readonly (readonly string[])[],
+): Map<string, StoredPart[]> {
+  const files = new Map<string, StoredPart[]>();
+  sections.forEach((section, frame) => {
+    const gone = new Set(superseded[frame]);
+    for (const record of decodeIndexSection(section, maxSectionBytes)) {
+      if (gone.has(record.name)) continue;
+      const parts = files.get(record.name);
+      if (parts) parts.push({ frame, record });
+      else files.set(record.name, [{ frame, record }]);
+    }
+  });
+  return files;
+}
+
+function isSameContent(
+  rootFd: number,
+  file: { name: string; size: number; mtimeMs: number },
+  parts: readonly StoredPart[],
+): boolean {
+  const [first] = parts as [StoredPart];
+  if (file.name.endsWith("/")) return true;
+  if (file.size !== first.record.size) return false;
+  if (Math.floor(file.mtimeMs / 1000) === first.record.mtime) return true;
+  return parts.every(({ record }) => digestOf(rootFd, file.name, record) === record.digest);
+}
+
+function digestOf(
+  rootFd: number,
+  name: string,
+  { size, start = 0, length = size }: FileRecord,
+): string | undefined {
+  let fd: number | undefined;
+  try {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+    fd = fs.openSync(`${pathOfHandle(rootFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const content = Buffer.allocUnsafe(length);
+    for (let done = 0; done < length; ) {
+      const read = fs.readSync(fd, content, done, length - done, start + done);
+      if (read === 0) return undefined;
+      done += read;
+    }
+    return hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
+  } catch {
+    // Gone, or another thing by now: packing will see to it.
+    return undefined;
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,153 @@
+import { CacheError } from "../domain/cache-error.ts";
+import type { ArchiveReader } from "../store/store.ts";
+import type { ArchiveWork } from "./archive-work.ts";
+import type { StagePlace } from "./entry-writer.ts";
+import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
+import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
+import { inOrder } from "./in-order.ts";
+import { type OwnArchive, type PlacedFrame, readIndex } from "./open-archive.ts";
+
+const foreignChunkBytes = 1024 * 1024;
+
+/**
+ * Unpacks an archive of ours below a stage, frame by frame on all threads; every byte is verified and
+ * the totals must be the manifest's. Yields what has been unpacked so far. Holds at most one fetched
+ * frame more than there are threads. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
+ */
+export async function* unpackOwn(options: {
+  reader: ArchiveReader;
+  archive: OwnArchive;
+  stage: StagePlace;
+  /** Path of the local directory, as its client sees it. */
+  localDir: string;
+  work: ArchiveWork;
+  signal: AbortSignal;
+}): AsyncGenerator<Unpacked, Unpacked> {
+  const { reader, archive, stage, localDir, work, signal } = options;
+  const relocation = { from: archive.manifest.local_dir ?? localDir, to: localDir };
+  const index = await readIndex(reader, archive, signal);
+  const unpack = async (placed: PlacedFrame) => {
+    const frame = await reader.read(placed.offset, placed.bytes, signal);
+    const sectionAt = placed.sectionOffset - archive.indexOffset;
+    // A copy: what goes to another thread takes all of the memory behind it along.
+    const section = Uint8Array.from(index.subarray(sectionAt, sectionAt + placed.index_bytes));
+    const { sha256, content_bytes: contentBytes, superseded = [] } = placed;
+    const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
+    return work.unpackFrame({ stage, fetched });
+  };
+  const spanning = new SpanningFiles();
+  let ended = false;
+  let fileCount = 0;
+  let bytes = 0;
+  for await (const unpacked of inOrder(archive.frames, work.threads + 1, unpack)) {
+    if (ended) throw disagreement();
+    ended = unpacked.ends;
+    fileCount += unpacked.fileCount;
+    bytes += unpacked.bytes;
+    if (fileCount > archive.manifest.file_count || bytes > archive.manifest.content_bytes)
+      throw wrongTotals();
+    spanning.add(unpacked.parts);
+    yield { fileCount, bytes };
+  }
+  if (fileCount !== archive.manifest.file_count || bytes !== archive.manifest.content_bytes)
+    throw wrongTotals();
+  if (!ended) throw disagreement();
+  spanning.requireWhole();
+  await requireSound(stage, archive, fileCount, spanning.any, work);
+  return { fileCount, bytes };
+}
+
+/** Unpacks an archive that another tool made, on one thread, as a stream. */
+export async function* unpackOther(options: {
+  reader: ArchiveReader;
+  stage: StagePlace;
+  limits: UnpackLimits;
+  work: ArchiveWork;
+  signal: AbortSignal;
+}): AsyncGenerator<Unpacked, Unpacked> {
+  const { reader, stage, limits, work, signal } = options;
+  const reports: Unpacked[] = [];
+  let wake = () => {};
+  const unpacking = work.unpackForeign({ stage, limits }, readChunks(reader, signal), (report) => {
+    reports.push(report);
+    wake();
+  });
+  let ended = false;
+  const end = () => {
+    ended = true;
+    wake();
+  };
+  unpacking.then(end, end);
+  while (!ended) {
+    const report = reports.pop();
+    reports.length = 0;
+    if (report) yield report;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+  return unpacking;
+}
+
+async function* readChunks(reader: ArchiveReader, signal: AbortSignal): AsyncGenerator<Buffer> {
+  for (let offset = 0; offset < reader.bytes; ) {
+    const chunk = await reader.read(offset, foreignChunkBytes, signal);
+    if (chunk.length === 0) throw new CacheError("ARCHIVE_CORRUPT", "the archive ended early");
+    offset += chunk.length;
+    yield chunk;
+  }
+}
+
+/** Follows files that span frames: their parts must come one after the other, from first to last. */
+class SpanningFiles {
+  #open: UnpackedPart | undefined;
+  /** Whether there was any such file. */
+  any = false;
+
+  /** Takes the parts of the next frame. */
+  add(parts: readonly UnpackedPart[]): void {
+    const [first] = parts;
+    if (this.#open && !first) throw wrongParts(this.#open.name);
+    for (const part of parts) {
+      this.any = true;
+      const { name, size, end } = this.#open
+        ? { ...this.#open, end: this.#open.start + this.#open.length }
+        : { ...part, end: 0 };
+      if (part.name !== name || part.size !== size || part.start !== end)
+        throw wrongParts(part.name);
+      this.#open = part.start + part.length < part.size ? part : undefined;
+    }
+  }
+
+  /** Requires that no file lacks its end. */
+  requireWhole(): void {
+    if (this.#open) throw wrongParts(this.#open.name);
+  }
+}
+
+/**
+ * Requires what no single frame can show: that no file was written into by the parts of another of
+ * its name (unlike whole files, parts cannot ask for a name that is free), and that a later frame
+ * did hold each file that counts no more in an earlier one.
+ */
+async function requireSound(
+  stage: StagePlace,
+  { frames }: OwnArchive,
+  fileCount: number,
+  anySpanning: boolean,
+  work: ArchiveWork,
+): Promise<void> {
+  const superseded = frames.flatMap((frame) => frame.superseded ?? []);
+  if (!anySpanning && superseded.length === 0) return;
+  const found = await work.inspectStage({ stage, names: superseded });
+  if (found.fileCount !== fileCount || found.absent > 0) throw disagreement();
+}
+
+function wrongParts(name: string): CacheError {
+  return new CacheError(
+    "ARCHIVE_CORRUPT",
+    `the archive does not hold ${JSON.stringify(name)} whole`,
+  );
+}
+
+function wrongTotals(): CacheError {
+  return new CacheError("ARCHIVE_CORRUPT", "the archive holds more or less than its manifest says");
+}

@@ -1,0 +1,87 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
+
+/** What every command that talks to a daemon is given. */
+export interface Session {
+  readonly client: CacheClient;
+  /** Aborts on Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Prints the answer: one JSON document for programs, else the text. */
+  print(answer: unknown, text: string): void;
+  /** Whether programs read the output. */
+  readonly json: boolean;
+}
+
+/** The options that all of these commands have. */
+export interface ClientOptions {
+  address?: string;
+  timeout?: number;
+  json?: true;
+}
+
+/** Adds a command that talks to a daemon. */
+export function addClientCommand(program: Command, nameAndArguments: string): Command {
+  return program
+    .command(nameAndArguments)
+    .addOption(
+      new Option("--address <address>", "the daemon: unix:/path or host:port").env(
+        "COMPILE_CACHE_ADDRESS",
+      ),
+    )
+    .option("--timeout <seconds>", "give up after this long", parseSeconds)
+    .option("--json", "print JSON for programs")
+    .addHelpText("after", exitCodeHelp);
+}
+
+/** Whose cache a command means. */
+export function namespaceOption(): Option {
+  return new Option("--namespace <name>", "whose cache")
+    .env("COMPILE_CACHE_NAMESPACE")
+    .default("default");
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === "" || !(seconds > 0))
+    throw new InvalidArgumentError("It must be a number above 0.");
+  return seconds;
+}
+
+/**
+ * Runs a command's work with a client, and sets the exit code: what the work returns, or what its
+ * error means.
+ */
+export async function runWithClient(
+  options: ClientOptions,
+  work: (session: Session) => Promise<number>,
+): Promise<void> {
+  const json = options.json ?? false;
+  const client = createCacheClient({
+    address: options.address,
+    timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
+  });
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  process.once("SIGINT", interrupt);
+  const print = (answer: unknown, text: string) =>
+    process.stdout.write(`${json ? JSON.stringify(answer) : text}\n`);
+  try {
+    process.exitCode = await work({ client, signal: interruption.signal, print, json });
+  } catch (error) {
+    if (!(error instanceof CacheServiceError)) throw error;
+    const interrupted = interruption.signal.aborted;
+    process.exitCode = interrupted ? exitCode.interrupted : exitCodeOfError(error);
+    if (json) print({ error }, "");
+    else process.stderr.write(`compilecache: ${errorText(error, interrupted, client.address)}\n`);
+  } finally {
+    process.off("SIGINT", interrupt);
+    client.close();
+  }
+}
+
+function errorText(error: CacheServiceError, interrupted: boolean, address: string): string {
+  if (interrupted) return "interrupted";
+  if (exitCodeOfError(error) !== exitCode.noDaemon) return error.message;
+  return `${error.message}\nStart one with: npx compilecache serve --listen ${address}`;
+}

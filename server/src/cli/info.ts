@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { type CacheInfo, resolveLocalDirectory } from "compilecache-client";
+import {
+  addClientCommand,
+  type ClientOptions,
+  namespaceOption,
+  runWithClient,
+} from "./client-command.ts";
+import {
+  type EnvironmentOptions,
+  environmentOf,
+  requireEnvironment,
+} from "./environment-options.ts";
+import { exitCode } from "./exit-code.ts";
+import { bytesText, dateText, fileCountText } from "./quantities.ts";
+
+interface InfoOptions extends ClientOptions, EnvironmentOptions {
+  namespace: string;
+  dir?: string;
+}
+
+/** `compilecache info`: what one environment has, here and in the store. */
+export function addInfoCommand(program: Command): void {
+  requireEnvironment(addClientCommand(program, "info"))
+    .description("tell what an environment has, here and in the store")
+    .addOption(namespaceOption())
+    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .action((options: InfoOptions) =>
+      runWithClient(options, async ({ client, signal, print }) => {
+        const { namespace } = options;
+        const localDir = resolveLocalDirectory(options.dir);
+        const request = { namespace, environment: environmentOf(options), localDir };
+        const info = await client.getCacheInfo(request, { signal });
+        print(info, infoText(info, namespace, localDir));
+        return exitCode.success;
+      }),
+    );
+}
+
+function infoText(info: CacheInfo, namespace: string, localDir: string): string {
+  const { stored } = info;
+  const here = info.localExists
+    ? `${fileCountText(info.localFileCount)}, ${bytesText(info.localBytes)}`
+    : "no cache";
+  const there = stored
+    ? `${stored.filename}, ${bytesText(stored.archiveBytes)}, saved ${dateText(stored.createdAt)} UTC`
+    : "no cache";
+  return [
+    `environment  ${info.environmentKey}`,
+    `cache        ${namespace}/${info.cacheKey}`,
+    `local        ${localDir}: ${here}`,
+    `store        ${info.store}: ${there}`,
+  ].join("\n");
+}

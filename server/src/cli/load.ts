@@ -1,0 +1,58 @@
+import { type Command, Option } from "commander";
+import {
+  type IfLocalExists,
+  ifLocalExistsPolicies,
+  resolveLocalDirectory,
+} from "compilecache-client";
+import { awaitTransfer } from "./await-transfer.ts";
+import {
+  addClientCommand,
+  type ClientOptions,
+  namespaceOption,
+  runWithClient,
+} from "./client-command.ts";
+import {
+  type EnvironmentOptions,
+  environmentOf,
+  requireEnvironment,
+} from "./environment-options.ts";
+import { exitCodeOfTransfer } from "./exit-code.ts";
+import { startedText, transferText } from "./transfer-text.ts";
+
+interface LoadOptions extends ClientOptions, EnvironmentOptions {
+  namespace: string;
+  dir?: string;
+  detach?: true;
+  ifLocalExists: IfLocalExists;
+}
+
+/** `compilecache load`: store to local directory. */
+export function addLoadCommand(program: Command): void {
+  requireEnvironment(addClientCommand(program, "load"))
+    .description("put a stored cache into a local directory")
+    .addOption(namespaceOption())
+    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .addOption(
+      new Option("--if-local-exists <policy>", "what to do with a directory that holds files")
+        .choices(ifLocalExistsPolicies)
+        .default("skip"),
+    )
+    .option("--detach", "return at once; the load goes on")
+    .action((options: LoadOptions) =>
+      runWithClient(options, async (session) => {
+        const environment = environmentOf(options);
+        const { namespace, detach, ifLocalExists } = options;
+        const localDir = resolveLocalDirectory(options.dir);
+        const load = () =>
+          session.client.load(
+            { namespace, environment, localDir, detach, ifLocalExists },
+            { signal: session.signal },
+          );
+        const target = { kind: "load", namespace, environment } as const;
+        const result = await (detach ? load() : awaitTransfer(session, target, load));
+        const { transfer } = result;
+        session.print(result, detach ? startedText(transfer) : transferText(transfer, localDir));
+        return exitCodeOfTransfer(transfer);
+      }),
+    );
+}

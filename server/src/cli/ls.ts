@@ -1,0 +1,60 @@
+import { type Command, Option } from "commander";
+import type { Cache } from "compilecache-client";
+import { addClientCommand, type ClientOptions, runWithClient } from "./client-command.ts";
+import {
+  allowEnvironment,
+  type EnvironmentOptions,
+  environmentOf,
+  environmentText,
+} from "./environment-options.ts";
+import { exitCode } from "./exit-code.ts";
+import { bytesText, dateText } from "./quantities.ts";
+
+interface ListOptions extends ClientOptions, EnvironmentOptions {
+  namespace?: string;
+}
+
+/** `compilecache ls`: the caches in the store. */
+export function addLsCommand(program: Command): void {
+  allowEnvironment(addClientCommand(program, "ls"))
+    .description("list the caches in the store; naming an environment marks its cache with *")
+    .addOption(new Option("--namespace <name>", "whose caches (default: everybody's)"))
+    .action((options: ListOptions) =>
+      runWithClient(options, async ({ client, signal, print }) => {
+        const { namespace } = options;
+        const environment = options.torch === undefined ? undefined : environmentOf(options);
+        const caches: Cache[] = [];
+        for await (const cache of client.allCaches({ namespace, environment }, { signal }))
+          caches.push(cache);
+        print({ caches }, caches.length > 0 ? tableOf(caches) : "the store holds no caches");
+        return exitCode.success;
+      }),
+    );
+}
+
+function tableOf(caches: readonly Cache[]): string {
+  const rows = [
+    ["", "NAMESPACE", "CACHE KEY", "FILES", "SIZE", "ARCHIVE", "SAVED (UTC)", "ENVIRONMENT"],
+    ...caches.map((cache) => [
+      cache.isCurrentEnvironment ? "*" : "",
+      cache.namespace,
+      cache.cacheKey,
+      cache.fileCount > 0 ? String(cache.fileCount) : "-",
+      cache.contentBytes > 0 ? bytesText(cache.contentBytes) : "-",
+      bytesText(cache.archiveBytes),
+      dateText(cache.createdAt),
+      cache.environment ? environmentText(cache.environment) : "-",
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,48 @@
+import { Command, CommanderError } from "commander";
+import { toolVersion } from "../domain/tool-version.ts";
+import { addClearCommand } from "./clear.ts";
+import { exitCode, exitCodeHelp } from "./exit-code.ts";
+import { addInfoCommand } from "./info.ts";
+import { addLoadCommand } from "./load.ts";
+import { addLsCommand } from "./ls.ts";
+import { addRmCommand } from "./rm.ts";
+import { addSaveCommand } from "./save.ts";
+import { serveCommand } from "./serve.ts";
+import { addWatchCommand } from "./watch.ts";
+
+/** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever reads our output may stop early, as `head` does.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(exitCode.success);
+  });
+  try {
+    await createProgram().parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? exitCode.success : exitCode.usage;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command("compilecache")
+    .description(
+      "Saves compile caches of torch to a store that machines share, and loads them back.",
+    )
+    .version(toolVersion, "--version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
+    .showHelpAfterError("(compilecache --help, or --help after a command, tells more)")
+    .addHelpText("after", exitCodeHelp)
+    .exitOverride();
+  program.addCommand(serveCommand);
+  addLoadCommand(program);
+  addSaveCommand(program);
+  addWatchCommand(program);
+  addLsCommand(program);
+  addInfoCommand(program);
+  addRmCommand(program);
+  addClearCommand(program);
+  return program;
+}

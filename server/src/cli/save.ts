@@ -1,0 +1,58 @@
+import { type Command, Option } from "commander";
+import { type IfStoredExists, ifStoredExistsPolicies } from "compilecache-client";
+import { awaitTransfer } from "./await-transfer.ts";
+import {
+  addClientCommand,
+  type ClientOptions,
+  namespaceOption,
+  runWithClient,
+} from "./client-command.ts";
+import {
+  type EnvironmentOptions,
+  environmentOf,
+  requireEnvironment,
+} from "./environment-options.ts";
+import { exitCodeOfTransfer } from "./exit-code.ts";
+import { startedText, transferText } from "./transfer-text.ts";
+
+interface SaveOptions extends ClientOptions, EnvironmentOptions {
+  namespace: string;
+  dir?: string;
+  detach?: true;
+  ifStoredExists: IfStoredExists;
+  profile?: string;
+}
+
+/** `compilecache save`: local directory to store. */
+export function addSaveCommand(program: Command): void {
+  requireEnvironment(addClientCommand(program, "save"))
+    .description("put a local directory into the store")
+    .addOption(namespaceOption())
+    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .addOption(
+      new Option(
+        "--if-stored-exists <policy>",
+        "what to do when the store holds this cache already",
+      )
+        .choices(ifStoredExistsPolicies)
+        .default("skip"),
+    )
+    .option("--profile <name>", "which files travel (default: full)")
+    .option("--detach", "return at once; the save goes on")
+    .action((options: SaveOptions) =>
+      runWithClient(options, async (session) => {
+        const environment = environmentOf(options);
+        const { namespace, dir: localDir, detach, ifStoredExists, profile } = options;
+        const save = () =>
+          session.client.save(
+            { namespace, environment, localDir, detach, ifStoredExists, profile },
+            { signal: session.signal },
+          );
+        const target = { kind: "save", namespace, environment } as const;
+        const result = await (detach ? save() : awaitTransfer(session, target, save));
+        const { transfer } = result;
+        session.print(result, detach ? startedText(transfer) : transferText(transfer));
+        return exitCodeOfTransfer(transfer);
+      }),
+    );
+}

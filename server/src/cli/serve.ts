@@ -1,0 +1,109 @@
+import { Command, Option } from "commander";
+import {
+  type Config,
+  ConfigError,
+  flagOf,
+  prefixedFlagOf,
+  readConfig,
+  type SettingKey,
+  settings,
+} from "../config.ts";
+import type { Logger } from "../domain/logger.ts";
+import { ListenError } from "../service/listen-error.ts";
+import { endProcess } from "./end-process.ts";
+
+const exitCodeOfMistake = 2;
+const settingKeys = Object.keys(settings) as SettingKey[];
+
+/** `compilecache serve`: runs the daemon until SIGTERM, SIGINT, or the end of its use. */
+export const serveCommand = new Command("serve")
+  .description("run the daemon")
+  .helpOption("-h, --help", "show this help")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodeOfMistake))
+  .action(serve);
+for (const key of settingKeys) for (const option of optionsOf(key)) serveCommand.addOption(option);
+
+/** A setting's flag, and the hidden one that is named exactly as its variable. */
+function optionsOf(key: SettingKey): Option[] {
+  const { variable, placeholder, description, fallback, ...rest } = settings[key];
+  const byDefault = typeof fallback === "string" ? fallback : fallback.shown;
+  const option = (flag: string) => {
+    const help = `${description} [${variable}, default: ${byDefault}]`;
+    const made = new Option(`${flag} <${placeholder}>`, help);
+    return "list" in rest ? made.argParser(joinToList) : made;
+  };
+  const prefixed = prefixedFlagOf(key);
+  return [option(flagOf(key)), ...(prefixed ? [option(prefixed).hideHelp()] : [])];
+}
+
+function joinToList(text: string, before: string | undefined): string {
+  return before === undefined ? text : `${before},${text}`;
+}
+
+/** The text of each flag that was given, by setting. */
+function flagsGiven(options: Record<string, string>): Partial<Record<SettingKey, string>> {
+  const given: Partial<Record<SettingKey, string>> = {};
+  for (const key of settingKeys) {
+    const texts = optionsOf(key).map((option) => options[option.attributeName()]);
+    const text = texts.find((candidate) => candidate !== undefined);
+    if (text !== undefined) given[key] = text;
+  }
+  return given;
+}
+
+async function serve(options: Record<string, string>): Promise<void> {
+  try {
+    const config = readConfig(flagsGiven(options), process.env);
+    await run(config);
+  } catch (error) {
+    if (error instanceof ConfigError) exitWithMistakes(error.mistakes);
+    if (error instanceof ListenError) exitWithMistakes([error.message]);
+    throw error;
+  }
+}
+
+function exitWithMistakes(mistakes: readonly string[]): never {
+  for (const mistake of mistakes) process.stderr.write(`compilecache: ${mistake}\n`);
+  process.exit(exitCodeOfMistake);
+}
+
+async function run(config: Config): Promise<void> {
+  // The other commands start sooner without the server's libraries.
+  const { startDaemon } = await import("../daemon.ts");
+  const { createLogger } = await import("../logging.ts");
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  // A closed pipe ends the other commands; behind the log it is no reason to stop serving.
+  process.stdout.removeAllListeners("error").on("error", () => {});
+  process.on("unhandledRejection", (error) => logger.error("unhandled rejection", { error }));
+  const starting = startDaemon(config, logger);
+  const stop = stopper(async () => (await starting).stop(), logger);
+  stopOnSignals(stop);
+  const { idle } = await starting;
+  idle.then(() => stop("idle"));
+}
+
+/** The first signal stops the daemon in order, the second one at once. */
+function stopOnSignals(stop: (reason: string) => void): void {
+  let signalled = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (signalled) endProcess(1);
+    signalled = true;
+    stop(signal);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Makes what stops the daemon in order and ends this process. */
+function stopper(stop: () => Promise<void>, logger: Logger): (reason: string) => void {
+  return (reason) => {
+    logger.info("stopping", { reason });
+    stop().then(
+      () => endProcess(0),
+      (error: unknown) => {
+        logger.error("could not stop in order", { error });
+        endProcess(1);
+      },
+    );
+  };
+}

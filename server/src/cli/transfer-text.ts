@@ -1,0 +1,67 @@
+import type { Cache, LoadOutcome, SaveOutcome, Transfer } from "compilecache-client";
+import { bytesText, durationText, fileCountText } from "./quantities.ts";
+
+/** One line that tells how a transfer stands. `localDir` is named where the reader chose it. */
+export function transferText(transfer: Transfer, localDir?: string): string {
+  const { status, error, outcome } = transfer;
+  const what = `${transfer.kind} ${nameOf(transfer)}`;
+  if (status === "not_started") return `${what}: waiting for other work on the directory`;
+  if (status === "in_progress") return `${what}: ${transfer.phase}, ${progressText(transfer)}`;
+  if (status !== "success") return `${what}: ${status}${error ? `: ${error.message}` : ""}`;
+  if (outcome?.kind === "load") return loadText(transfer, outcome, localDir);
+  if (outcome?.kind === "save") return saveText(transfer, outcome);
+  return `copied ${amountText(transfer)} in ${durationOf(transfer)}`;
+}
+
+function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | undefined): string {
+  const place = localDir ?? "the directory";
+  switch (outcome.status) {
+    case "does_not_exist": {
+      const { closest } = outcome;
+      const why = closest
+        ? `; the closest is ${nameOf(closest.cache)}, which differs in ${closest.differing.join(", ")}`
+        : "";
+      return `the store holds no cache ${nameOf(transfer)}${why}`;
+    }
+    case "skipped":
+      return `skipped: ${place} holds files already (--if-local-exists says what else to do)`;
+    default:
+      return `loaded ${amountText(transfer)} of ${nameOf(transfer)} into ${place} in ${durationOf(transfer)}`;
+  }
+}
+
+function saveText(transfer: Transfer, { status, cache, leftOutFileCount }: SaveOutcome): string {
+  if (status === "skipped")
+    return cache
+      ? `skipped: the store holds ${nameOf(cache)} already (--if-stored-exists says what else to do)`
+      : "skipped: the directory holds no files to save";
+  const archive = cache ? `, archive ${bytesText(cache.archiveBytes)}` : "";
+  const leftOut =
+    leftOutFileCount > 0 ? `; left out ${fileCountText(leftOutFileCount)} still being written` : "";
+  return `saved ${amountText(transfer)} as ${nameOf(transfer)}${archive}, in ${durationOf(transfer)}${leftOut}`;
+}
+
+/** `1,258 files (72.6 MB)`. */
+function amountText({ filesDone, bytesDone }: Transfer): string {
+  return `${fileCountText(filesDone)} (${bytesText(bytesDone)})`;
+}
+
+function durationOf({ startedAt, completedAt = startedAt }: Transfer): string {
+  return durationText(completedAt.getTime() - startedAt.getTime());
+}
+
+function progressText({ bytesDone, bytesTotal, filesDone, filesTotal }: Transfer): string {
+  const bytes = `${bytesText(bytesDone)} of ${bytesText(bytesTotal)}`;
+  return `${bytes}, ${filesDone.toLocaleString("en-US")} of ${fileCountText(filesTotal)}`;
+}
+
+/** `namespace/cache key`, or a copy's own name. */
+function nameOf(named: Transfer | Cache): string {
+  if ("operationName" in named && named.cacheKey === "") return named.operationName;
+  return `${named.namespace}/${named.cacheKey}`;
+}
+
+/** What to tell who does not wait. */
+export function startedText({ kind, operationId }: Transfer): string {
+  return `started ${kind} ${operationId}; follow it with: npx compilecache watch ${operationId}`;
+}

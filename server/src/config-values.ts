@@ -1,0 +1,144 @@
+import { readFileSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { builtInProfiles, type Profile, type Profiles } from "./domain/profile.ts";
+import type { AllowedDir } from "./local/allowed-dirs.ts";
+import type { Token } from "./service/credentials.ts";
+import { parseTokens } from "./service/credentials.ts";
+import type { ListenAddress } from "./service/listen-address.ts";
+import { parseListenAddress } from "./service/listen-address.ts";
+import type { StoreLocation } from "./store/open-store.ts";
+
+/** What is wrong with a setting's text, worded to follow it: "is not a whole number". */
+export class Mistake extends Error {
+  override readonly name = "Mistake";
+}
+
+/** The parts of a comma-separated list, without surrounding blanks and empty parts. */
+function partsOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** An absolute path, without `.`, `..` and doubled or trailing slashes. */
+export function parseDirectory(text: string): string {
+  if (!isAbsolute(text)) throw new Mistake("is not an absolute path");
+  const path = resolve(text);
+  if (path === "/") throw new Mistake("is the root directory; name a directory in it");
+  return path;
+}
+
+/** A parser of whole numbers from `least` to `most`, which multiplies them by `unit`. */
+export function wholeNumber(least: number, most: number, unit = 1): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value * unit;
+    throw new Mistake(`is not a whole number from ${least} to ${most}`);
+  };
+}
+
+/** A parser of one of a few words. */
+export function oneOf<T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word !== undefined) return word;
+    throw new Mistake(`is none of ${words.join(", ")}`);
+  };
+}
+
+/** `file:///path` or `s3://bucket/prefix`. */
+export function parseStore(text: string): StoreLocation {
+  if (text.startsWith("s3://")) return parseBucket(text.slice("s3://".length));
+  if (!text.startsWith("file:///") || /[?#]/.test(text))
+    throw new Mistake("is not a store; give file:///path or s3://bucket/prefix");
+  let path: string;
+  try {
+    path = fileURLToPath(text);
+  } catch {
+    throw new Mistake("is not a store: its path has a malformed %-escape; write % as %25");
+  }
+  return { kind: "file", path: parseDirectory(path) };
+}
+
+/** `bucket` or `bucket/prefix`; the prefix keeps to characters that no server or tool escapes. */
+function parseBucket(text: string): StoreLocation {
+  const [, bucket = "", prefix = ""] = /^([^/]*)\/?(.*?)\/?$/s.exec(text) ?? [];
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
+    throw new Mistake("names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix");
+  const segments = prefix === "" ? [] : prefix.split("/");
+  if (!segments.every((segment) => /^[\w!.*'()-]+$/.test(segment) && !/^\.\.?$/.test(segment)))
+    throw new Mistake("has a prefix that is not made of letters, digits and ! - _ . * ' ( ) /");
+  return { kind: "s3", bucket, prefix };
+}
+
+/** `path` or `client-path=daemon-path`, comma-separated. */
+export function parseAllowedDirs(text: string): readonly AllowedDir[] {
+  const dirs = partsOf(text).map((part) => {
+    const at = part.indexOf("=");
+    const [clientPath, daemonPath] =
+      at === -1 ? [part, part] : [part.slice(0, at), part.slice(at + 1)];
+    if (!isAbsolute(clientPath) || !isAbsolute(daemonPath))
+      throw new Mistake(
+        `holds ${JSON.stringify(part)}, which is no absolute path; give path or client-path=daemon-path`,
+      );
+    return { clientPath: resolve(clientPath), daemonPath: resolve(daemonPath) };
+  });
+  if (dirs.length === 0) throw new Mistake("names no directory");
+  return dirs;
+}
+
+/** Addresses to listen on, comma-separated; none means the default sockets. */
+export function parseListen(text: string): readonly ListenAddress[] {
+  return partsOf(text).map((part) => {
+    const address = parseListenAddress(part);
+    if (address) return address;
+    throw new Mistake(
+      `holds ${JSON.stringify(part)}, which is no address; give unix:/path, host:port or [ipv6]:port`,
+    );
+  });
+}
+
+/** The tokens in a file, by its path; no path means no tokens. */
+export function parseTokensFile(path: string): readonly Token[] | undefined {
+  if (path === "") return undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Mistake(`cannot be read: ${(error as Error).message}`);
+  }
+  const { tokens, malformedLines } = parseTokens(text);
+  if (malformedLines.length > 0)
+    throw new Mistake(
+      `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token`,
+    );
+  if (tokens.length === 0) throw new Mistake("holds no token, so nobody could call");
+  return tokens;
+}
+
+/** The built-in profiles and those in a JSON file, by its path; no path means the built-in ones. */
+export function parseProfilesFile(path: string): Profiles {
+  if (path === "") return builtInProfiles;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Mistake(`cannot be read as JSON: ${(error as Error).message}`);
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
+    throw new Mistake("does not hold an object of profiles by name");
+  const profiles = new Map(builtInProfiles);
+  for (const [name, profile] of Object.entries(parsed)) {
+    const { include = [], exclude = [], ...others } = (profile ?? {}) as Partial<Profile>;
+    const areGlobs = (globs: unknown) =>
+      Array.isArray(globs) && globs.every((glob) => typeof glob === "string" && glob !== "");
+    if (!areGlobs(include) || !areGlobs(exclude) || Object.keys(others).length > 0)
+      throw new Mistake(
+        `holds a profile ${JSON.stringify(name)} that is not {include, exclude} of globs`,
+      );
+    profiles.set(name, { include, exclude });
+  }
+  return profiles;
+}

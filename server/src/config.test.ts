@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { ConfigError, readConfig } from "./config.ts";
+import { builtInProfiles } from "./domain/profile.ts";
+
+function mistakesOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  throw new Error("no mistake was found");
+}
+
+function fileWith(t: TestContext, text: string): string {
+  const dir = mkdtempSync("/tmp/cc-config-");
+  t.after(() => rmSync(dir, { recursive: true }));
+  writeFileSync(join(dir, "tokens"), text);
+  return join(dir, "tokens");
+}
+
+describe("readConfig", () => {
+  test("has the defaults of the design when nothing is given", () => {
+    const config = readConfig({}, { USER: "ada" });
+    assert.deepEqual(config, {
+      torchCacheDir: "/tmp/torchinductor_ada",
+      fileStoreDir: "/cache/model/compile_cache",
+      store: { kind: "file", path: "/cache/model/compile_cache" },
+      workDir: "/app",
+      allowedDirs: [{ clientPath: "/tmp/torchinductor_ada", daemonPath: "/tmp/torchinductor_ada" }],
+      listen: [],
+      tokens: undefined,
+      archiveFormat: "tar.zst",
+      profiles: builtInProfiles,
+      refreshMinPercent: 1,
+      maxArchiveBytes: 1024 * 1024 * 1024,
+      maxContentBytes: 32768 * 1024 * 1024,
+      maxFileCount: 1_000_000,
+      workers: availableParallelism(),
+      saveNice: 10,
+      shutdownGraceMs: 10_000,
+      idleExitMs: 0,
+      logLevel: "info",
+      logFormat: process.stdout.isTTY ? "human" : "json",
+    });
+    assert.ok(Object.isFrozen(config));
+  });
+
+  test("names the default directory as torch does when the user's name is no file name", () => {
+    const config = readConfig({}, { LOGNAME: 'CORP\\a:d"a' });
+    assert.equal(config.torchCacheDir, "/tmp/torchinductor_CORP_a_d_a");
+  });
+
+  test("prefers flags to variables, and TORCH_CACHE_DIR to TORCHINDUCTOR_CACHE_DIR", () => {
+    const environment = { TORCH_CACHE_DIR: "/b", TORCHINDUCTOR_CACHE_DIR: "/c" };
+    assert.equal(readConfig({ torchCacheDir: "/a" }, environment).torchCacheDir, "/a");
+    assert.equal(readConfig({}, environment).torchCacheDir, "/b");
+    assert.equal(readConfig({}, { TORCHINDUCTOR_CACHE_DIR: "/c" }).torchCacheDir, "/c");
+  });
+
+  test("takes an empty variable for an unset one", () => {
+    assert.equal(
+      readConfig({}, { ARCHIVE_FORMAT: "", LOG_LEVEL: "warn" }).archiveFormat,
+      "tar.zst",
+    );
+  });
+
+  test("makes the store of B10FS_CACHE_DIR, whatever characters are in its path", () => {
+    const config = readConfig({}, { B10FS_CACHE_DIR: "/mnt/a b%20#c?" });
+    assert.deepEqual(config.store, { kind: "file", path: "/mnt/a b%20#c?" });
+  });
+
+  test("reads addresses and directories from comma-separated lists", () => {
+    const config = readConfig(
+      { listen: "unix:///run/a.sock, [::1]:0 ,localhost:8080" },
+      { COMPILE_CACHE_ALLOWED_DIRS: "/a/,/in/container=/on/host/../node" },
+    );
+    assert.deepEqual(config.listen, [
+      { kind: "unix", path: "/run/a.sock" },
+      { kind: "tcp", host: "::1", port: 0 },
+      { kind: "tcp", host: "localhost", port: 8080 },
+    ]);
+    assert.deepEqual(config.allowedDirs, [
+      { clientPath: "/a", daemonPath: "/a" },
+      { clientPath: "/in/container", daemonPath: "/on/node" },
+    ]);
+  });
+
+  test("tells every mistake in one line that names the variable or flag, and the value", () => {
+    const mistakes = mistakesOf(() =>
+      readConfig(
+        { listen: "8080", saveNice: "20" },
+        {
+          TORCH_CACHE_DIR: "relative",
+          COMPILE_CACHE_STORE: "s3://Bucket/prefix",
+          COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c",
+          ARCHIVE_FORMAT: "zip",
+          MAX_CACHE_SIZE_MB: "1e3",
+          MAX_FILE_COUNT: "0",
+          SHUTDOWN_GRACE_SECONDS: "-1",
+          LOG_LEVEL: "loud",
+        },
+      ),
+    );
+    assert.deepEqual(mistakes, [
+      'TORCH_CACHE_DIR: "relative" is not an absolute path',
+      'COMPILE_CACHE_STORE: "s3://Bucket/prefix" names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix',
+      'COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c" holds "b=/c", which is no absolute path; give path or client-path=daemon-path',
+      '--listen: "8080" holds "8080", which is no address; give unix:/path, host:port or [ipv6]:port',
+      'ARCHIVE_FORMAT: "zip" is none of tar.zst, tar.gz',
+      'MAX_CACHE_SIZE_MB: "1e3" is not a whole number from 1 to 1073741824',
+      'MAX_FILE_COUNT: "0" is not a whole number from 1 to 100000000',
+      '--save-nice: "20" is not a whole number from 0 to 19',
+      'SHUTDOWN_GRACE_SECONDS: "-1" is not a whole number from 0 to 3600',
+      'LOG_LEVEL: "loud" is none of error, warn, info, debug',
+    ]);
+  });
+
+  test("refuses the root directory, which an unset shell variable makes of $DIR/", () => {
+    assert.deepEqual(
+      mistakesOf(() => readConfig({}, { TORCH_CACHE_DIR: "/" })),
+      ['TORCH_CACHE_DIR: "/" is the root directory; name a directory in it'],
+    );
+  });
+
+  test("refuses a store and a local directory of which one holds the other", () => {
+    for (const [store, local] of [
+      ["/c/store", "/c"],
+      ["/c", "/c/local"],
+      ["/c", "/c"],
+    ])
+      assert.deepEqual(
+        mistakesOf(() => readConfig({ store: `file://${store}` }, { TORCH_CACHE_DIR: local })),
+        [
+          `COMPILE_CACHE_STORE: "${store}" and the local directory "${local}" (TORCH_CACHE_DIR) may not hold each other`,
+        ],
+      );
+    readConfig({ store: "file:///c/local2" }, { TORCH_CACHE_DIR: "/c/local" });
+  });
+
+  test("takes a bucket with or without a prefix", () => {
+    const storeOf = (store: string) => readConfig({ store }, {}).store;
+    assert.deepEqual(storeOf("s3://bucket"), { kind: "s3", bucket: "bucket", prefix: "" });
+    assert.deepEqual(storeOf("s3://bucket/"), { kind: "s3", bucket: "bucket", prefix: "" });
+    assert.deepEqual(storeOf("s3://my.bucket-1/a/.b_c/"), {
+      kind: "s3",
+      bucket: "my.bucket-1",
+      prefix: "a/.b_c",
+    });
+  });
+
+  test("refuses what is no store", () => {
+    for (const store of ["/path", "file://host/path", "file:///a%zz", "file:///a?b", "file:///"])
+      assert.equal(mistakesOf(() => readConfig({ store }, {})).length, 1, store);
+    for (const store of [
+      "s3://",
+      "s3:///a",
+      "s3://ab",
+      "s3://b%20c/d",
+      "s3://BUCKET",
+      "s3://a_b/c",
+    ])
+      assert.equal(mistakesOf(() => readConfig({ store }, {})).length, 1, store);
+    for (const prefix of ["/a", "a//b", "a/../b", ".", "a?b", "a b", "a%20b", "a\nb", "ä"])
+      assert.equal(
+        mistakesOf(() => readConfig({ store: `s3://bucket/${prefix}` }, {})).length,
+        1,
+        prefix,
+      );
+  });
+
+  test("reads tokens, and tells malformed lines without showing them", (t) => {
+    const good = fileWith(t, "# ours\n\nread r-secret\n  write w-secret \r\n");
+    assert.deepEqual(
+      readConfig({ tokens: good }, {}).tokens?.map(({ right }) => right),
+      ["read", "write"],
+    );
+    const bad = fileWith(t, "read r-secret\nadmin a-secret\nwrite\n");
+    assert.deepEqual(
+      mistakesOf(() => readConfig({}, { COMPILE_CACHE_TOKENS_FILE: bad })),
+      [
+        `COMPILE_CACHE_TOKENS_FILE: "${bad}" line 2, 3: each line is "read" or "write", then one token`,
+      ],
+    );
+    const empty = fileWith(t, "# none\n");
+    assert.match(mistakesOf(() => readConfig({ tokens: empty }, {}))[0] ?? "", /holds no token/);
+    assert.match(
+      mistakesOf(() => readConfig({ tokens: "/none/such" }, {}))[0] ?? "",
+      /^--tokens-file: "\/none\/such" cannot be read: ENOENT/,
+    );
+  });
+});

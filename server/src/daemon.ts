@@ -1,0 +1,64 @@
+import type { Config } from "./config.ts";
+import type { Logger } from "./domain/logger.ts";
+import { toolVersion } from "./domain/tool-version.ts";
+import { createLogger } from "./logging.ts";
+import { serveCore } from "./service/serve-core.ts";
+import { openStore } from "./store/open-store.ts";
+import { createCacheCore } from "./transfer/create-cache-core.ts";
+
+const storeProbeMs = 5_000;
+
+/** A running daemon. */
+export interface Daemon {
+  /** Where clients connect, as they take it, with the ports that the system chose. */
+  readonly addresses: readonly string[];
+  /** Ends within the configured grace period and some seconds; a second call waits too. */
+  stop(): Promise<void>;
+  /** Resolves once the daemon was unused for as long as configured; never where that is 0. */
+  readonly idle: Promise<void>;
+}
+
+/** Puts the layers together and starts them. Throws a ListenError, with nothing left running. */
+export async function startDaemon(
+  config: Config,
+  logger: Logger = createLogger({ level: config.logLevel, format: config.logFormat }),
+): Promise<Daemon> {
+  const store = await openStore(config.store, logger);
+  logger.info("starting", {
+    version: toolVersion,
+    node: process.version,
+    store: store.url,
+    local_dir: config.torchCacheDir,
+    allowed_dirs: config.allowedDirs,
+    workers: config.workers,
+  });
+  // It may come later: an unmounted store is no reason not to start.
+  store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
+    logger.warn("the store cannot be used now", { store: store.url, error });
+  });
+  const core = createCacheCore({
+    store,
+    allowedDirs: config.allowedDirs,
+    localDir: config.torchCacheDir,
+    workDir: config.workDir,
+    archiveFormat: config.archiveFormat,
+    profiles: config.profiles,
+    refreshMinPercent: config.refreshMinPercent,
+    limits: {
+      maxArchiveBytes: config.maxArchiveBytes,
+      maxContentBytes: config.maxContentBytes,
+      maxFileCount: config.maxFileCount,
+    },
+    workers: config.workers,
+    saveNice: config.saveNice,
+    logger,
+  });
+  const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
+  try {
+    const { addresses, stop, idle } = await serveCore({ core, listen, tokens, idleExitMs, logger });
+    return { addresses, stop: () => stop(shutdownGraceMs), idle };
+  } catch (error) {
+    await core.close(0);
+    throw error;
+  }
+}

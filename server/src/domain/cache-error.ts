@@ -1,0 +1,68 @@
+/**
+ * Why an operation failed, in words that a client can act on. Each reason belongs to one canonical
+ * code; the service layer turns both into a gRPC status.
+ */
+const codeOfReason = {
+  INVALID_REQUEST: "INVALID_ARGUMENT",
+  PATH_NOT_ALLOWED: "PERMISSION_DENIED",
+  UNAUTHENTICATED: "UNAUTHENTICATED",
+  FORBIDDEN: "PERMISSION_DENIED",
+  TRANSFER_NOT_FOUND: "NOT_FOUND",
+  CACHE_NOT_FOUND: "NOT_FOUND",
+  ARCHIVE_CORRUPT: "DATA_LOSS",
+  ARCHIVE_UNSAFE: "DATA_LOSS",
+  ARCHIVE_UNSUPPORTED: "FAILED_PRECONDITION",
+  INSUFFICIENT_SPACE: "RESOURCE_EXHAUSTED",
+  CACHE_TOO_LARGE: "RESOURCE_EXHAUSTED",
+  STORE_UNAVAILABLE: "UNAVAILABLE",
+  LOCAL_UNAVAILABLE: "UNAVAILABLE",
+  SHUTTING_DOWN: "UNAVAILABLE",
+  CANCELLED: "CANCELLED",
+  DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
+  INTERNAL: "INTERNAL",
+} as const;
+
+export type Reason = keyof typeof codeOfReason;
+export type Code = (typeof codeOfReason)[Reason];
+
+/** One field of a request that is wrong: its path in the request, and what would be right. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+/** The one error that crosses layers. Its message is for the user; the cause is for the log. */
+export class CacheError extends Error {
+  override readonly name = "CacheError";
+  readonly reason: Reason;
+  readonly violations: readonly FieldViolation[];
+
+  constructor(
+    reason: Reason,
+    message: string,
+    options: { cause?: unknown; violations?: readonly FieldViolation[] } = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.reason = reason;
+    this.violations = options.violations ?? [];
+  }
+
+  get code(): Code {
+    return codeOfReason[this.reason];
+  }
+}
+
+/** The error for one malformed field of a request. */
+export function invalidField(field: string, description: string): CacheError {
+  return new CacheError("INVALID_REQUEST", `${field}: ${description}`, {
+    violations: [{ field, description }],
+  });
+}
+
+/** Anything thrown, as a CacheError: an unknown error is a bug, and its text stays in the cause. */
+export function toCacheError(error: unknown): CacheError {
+  if (error instanceof CacheError) return error;
+  return new CacheError("INTERNAL", "internal error; the daemon's log has the cause", {
+    cause: error,
+  });
+}

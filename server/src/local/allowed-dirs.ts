@@ -1,0 +1,77 @@
+import * as fs from "node:fs";
+import { dirname, isAbsolute, normalize } from "node:path";
+import { CacheError, invalidField } from "../domain/cache-error.ts";
+
+/** A directory that clients may name, as they see it and as the daemon does. */
+export interface AllowedDir {
+  readonly clientPath: string;
+  readonly daemonPath: string;
+}
+
+/** A place inside an allowed directory: nothing but names below a root that may be followed. */
+export interface AllowedPath {
+  /** The allowed directory, its links resolved when the daemon started. */
+  readonly root: string;
+  /** Names below the root, without `.` and `..`. */
+  readonly below: readonly string[];
+  /** Both together, as the daemon sees the place. */
+  readonly path: string;
+  /** The place as the client sees it. */
+  readonly clientPath: string;
+}
+
+export interface AllowedDirs {
+  /** Judges a path of a client's. Throws INVALID_REQUEST (naming `field`) or PATH_NOT_ALLOWED. */
+  resolve(clientPath: string, field: string): AllowedPath;
+}
+
+/** Makes the judge of clients' paths. Links in the allowed directories themselves are resolved now. */
+export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
+  const asClientsSay = dirs.map(({ clientPath, daemonPath }) => {
+    return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath) };
+  });
+  const asTheyAre = asClientsSay.map(({ root }) => ({ prefix: root, root }));
+  // What a client means goes before what the daemon calls so, and the longest name before others.
+  const byLength = (a: { prefix: string }, b: { prefix: string }) =>
+    b.prefix.length - a.prefix.length;
+  const places = [...asClientsSay.toSorted(byLength), ...asTheyAre.toSorted(byLength)];
+  return {
+    resolve(clientPath, field) {
+      if (!isAbsolute(clientPath) || clientPath.includes("\0"))
+        throw invalidField(field, `${JSON.stringify(clientPath)} is not an absolute path`);
+      const path = withoutSlash(normalize(clientPath));
+      const place = places.find(({ prefix }) => isWithin(path, prefix));
+      if (place) {
+        const { prefix, root } = place;
+        const below = path.slice(prefix.length).split("/").filter(Boolean);
+        const daemonPath = [root === "/" ? "" : root, ...below].join("/") || "/";
+        return { root, below, path: daemonPath, clientPath: path };
+      }
+      throw new CacheError(
+        "PATH_NOT_ALLOWED",
+        `${field} ${JSON.stringify(path)} is outside the allowed directories (COMPILE_CACHE_ALLOWED_DIRS): ` +
+          asClientsSay.map(({ prefix }) => prefix).join(", "),
+      );
+    },
+  };
+}
+
+/** Whether a normalised path is a directory or below it. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || directory === "/" || path.startsWith(`${directory}/`);
+}
+
+function withoutSlash(path: string): string {
+  return path.length > 1 ? path.replace(/\/+$/, "") : path;
+}
+
+/** The path with the links of all that exists of it resolved. */
+export function canonical(path: string): string {
+  const plain = withoutSlash(normalize(path));
+  try {
+    return fs.realpathSync(plain);
+  } catch {
+    const parent = canonical(dirname(plain));
+    return `${parent === "/" ? "" : parent}/${plain.slice(plain.lastIndexOf("/") + 1)}`;
+  }
+}

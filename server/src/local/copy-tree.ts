@@ -1,0 +1,162 @@
+import * as fs from "node:fs";
+import { basename } from "node:path";
+import { CacheError } from "../domain/cache-error.ts";
+import type { AllowedPath } from "./allowed-dirs.ts";
+import { toLocalError } from "./local-error.ts";
+import { withPassage } from "./open-directory.ts";
+import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
+import type { Checkpoint, Totals } from "./tree.ts";
+
+/** What is copied, held open; the descriptor is the holder's to close. */
+export interface CopySource {
+  readonly kind: "file" | "directory";
+  readonly fd: number;
+  /** Its name in the directory above. */
+  readonly name: string;
+}
+
+/** One file or directory to copy, by its path below the source; "" is the source itself. */
+export interface CopyItem {
+  readonly path: string;
+  readonly directory: boolean;
+  readonly bytes: number;
+}
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const bufferBytes = 1024 * 1024;
+
+/** Opens an allowed file or directory, following no link. Throws INVALID_REQUEST if there is none. */
+export function openSource(place: AllowedPath): CopySource {
+  const above = { ...place, ...parentOf(place) };
+  const name = place.below.at(-1) ?? basename(place.root);
+  const source = withPassage(above, (aboveFd) => openSourceAt(aboveFd, name, place));
+  if (!source) throw noSource(place);
+  return source;
+}
+
+function openSourceAt(aboveFd: number, name: string, place: AllowedPath): CopySource {
+  try {
+    const fd = fs.openSync(`${pathOfHandle(aboveFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const stat = fs.fstatSync(fd);
+    if (stat.isDirectory() || stat.isFile())
+      return { kind: stat.isDirectory() ? "directory" : "file", fd, name };
+    fs.closeSync(fd);
+    throw new CacheError("PATH_NOT_ALLOWED", `${place.path} is neither a file nor a directory`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw noSource(place);
+    if (code === "ELOOP")
+      throw new CacheError("PATH_NOT_ALLOWED", `${place.path} is a symbolic link`);
+    throw toLocalError(error, place.path);
+  }
+}
+
+/** The directory above an allowed path, the allowed directory's own included. */
+function parentOf({ root, below }: AllowedPath): { root: string; below: readonly string[] } {
+  if (below.length > 0) return { root, below: below.slice(0, -1) };
+  return { root: root.slice(0, Math.max(1, root.lastIndexOf("/"))), below: [] };
+}
+
+function noSource(place: AllowedPath): CacheError {
+  const violation = { field: "source", description: `${place.path} does not exist` };
+  return new CacheError("INVALID_REQUEST", `source: ${violation.description}`, {
+    violations: [violation],
+  });
+}
+
+/** All files and directories below a source, directories before what they hold. */
+export function listSource(source: CopySource): CopyItem[] {
+  if (source.kind === "file")
+    return [{ path: "", directory: false, bytes: fs.fstatSync(source.fd).size }];
+  return [...listBelow(source.fd, "")];
+}
+
+function* listBelow(fd: number, prefix: string): Generator<CopyItem> {
+  for (const entry of fs.readdirSync(pathOfHandle(fd), { withFileTypes: true })) {
+    const path = prefix + entry.name;
+    if (entry.isDirectory()) {
+      yield { path, directory: true, bytes: 0 };
+      const child = openDirectoryAt(fd, entry.name);
+      try {
+        yield* listBelow(child, `${path}/`);
+      } finally {
+        fs.closeSync(child);
+      }
+    } else if (entry.isFile()) {
+      const stat = fs.lstatSync(`${pathOfHandle(fd)}/${entry.name}`, { throwIfNoEntry: false });
+      if (stat?.isFile()) yield { path, directory: false, bytes: stat.size };
+    }
+  }
+}
+
+/** Copies items of a source into a stage; `asName` is what the source itself is called there. */
+export function copyItems(
+  job: {
+    source: CopySource;
+    items: readonly CopyItem[];
+    stageFd: number;
+    asName: string;
+    place: string;
+  },
+  checkpoint: Checkpoint,
+): Totals {
+  const copied = { fileCount: 0, bytes: 0 };
+  try {
+    for (const { path, directory } of job.items) {
+      checkpoint();
+      const target = `${pathOfHandle(job.stageFd)}/${path || job.asName}`;
+      if (directory) {
+        fs.mkdirSync(target, 0o755);
+        continue;
+      }
+      if (path === "") copied.bytes += copyOpen(job.source.fd, target, checkpoint);
+      else copied.bytes += copyBelow(job.source.fd, path.split("/"), target, checkpoint);
+      copied.fileCount += 1;
+    }
+  } catch (error) {
+    throw toLocalError(error, job.place);
+  }
+  return copied;
+}
+
+function copyBelow(
+  fd: number,
+  parts: readonly string[],
+  target: string,
+  checkpoint: Checkpoint,
+): number {
+  const [first, ...rest] = parts as [string, ...string[]];
+  if (rest.length > 0)
+    return withDirectoryAt(fd, first, (child) => copyBelow(child, rest, target, checkpoint));
+  const from = fs.openSync(`${pathOfHandle(fd)}/${first}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    return copyOpen(from, target, checkpoint);
+  } finally {
+    fs.closeSync(from);
+  }
+}
+
+function copyOpen(from: number, target: string, checkpoint: Checkpoint): number {
+  const stat = fs.fstatSync(from);
+  const to = fs.openSync(
+    target,
+    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+    stat.mode & 0o111 ? 0o755 : 0o644,
+  );
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(bufferBytes, stat.size + 1));
+    for (let done = 0; ; ) {
+      checkpoint();
+      const read = fs.readSync(from, buffer, 0, buffer.length, done);
+      if (read === 0) {
+        fs.futimesSync(to, stat.mtime, stat.mtime);
+        return done;
+      }
+      for (let written = 0; written < read; )
+        written += fs.writeSync(to, buffer, written, read - written, done + written);
+      done += read;
+    }
+  } finally {
+    fs.closeSync(to);
+  }
+}

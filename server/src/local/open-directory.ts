@@ -1,0 +1,182 @@
+import * as fs from "node:fs";
+import { basename } from "node:path";
+import { CacheError } from "../domain/cache-error.ts";
+import type { AllowedPath } from "./allowed-dirs.ts";
+import { toLocalError } from "./local-error.ts";
+import {
+  openDirectoryAt,
+  openPassageAt,
+  openRoot,
+  pathOfHandle,
+  withDirectoryAt,
+} from "./pinned-directory.ts";
+import { notLoadedMarker } from "./transient-names.ts";
+import { type Owner, statAt, walk } from "./tree.ts";
+
+const { R_OK, W_OK, X_OK } = fs.constants;
+
+/** A local directory, held open; its descriptors are the holder's to close. */
+export interface OpenedDirectory {
+  readonly fd: number;
+  /** The directory above, where that is allowed too. */
+  readonly parentFd?: number;
+  /** Its name in the directory above. */
+  readonly name: string;
+  /** As the daemon sees it. */
+  readonly path: string;
+  /** Who is to own what is made in it, where that is not the daemon itself. */
+  readonly owner?: Owner;
+  /** Whether a whole stage can be renamed into its place. */
+  readonly replaceable: boolean;
+  /** Whether it holds a file that a save would take. */
+  readonly holdsFiles: boolean;
+  /** Whether an interrupted load or clear left it marked as not loaded. */
+  readonly notLoaded: boolean;
+}
+
+/**
+ * Opens an allowed directory, one component at a time from the root of the file system, following no
+ * link; makes what is missing, or with `create` false answers undefined. Throws PATH_NOT_ALLOWED.
+ */
+export function openDirectory(place: AllowedPath, create: boolean): OpenedDirectory | undefined {
+  const opened = descend(place, create, openDirectoryAt);
+  if (!opened) return undefined;
+  let directory: OpenedDirectory | undefined;
+  try {
+    directory = describe(place, opened.parentFd, opened.fd);
+    return directory;
+  } finally {
+    if (!directory) fs.closeSync(opened.fd);
+    if (opened.parentFd !== undefined && directory?.parentFd === undefined)
+      fs.closeSync(opened.parentFd);
+  }
+}
+
+/** Runs `body` with a place that is open just to go on from it; undefined if there is none. */
+export function withPassage<T>(place: AllowedPath, body: (fd: number) => T): T | undefined {
+  const opened = descend(place, false, openPassageAt);
+  if (!opened) return undefined;
+  try {
+    return body(opened.fd);
+  } finally {
+    fs.closeSync(opened.fd);
+    if (opened.parentFd !== undefined) fs.closeSync(opened.parentFd);
+  }
+}
+
+/** Goes down to a place; both descriptors are the caller's to close. */
+function descend(
+  place: AllowedPath,
+  create: boolean,
+  openLastAt: typeof openDirectoryAt,
+): { fd: number; parentFd: number | undefined } | undefined {
+  const components = [...place.root.split("/").filter(Boolean), ...place.below];
+  const open = [openRoot()];
+  let arrived = false;
+  try {
+    for (const [i, name] of components.entries()) {
+      const openAt = i < components.length - 1 ? openPassageAt : openLastAt;
+      const next = enter(open.at(-1) as number, name, place, create, openAt);
+      if (next === undefined) return undefined;
+      open.push(next);
+      if (open.length > 2) fs.closeSync(open.shift() as number);
+    }
+    arrived = true;
+    return { fd: open.at(-1) as number, parentFd: open.at(-2) };
+  } finally {
+    if (!arrived) for (const fd of open) fs.closeSync(fd);
+  }
+}
+
+function enter(
+  parentFd: number,
+  name: string,
+  place: AllowedPath,
+  create: boolean,
+  openAt: typeof openDirectoryAt,
+): number | undefined {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return openAt(parentFd, name);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "ENOTDIR" || code === "ELOOP") {
+        const what = statAt(parentFd, name)?.isSymbolicLink()
+          ? "a symbolic link"
+          : "not a directory";
+        throw new CacheError(
+          "PATH_NOT_ALLOWED",
+          `${place.path}: ${JSON.stringify(name)} is ${what}`,
+          {
+            cause: error,
+          },
+        );
+      }
+      if (code !== "ENOENT" || attempt > 0) throw toLocalError(error, place.path);
+      if (!create) return undefined;
+      make(parentFd, name, place);
+    }
+  }
+}
+
+function make(parentFd: number, name: string, place: AllowedPath): void {
+  try {
+    fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
+    const owner = foreignOwner(fs.fstatSync(parentFd));
+    // Whoever may write in the directory above may have put something else in its place.
+    if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw toLocalError(error, place.path);
+  }
+}
+
+function describe(place: AllowedPath, parentFd: number | undefined, fd: number): OpenedDirectory {
+  const stat = fs.fstatSync(fd);
+  const owner = foreignOwner(stat);
+  const mayUseParent = parentFd !== undefined && place.below.length > 0;
+  return {
+    fd,
+    ...(mayUseParent ? { parentFd } : {}),
+    name: place.below.at(-1) ?? basename(place.root),
+    path: place.path,
+    ...(owner ? { owner } : {}),
+    replaceable: mayUseParent && isReplaceable(parentFd, stat, place.path),
+    holdsFiles: holdsFiles(fd, place.path),
+    notLoaded: statAt(fd, notLoadedMarker) !== undefined,
+  };
+}
+
+/** Only a privileged daemon may give files away. */
+function foreignOwner({ uid, gid }: fs.Stats): Owner | undefined {
+  const self = process.geteuid?.();
+  return self === 0 && (uid !== 0 || gid !== 0) ? { uid, gid } : undefined;
+}
+
+function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean {
+  if (fs.fstatSync(parentFd).dev !== stat.dev || isMountPoint(path)) return false;
+  try {
+    fs.accessSync(pathOfHandle(parentFd), R_OK | W_OK | X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A bind mount has the device of its source, so only the list of mounts can tell.
+function isMountPoint(path: string): boolean {
+  const mounts = fs.readFileSync("/proc/self/mountinfo", "utf8");
+  const escaped = path.replace(
+    /[ \t\n\\]/g,
+    (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return mounts.split("\n").some((line) => line.split(" ")[4] === escaped);
+}
+
+function holdsFiles(fd: number, path: string): boolean {
+  try {
+    for (const { name } of walk(fd)) if (!name.endsWith("/")) return true;
+    return false;
+  } catch (error) {
+    throw toLocalError(error, path);
+  }
+}

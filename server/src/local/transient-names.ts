@@ -1,0 +1,29 @@
+/** Everything of ours in or beside a local directory starts so: stages and the marker. */
+export const ownPrefix = ".compilecache-";
+
+/** Present while a local directory is only partly filled, and so not loaded. */
+export const notLoadedMarker = `${ownPrefix}not-loaded`;
+
+const transientFile = [
+  /\.lock$/, // torch's and Triton's file locks
+  /\.(tmp|temp|part|partial|incomplete)$/,
+  /^\.[0-9]+\.[0-9]+\.tmp/, // torch's write_atomic
+  /^\.nfs[0-9a-f]{8}/, // what an NFS client leaves of a file that was removed while open
+  /~$/,
+  /^\.#|^#.*#$/,
+  /\.sw[a-p]$/,
+];
+const transientDirectory = [
+  /^locks$/, // torch's folder of file locks
+  /^tmp\.pid_[0-9]+/, // where Triton writes before it renames
+];
+
+/** Whether a file of this name is a lock, a temporary or an editor's file, which never travels. */
+export function isTransientFile(name: string): boolean {
+  return name.startsWith(ownPrefix) || transientFile.some((pattern) => pattern.test(name));
+}
+
+/** Whether a directory of this name holds only such files. */
+export function isTransientDirectory(name: string): boolean {
+  return name.startsWith(ownPrefix) || transientDirectory.some((pattern) => pattern.test(name));
+}

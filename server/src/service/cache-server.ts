@@ -1,0 +1,76 @@
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
+import type { Logger } from "../domain/logger.ts";
+import type { CacheCore } from "../transfer/cache-core.ts";
+import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
+import { createCalls } from "./calls.ts";
+import { createAuthorize, type Token } from "./credentials.ts";
+import { addReflection } from "./reflection.ts";
+
+const cacheServiceName = "compilecache.v1.CacheService";
+
+const serverOptions = {
+  // A request is some paths and an environment.
+  "grpc.max_receive_message_length": 1024 * 1024,
+  // A caller whose machine died would hold its transfer for ever.
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 20_000,
+};
+
+/** What the last bytes of the last answers take to leave. */
+const leavingMs = 50;
+
+/** Speaks gRPC on connections that others accept. */
+export interface CacheServer {
+  accept(connection: Socket): void;
+  /** What health checks are told. At first: not serving. */
+  setServing(serving: boolean): void;
+  /** Lets running calls end for at most `graceMs`, then breaks them off. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The cache service over `core`, health and reflection. Without tokens everybody may call. */
+export function createCacheServer(options: {
+  core: CacheCore;
+  tokens: readonly Token[] | undefined;
+  logger: Logger;
+}): CacheServer {
+  const { core, tokens, logger } = options;
+  const server = new Server(serverOptions);
+  const calls = createCalls(createAuthorize(tokens), logger);
+  server.addService(cacheServiceDefinition, createCacheService(core, calls));
+
+  const health = new HealthImplementation();
+  health.addToServer(server);
+  const setServing = (serving: boolean) => {
+    for (const name of ["", cacheServiceName])
+      health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
+  };
+  setServing(false);
+
+  addReflection(server, [
+    cacheServiceName,
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+  ]);
+
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return {
+    accept: (connection) => injector.injectConnection(connection),
+    setServing,
+    async stop(graceMs) {
+      // grpc-js does not wait for the calls of connections that it was handed.
+      const stopWaiting = new AbortController();
+      await Promise.race([
+        calls.drained(),
+        sleep(graceMs, undefined, { signal: stopWaiting.signal }).catch(() => {}),
+      ]);
+      stopWaiting.abort();
+      await sleep(leavingMs);
+      server.forceShutdown();
+    },
+  };
+}

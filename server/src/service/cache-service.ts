@@ -1,0 +1,148 @@
+import type { handleServerStreamingCall } from "@grpc/grpc-js";
+import {
+  type CacheServiceServer,
+  CacheServiceService,
+  type WatchTransferRequest,
+  WatchTransferResponse,
+} from "compilecache-client/gen/compilecache/v1/cache_service.ts";
+import { LoadStatus, SaveStatus } from "compilecache-client/gen/compilecache/v1/transfer.ts";
+import { parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
+import { cacheKeyOf, environmentKey } from "../domain/environment.ts";
+import type { CacheCore, Transfer } from "../transfer/cache-core.ts";
+import type { TransferState } from "../transfer/transfer-state.ts";
+import type { Calls } from "./calls.ts";
+import { requireEnvironment, requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
+import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";
+
+const encodedStates = new WeakMap<TransferState, Buffer>();
+
+/** A state as a WatchTransferResponse, encoded once for however many watchers. */
+function encodeState(state: TransferState): Buffer {
+  const known = encodedStates.get(state);
+  if (known) return known;
+  const response = WatchTransferResponse.encode({ transfer: toWireTransfer(state) });
+  const encoded = Buffer.from(response.finish());
+  encodedStates.set(state, encoded);
+  return encoded;
+}
+
+/** The service as grpc-js takes it; watchers are sent TransferStates. */
+export const cacheServiceDefinition = {
+  ...CacheServiceService,
+  watchTransfer: { ...CacheServiceService.watchTransfer, responseSerialize: encodeState },
+};
+
+type UnaryName = Exclude<keyof CacheServiceService, "watchTransfer">;
+type CacheServiceHandlers = Pick<CacheServiceServer, UnaryName> & {
+  watchTransfer: handleServerStreamingCall<WatchTransferRequest, TransferState>;
+};
+
+/** Waits for the end of a transfer, and throws what it failed with. */
+async function finished(transfer: Transfer, signal: AbortSignal): Promise<TransferState> {
+  const state = await transfer.wait(signal);
+  if (state.status === "SUCCESS") return state;
+  throw (
+    state.error ?? new Error(`transfer ${state.operationId} ended ${state.status}, unexplained`)
+  );
+}
+
+/** The outcome of a finished load or save. */
+function outcomeOf<K extends "LOAD" | "SAVE">(state: TransferState, kind: K) {
+  const { outcome } = state;
+  if (outcome?.kind !== kind) throw new Error(`transfer ${state.operationId} has no outcome`);
+  return outcome as Extract<typeof outcome, { kind: K }>;
+}
+
+/** Translates every call to the core and its answer back; nothing else happens here. */
+export function createCacheService(
+  core: CacheCore,
+  { unary, serverStream }: Calls,
+): CacheServiceHandlers {
+  return {
+    load: unary("Load", "read", async (request, signal) => {
+      const transfer = core.load(toLoadSpec(request));
+      if (request.detach) {
+        transfer.detach();
+        const status = LoadStatus.LOAD_STATUS_IN_PROGRESS;
+        return { status, transfer: toWireTransfer(transfer.state) };
+      }
+      const state = await finished(transfer, signal);
+      const { status, closest } = toWireLoadOutcome(outcomeOf(state, "LOAD"), state.cacheKey);
+      return { status, closest, transfer: toWireTransfer(state) };
+    }),
+
+    save: unary("Save", "write", async (request, signal) => {
+      const transfer = core.save(toSaveSpec(request));
+      if (request.detach) {
+        transfer.detach();
+        const status = SaveStatus.SAVE_STATUS_IN_PROGRESS;
+        return { status, transfer: toWireTransfer(transfer.state), leftOutFileCount: 0n };
+      }
+      const state = await finished(transfer, signal);
+      const outcome = toWireSaveOutcome(outcomeOf(state, "SAVE"), state.cacheKey);
+      return { ...outcome, transfer: toWireTransfer(state) };
+    }),
+
+    watchTransfer: serverStream("WatchTransfer", "read", (request, signal) =>
+      core.getTransfer(requireOperationId(request.operationId)).watch(signal),
+    ),
+
+    startTransfer: unary("StartTransfer", "write", ({ source, destination, operationName }) => {
+      const transfer = core.copy({ source, destination, operationName });
+      transfer.detach();
+      return { transfer: toWireTransfer(transfer.state) };
+    }),
+
+    getTransfer: unary("GetTransfer", "read", (request) => {
+      const transfer = core.getTransfer(requireOperationId(request.operationId));
+      return { transfer: toWireTransfer(transfer.state) };
+    }),
+
+    listTransfers: unary("ListTransfers", "read", (request) => {
+      const { includeFinished, pageSize, pageToken } = request;
+      const page = core.listTransfers({ includeFinished, pageSize, pageToken });
+      return { transfers: page.items.map(toWireTransfer), nextPageToken: page.nextPageToken };
+    }),
+
+    cancelTransfer: unary("CancelTransfer", "write", async (request) => {
+      const transfer = core.getTransfer(requireOperationId(request.operationId));
+      return { transfer: toWireTransfer(await transfer.cancel()) };
+    }),
+
+    getCacheInfo: unary("GetCacheInfo", "read", async (request, signal) => {
+      const { namespace, localDir } = request;
+      const environment = requireEnvironment(request.environment);
+      const info = await core.getCacheInfo({ namespace, environment, localDir }, signal);
+      return {
+        environmentKey: info.environmentKey,
+        cacheKey: info.cacheKey,
+        localExists: info.localExists,
+        localBytes: BigInt(info.localBytes),
+        localFileCount: BigInt(info.localFileCount),
+        stored: info.stored && toWireCache(info.stored, info.cacheKey),
+        store: info.store,
+      };
+    }),
+
+    listCaches: unary("ListCaches", "read", async (request, signal) => {
+      const { namespace, environment, pageSize, pageToken } = request;
+      const current = environment && cacheKeyOf(environmentKey(environment));
+      const page = await core.listCaches({ namespace, pageSize, pageToken }, signal);
+      return {
+        caches: page.items.map((cache) => toWireCache(cache, current)),
+        nextPageToken: page.nextPageToken,
+      };
+    }),
+
+    deleteCache: unary("DeleteCache", "write", async (request, signal) => {
+      const namespace = parseNamespace(request.namespace);
+      await core.deleteCache({ namespace, cacheKey: parseCacheKey(request.cacheKey) }, signal);
+      return {};
+    }),
+
+    clearLocalCache: unary("ClearLocalCache", "write", async (request, signal) => {
+      const { bytes, fileCount } = await core.clearLocalCache(request.localDir, signal);
+      return { bytes: BigInt(bytes), fileCount: BigInt(fileCount) };
+    }),
+  };
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { chmod, lstat, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import type { Logger } from "../domain/logger.ts";
+import { listenOnDefaultSocket, userSocketPath } from "./default-socket.ts";
+import { ListenError } from "./listen-error.ts";
+
+const places = async (t: TestContext) => {
+  const dir = await mkdtemp("/tmp/cc-default-");
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return { preferred: join(dir, "run", "a.sock"), other: join(dir, "user", "a.sock") };
+};
+
+const newServer = (t: TestContext) => () => {
+  const server = createServer();
+  t.after(() => server.close());
+  return server;
+};
+
+function recordingLogger(): { logger: Logger; warnings: string[] } {
+  const warnings: string[] = [];
+  const ignore = () => {};
+  const warn = (message: string) => warnings.push(message);
+  const logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger };
+  return { logger, warnings };
+}
+
+describe("listenOnDefaultSocket", () => {
+  test("takes the default where it can be made", async (t) => {
+    const { logger, warnings } = recordingLogger();
+    const at = await places(t);
+    assert.equal((await listenOnDefaultSocket(newServer(t), at, logger)).path, at.preferred);
+    assert.deepEqual(warnings, []);
+  });
+
+  test("falls back to the user's own private directory, and says so", async (t) => {
+    const { logger, warnings } = recordingLogger();
+    const at = await places(t);
+    await writeFile(dirname(at.preferred), "in the way");
+    assert.equal((await listenOnDefaultSocket(newServer(t), at, logger)).path, at.other);
+    assert.equal((await lstat(dirname(at.other))).mode & 0o777, 0o700);
+    assert.equal(warnings.length, 1);
+  });
+
+  test("does not fall back from a daemon that listens already", async (t) => {
+    const { logger } = recordingLogger();
+    const at = await places(t);
+    await listenOnDefaultSocket(newServer(t), at, logger);
+    await assert.rejects(listenOnDefaultSocket(newServer(t), at, logger), /already/);
+  });
+
+  test("refuses a fallback directory that others may write to", async (t) => {
+    const { logger } = recordingLogger();
+    const at = await places(t);
+    await writeFile(dirname(at.preferred), "in the way");
+    await mkdir(dirname(at.other));
+    await chmod(dirname(at.other), 0o777);
+    await assert.rejects(listenOnDefaultSocket(newServer(t), at, logger), ListenError);
+  });
+});
+
+describe("userSocketPath", () => {
+  test("is in XDG_RUNTIME_DIR, or else in a directory of /tmp that names the user", () => {
+    const xdg = userSocketPath({ XDG_RUNTIME_DIR: "/run/user/7" });
+    assert.equal(xdg, "/run/user/7/compilecache/compilecache.sock");
+    assert.equal(userSocketPath({}), `/tmp/compilecache-${process.getuid?.()}/compilecache.sock`);
+  });
+});

@@ -1,0 +1,54 @@
+import { chmod, lstat, mkdir } from "node:fs/promises";
+import type { Server } from "node:net";
+import { dirname } from "node:path";
+import type { Logger } from "../domain/logger.ts";
+import { ListenError } from "./listen-error.ts";
+import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
+
+/** Where the daemon listens when nothing is configured. */
+export const defaultSocketPath = "/run/compilecache/compilecache.sock";
+
+/** Where it listens when the default cannot be made: in the user's own runtime directory. */
+export function userSocketPath(environment: NodeJS.ProcessEnv): string {
+  const runtimeDir = environment.XDG_RUNTIME_DIR;
+  return runtimeDir
+    ? `${runtimeDir}/compilecache/compilecache.sock`
+    : `/tmp/compilecache-${process.getuid?.() ?? 0}/compilecache.sock`;
+}
+
+/**
+ * Listens on `preferred`, or, where that cannot be made, on `other`, whose directory is made for
+ * this user alone; the log says so. A daemon that listens on `preferred` already is an error.
+ */
+export async function listenOnDefaultSocket(
+  server: () => Server,
+  { preferred, other }: { preferred: string; other: string },
+  logger: Logger,
+): Promise<{ path: string; server: Server; socket: BoundSocket }> {
+  const first = server();
+  try {
+    return { path: preferred, server: first, socket: await listenOnSocket(first, preferred) };
+  } catch (error) {
+    if (!(error instanceof ListenError) || error.inUse) throw error;
+    logger.warn("the default socket cannot be made; listening in the user's runtime directory", {
+      reason: error.message,
+      address: `unix:${other}`,
+    });
+  }
+  await makePrivateDir(other);
+  const second = server();
+  return { path: other, server: second, socket: await listenOnSocket(second, other) };
+}
+
+/** /tmp is everybody's: a directory that another user made there would hand him the socket. */
+async function makePrivateDir(socketPath: string): Promise<void> {
+  const dir = dirname(socketPath);
+  try {
+    if (await mkdir(dir, { recursive: true, mode: 0o700 })) await chmod(dir, 0o700);
+    const found = await lstat(dir);
+    if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0)
+      throw new Error(`${dir} is not this user's own directory, or others may write to it`);
+  } catch (error) {
+    throw new ListenError(`unix:${socketPath}`, (error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,87 @@
+import type {
+  Cache,
+  ClosestCache as WireClosestCache,
+} from "compilecache-client/gen/compilecache/v1/cache.ts";
+import {
+  LoadStatus,
+  SaveStatus,
+  type Transfer,
+  TransferKind,
+  TransferPhase,
+  TransferStatus,
+} from "compilecache-client/gen/compilecache/v1/transfer.ts";
+import type { CacheDescription, ClosestCache } from "../transfer/cache-catalog.ts";
+import type {
+  LoadOutcome,
+  Outcome,
+  SaveOutcome,
+  TransferState,
+} from "../transfer/transfer-state.ts";
+import { toStatus } from "./status.ts";
+
+/** A stored cache; it is the current one when its key is `currentKey`. */
+export function toWireCache(cache: CacheDescription, currentKey: string | undefined): Cache {
+  return {
+    namespace: cache.namespace,
+    cacheKey: cache.cacheKey,
+    environment: cache.environment && {
+      ...cache.environment,
+      extra: { ...cache.environment.extra },
+    },
+    filename: cache.filename,
+    archiveBytes: BigInt(cache.archiveBytes),
+    contentBytes: BigInt(cache.contentBytes),
+    fileCount: BigInt(cache.fileCount),
+    createdAt: cache.createdAt,
+    isCurrentEnvironment: cache.cacheKey === currentKey,
+    generation: BigInt(cache.generation),
+  };
+}
+
+function toWireClosest(closest: ClosestCache, currentKey: string): WireClosestCache {
+  return { cache: toWireCache(closest.cache, currentKey), differing: [...closest.differing] };
+}
+
+/** What a load came to, as its response and its transfer carry it. */
+export function toWireLoadOutcome(outcome: LoadOutcome, currentKey: string) {
+  return {
+    status: LoadStatus[`LOAD_STATUS_${outcome.status}`],
+    closest: outcome.closest && toWireClosest(outcome.closest, currentKey),
+    cache: outcome.cache && toWireCache(outcome.cache, currentKey),
+  };
+}
+
+/** What a save came to, as its response and its transfer carry it. */
+export function toWireSaveOutcome(outcome: SaveOutcome, currentKey: string) {
+  return {
+    status: SaveStatus[`SAVE_STATUS_${outcome.status}`],
+    cache: outcome.cache && toWireCache(outcome.cache, currentKey),
+    leftOutFileCount: BigInt(outcome.leftOutFileCount),
+  };
+}
+
+function toWireOutcome(outcome: Outcome, currentKey: string): NonNullable<Transfer["outcome"]> {
+  return outcome.kind === "LOAD"
+    ? { $case: "load", value: toWireLoadOutcome(outcome, currentKey) }
+    : { $case: "save", value: toWireSaveOutcome(outcome, currentKey) };
+}
+
+export function toWireTransfer(state: TransferState): Transfer {
+  return {
+    operationId: state.operationId,
+    operationName: state.operationName,
+    kind: TransferKind[`TRANSFER_KIND_${state.kind}`],
+    status: TransferStatus[`TRANSFER_STATUS_${state.status}`],
+    phase: TransferPhase[`TRANSFER_PHASE_${state.phase}`],
+    namespace: state.namespace,
+    cacheKey: state.cacheKey,
+    startedAt: state.startedAt,
+    completedAt: state.completedAt,
+    bytesDone: BigInt(state.bytesDone),
+    bytesTotal: BigInt(state.bytesTotal),
+    filesDone: BigInt(state.filesDone),
+    filesTotal: BigInt(state.filesTotal),
+    error: state.error && toStatus(state.error),
+    outcome: state.outcome && toWireOutcome(state.outcome, state.cacheKey),
+  };
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { Stats } from "node:fs";
+import { chmod, link, lstat, mkdir, unlink } from "node:fs/promises";
+import { connect, type Server } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ListenError } from "./listen-error.ts";
+
+const longestPathBytes = 107;
+const temporaryNameBytes = ".123456".length;
+
+/** A socket file that this process listens on. */
+export interface BoundSocket {
+  /** Unlinks the file, unless it is another's by now. To be called before the server closes. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Listens on a socket file that everybody who reaches its directory may connect to, and makes the
+ * directory (mode 0755) where it is missing. The file appears in one step, ready to be connected
+ * to; a stale one is replaced. Throws a ListenError, `inUse` where somebody listens already.
+ *
+ * The socket is bound under a temporary name and linked to its own: `link` fails where a file
+ * exists, modes are right from the start, and Node's unlinking on close hits the temporary name, so
+ * it never takes a successor's socket away.
+ */
+export async function listenOnSocket(server: Server, path: string): Promise<BoundSocket> {
+  const address = `unix:${path}`;
+  const room =
+    longestPathBytes - Math.max(0, temporaryNameBytes - Buffer.byteLength(basename(path)));
+  const length = Buffer.byteLength(path);
+  if (length > room)
+    throw new ListenError(
+      address,
+      `its path is ${length} bytes long, and a socket's may be ${room} at most; choose a shorter one`,
+    );
+  const temporary = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
+  try {
+    if (await mkdir(dirname(path), { recursive: true })) await chmod(dirname(path), 0o755);
+    server.listen(temporary);
+    await once(server, "listening");
+    await chmod(temporary, 0o666);
+    await claim(temporary, path);
+    const own = await lstat(temporary);
+    await unlink(temporary);
+    return { remove: () => removeIfSame(path, own) };
+  } catch (error) {
+    server.close();
+    if (error instanceof ListenError) throw error;
+    throw new ListenError(address, (error as Error).message, { cause: error });
+  }
+}
+
+/** Gives a bound socket its own name, which a stale socket may still hold. */
+async function claim(temporary: string, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await link(temporary, path);
+      if (attempt === 1) return;
+      // Who saw the same stale socket may be about to unlink what it now takes for that.
+      await delay(50);
+      if (isSame(await lstat(path).catch(() => undefined), await lstat(temporary))) return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt === 5) throw error;
+    }
+    await removeIfStale(path);
+  }
+}
+
+/** Unlinks a socket that nobody listens on. Throws a ListenError for anything else. */
+async function removeIfStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (!found) return;
+  if (!found.isSocket())
+    throw new ListenError(`unix:${path}`, "a file that is no socket is in the way");
+  const answer = await probe(path);
+  if (answer === "ENOENT") return;
+  if (answer === "connected")
+    throw new ListenError(`unix:${path}`, "another process listens there already", { inUse: true });
+  if (answer !== "ECONNREFUSED")
+    throw new ListenError(`unix:${path}`, `a socket is there, but connecting gives ${answer}`, {
+      inUse: true,
+    });
+  await removeIfSame(path, found);
+}
+
+/** What connecting to a socket comes to: `connected`, or an error code. */
+function probe(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve("connected");
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  });
+}
+
+async function removeIfSame(path: string, known: Stats): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (isSame(found, known)) await unlink(path).catch(() => {});
+}
+
+function isSame(one: Stats | undefined, other: Stats): boolean {
+  return one?.dev === other.dev && one.ino === other.ino;
+}

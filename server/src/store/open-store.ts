@@ -1,0 +1,22 @@
+import type { Logger } from "../domain/logger.ts";
+import { createFileStore } from "./file-store.ts";
+import type { Store } from "./store.ts";
+
+/** Where archives live. */
+export type StoreLocation =
+  | { readonly kind: "file"; readonly path: string }
+  | {
+      readonly kind: "s3";
+      readonly bucket: string;
+      /** Without slashes at its ends; may be empty. */
+      readonly prefix: string;
+    };
+
+/** Opens the store at a place, which need not be in reach now. */
+export async function openStore(location: StoreLocation, logger: Logger): Promise<Store> {
+  if (location.kind === "file") return createFileStore(location.path);
+  // Loading the AWS SDK takes a while, which the file store need not wait for.
+  const { createS3Store } = await import("./s3-store.ts");
+  const { bucket, prefix } = location;
+  return createS3Store({ bucket, prefix, logger });
+}

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { S3Place } from "./s3-client.ts";
+import { statusOf } from "./s3-error.ts";
+import { etagOf, type FoundObject, isArchive, lookAt, versionOf } from "./s3-found-object.ts";
+import type { CommitMode } from "./store.ts";
+
+const attempts = 6;
+const firstPauseMs = 100;
+
+/** What must hold for an object to become visible, as S3 takes it. */
+export type Condition = { readonly IfNoneMatch?: "*"; readonly IfMatch?: string };
+
+/** One object that is about to become visible. */
+export interface Commit {
+  readonly key: string;
+  /** Random; no other object's metadata have it. */
+  readonly owner: string;
+  readonly mode: CommitMode;
+  /** Whether the store keeps to the mode's condition; where it does not, the last writer wins. */
+  readonly isConditional: boolean;
+  /** The call that makes it visible, as a whole, in one step. */
+  readonly put: (condition: Condition) => Promise<unknown>;
+}
+
+/**
+ * Makes an object visible where the mode allows it. The answer may be lost on the way and the call be
+ * repeated, so after an error the object that is there is asked whose it is.
+ */
+export async function commitObject(
+  place: S3Place,
+  { key, owner, mode, isConditional, put }: Commit,
+): Promise<"committed" | "exists"> {
+  let looksFirst = !isConditional && mode !== "replace";
+  let understood = true;
+  let there: FoundObject | undefined;
+  for (let attempt = 1; ; attempt++) {
+    if (looksFirst) {
+      there = await lookAt(place, key);
+      if (forbids(mode, there)) return "exists";
+    }
+    try {
+      await put(understood ? conditionOf(mode, there) : {});
+      return "committed";
+    } catch (error) {
+      there = await lookAt(place, key).catch(() => {
+        throw error;
+      });
+      if (there?.owner === owner) return "committed";
+      if (forbids(mode, there)) return "exists";
+      const status = statusOf(error);
+      const isUnknownHeader = status === 501 && understood;
+      // What stood in the way has gone meanwhile, or is no archive.
+      const mayGoNow = status === 409 || status === 412;
+      if (attempt === attempts || !(isUnknownHeader || mayGoNow)) throw error;
+      if (isUnknownHeader) {
+        understood = false;
+        looksFirst = true;
+      } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
+    }
+  }
+}
+
+function conditionOf(mode: CommitMode, there: FoundObject | undefined): Condition {
+  if (mode === "replace") return {};
+  if (typeof mode === "object") return { IfMatch: etagOf(mode.replaces) };
+  return there ? { IfMatch: there.etag } : { IfNoneMatch: "*" };
+}
+
+function forbids(mode: CommitMode, there: FoundObject | undefined): boolean {
+  if (mode === "replace") return false;
+  if (mode === "create") return isArchive(there);
+  return !there || versionOf(there) !== mode.replaces;
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { S3Place } from "./s3-client.ts";
+import type { Condition } from "./s3-commit.ts";
+import { withDeadline } from "./s3-deadline.ts";
+import { statusOf } from "./s3-error.ts";
+import { createMultipartUpload } from "./s3-multipart-upload.ts";
+
+/** What a server makes of the conditions that calls carry. */
+export interface Verdict {
+  /** Of several writers that are to be the first, whole or in parts, exactly one is. */
+  readonly create: boolean;
+  /** Of several writers that are to replace one version, exactly one does. */
+  readonly replace: boolean;
+}
+
+/** Writers that race: of whole objects, and of ones in parts. */
+const wholeRacers = 6;
+const racersInParts = 2;
+
+/**
+ * Tries on a hidden object what the server makes of conditions, in some 25 small requests, and
+ * removes it. Throws what a call throws that failed for another reason.
+ */
+export async function probeConditions(place: S3Place): Promise<Verdict> {
+  const { client, bucket, prefix } = place;
+  const Key = `${prefix}.probe-${randomBytes(8).toString("hex")}`;
+  const object = { Bucket: bucket, Key };
+  const put = (condition: Condition) =>
+    withDeadline(place, (options) =>
+      client.send(
+        new PutObjectCommand({ ...object, ...condition, Body: randomBytes(16) }),
+        options,
+      ),
+    );
+  const remove = () =>
+    withDeadline(place, (options) => client.send(new DeleteObjectCommand(object), options));
+  const beginInParts = async () => {
+    const upload = await createMultipartUpload(place, Key, {}, undefined);
+    await upload.add(randomBytes(16), () => {});
+    await upload.settle();
+    return upload;
+  };
+
+  const uploads = await Promise.all(Array.from({ length: racersInParts }, beginInParts));
+  try {
+    const first: Condition = { IfNoneMatch: "*" };
+    const create = await exactlyOne([
+      ...Array.from({ length: wholeRacers }, () => put(first)),
+      ...uploads.map((upload) => withDeadline(place, (options) => upload.complete(first, options))),
+    ]);
+    const { ETag: old = "" } = await put({});
+    const replace = await exactlyOne(
+      Array.from({ length: wholeRacers }, () => put({ IfMatch: old })),
+    );
+    return { create, replace };
+  } finally {
+    await Promise.allSettled([remove(), ...uploads.map((upload) => upload.abort())]);
+  }
+}
+
+type Outcome = "done" | "held back" | "not understood";
+
+async function exactlyOne(racers: Promise<unknown>[]): Promise<boolean> {
+  const outcomes = await Promise.all(racers.map(outcomeOf));
+  const count = (outcome: Outcome) => outcomes.filter((each) => each === outcome).length;
+  return count("done") === 1 && count("held back") === outcomes.length - 1;
+}
+
+async function outcomeOf(call: Promise<unknown>): Promise<Outcome> {
+  try {
+    await call;
+    return "done";
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 409 || status === 412) return "held back";
+    if (status === 501 || status === 400) return "not understood";
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Logger } from "../domain/logger.ts";
+import { openS3Archive } from "./s3-archive-reader.ts";
+import { createS3ArchiveWriter } from "./s3-archive-writer.ts";
+import { createS3Client, type S3Place, type S3Server } from "./s3-client.ts";
+import { createConditions } from "./s3-conditions.ts";
+import { toS3Error } from "./s3-error.ts";
+import { listArchives, removeArchive, setArchiveAside } from "./s3-objects.ts";
+import { sweepUploads } from "./s3-sweep.ts";
+import type { ArchiveName, Store } from "./store.ts";
+
+/** A store in a bucket. */
+export interface S3Store extends Store {
+  /** Its URL, and what is known of the server's way with conditions. */
+  describe(): string;
+}
+
+/**
+ * A store in a bucket: `<prefix>/<namespace>/<filename>`. Endpoint, region and credentials come from
+ * where createS3Client says, or are given as `server`.
+ */
+export function createS3Store(options: {
+  bucket: string;
+  /** Without slashes at its ends; may be empty. */
+  prefix: string;
+  logger: Logger;
+  server?: S3Server;
+}): S3Store {
+  const { bucket, logger } = options;
+  const client = createS3Client(logger, options.server);
+  const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
+  const url = `s3://${bucket}/${options.prefix}`.replace(/\/$/, "");
+  const place: S3Place = { client, bucket, prefix, url };
+  const conditions = createConditions(place, logger);
+  const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
+  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    try {
+      return await body();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw toS3Error(error, place);
+    }
+  };
+
+  return {
+    url,
+    describe: () => `${url} (${conditions.describe()})`,
+    open: (name, signal) => call(() => openS3Archive(place, name, keyOf(name), signal), signal),
+    async create(name, signal) {
+      signal?.throwIfAborted();
+      sweepUploads(place).catch((error: unknown) => {
+        logger.debug("could not sweep abandoned uploads", { error });
+      });
+      return createS3ArchiveWriter(place, keyOf(name), conditions);
+    },
+    list: (namespace, signal) => call(() => listArchives(place, namespace, signal), signal),
+    remove: (name, signal) => call(() => removeArchive(place, keyOf(name), signal), signal),
+    setAside: (name, version, signal) =>
+      call(async () => {
+        const isConditional = await conditions.hold({ replaces: version }, signal);
+        return setArchiveAside(place, keyOf(name), version, isConditional, signal);
+      }, signal),
+    async freeBytes() {
+      return undefined;
+    },
+  };
+}

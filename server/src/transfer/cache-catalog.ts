@@ -1,0 +1,24 @@
+import type { Environment } from "../domain/environment.ts";
+
+/** One stored cache, as far as its archive tells. */
+export interface CacheDescription {
+  readonly namespace: string;
+  readonly cacheKey: string;
+  /** Absent when another tool made the archive. */
+  readonly environment?: Environment;
+  readonly filename: string;
+  readonly archiveBytes: number;
+  /** 0 when the archive does not say. */
+  readonly contentBytes: number;
+  /** 0 when the archive does not say. */
+  readonly fileCount: number;
+  readonly createdAt: Date;
+  /** 0 when the archive does not say. */
+  readonly generation: number;
+}
+
+/** The stored cache that differs least from an environment, and in which components. */
+export interface ClosestCache {
+  readonly cache: CacheDescription;
+  readonly differing: readonly string[];
+}

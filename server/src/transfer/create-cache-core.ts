@@ -1,0 +1,215 @@
+import { CacheError, invalidField } from "../domain/cache-error.ts";
+import { type ArchiveFormat, parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
+import { cacheKeyOf, type Environment, environmentKey } from "../domain/environment.ts";
+import type { Logger } from "../domain/logger.ts";
+import { defaultProfile, findProfile, type Profiles } from "../domain/profile.ts";
+import { type AllowedDir, canonical, createAllowedDirs, isWithin } from "../local/allowed-dirs.ts";
+import type { Store } from "../store/store.ts";
+import { createWorkerPool } from "../workers/worker-pool.ts";
+import type { CacheCore, LoadSpec, SaveSpec } from "./cache-core.ts";
+import { copy } from "./copy.ts";
+import { createDirectoryQueue } from "./directory-queue.ts";
+import { type FlowContext, type Limits, uncancelled } from "./flow-context.ts";
+import { load } from "./load.ts";
+import { closeDirectory } from "./local-directory.ts";
+import { pageOf, parsePageSize } from "./page.ts";
+import { refresh } from "./refresh.ts";
+import { save } from "./save.ts";
+import { archiveNames, describeAll, describeStored } from "./stored-archives.ts";
+import { createTransferRegistry } from "./transfer-registry.ts";
+
+export interface CoreOptions {
+  readonly store: Store;
+  readonly allowedDirs: readonly AllowedDir[];
+  /** The daemon's own local directory. */
+  readonly localDir: string;
+  /** A further directory that copies may read and write. */
+  readonly workDir: string;
+  readonly archiveFormat: ArchiveFormat;
+  readonly limits: Limits;
+  /** Which files travel, by the names that saves may give. */
+  readonly profiles: Profiles;
+  /** How many new files or bytes, in percent of the stored ones, make a refresh worth it. */
+  readonly refreshMinPercent: number;
+  /** Number of worker threads of each pool. */
+  readonly workers: number;
+  /** Priority of saves and copies, 0 to 19; larger is lower. */
+  readonly saveNice: number;
+  readonly logger: Logger;
+}
+
+/** Puts the flows together: all that the daemon can do, over one store. */
+export function createCacheCore(options: CoreOptions): CacheCore {
+  const { store, logger, localDir } = options;
+  const pool = createWorkerPool({ threads: options.workers, nice: 0 });
+  const backgroundPool = createWorkerPool({ threads: options.workers, nice: options.saveNice });
+  const context: FlowContext = { ...options, pool, backgroundPool };
+  const directoryQueue = createDirectoryQueue();
+  const registry = createTransferRegistry({ logger, directoryQueue });
+
+  const localDirs = createAllowedDirs(options.allowedDirs);
+  const workDir = { clientPath: options.workDir, daemonPath: options.workDir };
+  const storeDir = store.directory === undefined ? undefined : canonical(store.directory);
+  const destinations = createAllowedDirs([...options.allowedDirs, workDir]);
+  const sources = createAllowedDirs([
+    ...options.allowedDirs,
+    workDir,
+    ...(storeDir === undefined ? [] : [{ clientPath: storeDir, daemonPath: storeDir }]),
+  ]);
+
+  const targetOf = (spec: { namespace: string; environment: Environment; localDir: string }) => {
+    const namespace = parseNamespace(spec.namespace);
+    const key = environmentKey(spec.environment);
+    const place = localDirs.resolve(spec.localDir || localDir, "local_dir");
+    return {
+      namespace,
+      environment: spec.environment,
+      environmentKey: key,
+      cacheKey: cacheKeyOf(key),
+      place,
+    };
+  };
+
+  return {
+    load(spec: LoadSpec) {
+      const target = { ...targetOf(spec), policy: spec.ifLocalExists };
+      const { namespace, cacheKey, place, policy } = target;
+      return registry.start({
+        kind: "LOAD",
+        operationName: `load ${namespace}/${cacheKey}`,
+        namespace,
+        cacheKey,
+        targetKey: JSON.stringify(["LOAD", place.path, namespace, cacheKey, policy]),
+        directories: [place.path],
+        flow: (signal, logger) => load({ ...context, logger }, target, signal),
+      });
+    },
+
+    save(spec: SaveSpec) {
+      const policy = spec.ifStoredExists;
+      const profile = findProfile(options.profiles, spec.profile);
+      const target = { ...targetOf(spec), policy, profile };
+      const { namespace, cacheKey, place } = target;
+      return registry.start({
+        kind: "SAVE",
+        operationName: `save ${namespace}/${cacheKey}`,
+        namespace,
+        cacheKey,
+        targetKey: JSON.stringify([
+          "SAVE",
+          place.path,
+          namespace,
+          cacheKey,
+          policy,
+          spec.profile || defaultProfile,
+        ]),
+        // Saves of one cache take turns, so that all but the first find it stored and skip.
+        directories: [place.path, `store:/${namespace}/${cacheKey}`],
+        flow: (signal, logger) =>
+          (policy === "REFRESH" ? refresh : save)({ ...context, logger }, target, signal),
+      });
+    },
+
+    copy(spec) {
+      const source = sources.resolve(spec.source, "source");
+      const destination = destinations.resolve(spec.destination, "destination");
+      if (storeDir !== undefined && isWithin(destination.path, storeDir))
+        throw new CacheError(
+          "PATH_NOT_ALLOWED",
+          `destination ${destination.path} is in the store, which only saves write to`,
+        );
+      if (isWithin(destination.path, source.path) || isWithin(source.path, destination.path))
+        throw invalidField(
+          "destination",
+          `${destination.path} and the source ${source.path} overlap`,
+        );
+      return registry.start({
+        kind: "COPY",
+        operationName:
+          spec.operationName || `copy ${source.path.slice(source.path.lastIndexOf("/") + 1)}`,
+        namespace: "",
+        cacheKey: "",
+        directories: [source.path, destination.path],
+        flow: (signal, logger) => copy({ ...context, logger }, { source, destination }, signal),
+      });
+    },
+
+    getTransfer: (operationId) => registry.get(operationId),
+    listTransfers: (options) => registry.list(options),
+
+    async getCacheInfo(spec, signal) {
+      const target = targetOf(spec);
+      const directory = await pool.run(
+        "openDirectory",
+        { place: target.place, create: false },
+        signal,
+      );
+      try {
+        const local = directory
+          ? await pool.run("measure", { rootFd: directory.fd }, signal)
+          : { fileCount: 0, bytes: 0 };
+        const stored = await describeStored(store, target, signal);
+        return {
+          environmentKey: target.environmentKey,
+          cacheKey: target.cacheKey,
+          localExists: (directory?.holdsFiles ?? false) && !directory?.notLoaded,
+          localBytes: local.bytes,
+          localFileCount: local.fileCount,
+          ...(stored ? { stored } : {}),
+          store: store.url,
+        };
+      } finally {
+        if (directory) closeDirectory(directory);
+      }
+    },
+
+    async listCaches({ namespace, pageSize, pageToken }, signal) {
+      parsePageSize(pageSize);
+      const only = namespace === "" ? undefined : parseNamespace(namespace);
+      const names = await store.list(only, signal);
+      const page = pageOf(names, ({ namespace, filename }) => `${namespace}/${filename}`, {
+        pageSize,
+        pageToken,
+      });
+      return {
+        items: await describeAll(store, page.items, signal),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+
+    async deleteCache(id, signal) {
+      const cache = {
+        namespace: parseNamespace(id.namespace),
+        cacheKey: parseCacheKey(id.cacheKey),
+      };
+      let removed = false;
+      for (const name of archiveNames(cache))
+        removed = (await store.remove(name, signal)) || removed;
+      if (removed)
+        logger.info("deleted a cache", { namespace: cache.namespace, cache_key: cache.cacheKey });
+      else
+        throw new CacheError(
+          "CACHE_NOT_FOUND",
+          `the store holds no cache ${cache.namespace}/${cache.cacheKey}`,
+        );
+    },
+
+    async clearLocalCache(path, signal) {
+      const place = localDirs.resolve(path || localDir, "local_dir");
+      return directoryQueue.run([place.path], signal, async () => {
+        const directory = await pool.run("openDirectory", { place, create: false }, signal);
+        if (!directory) return { bytes: 0, fileCount: 0 };
+        try {
+          return await pool.run("clearDirectory", { directory }, uncancelled);
+        } finally {
+          closeDirectory(directory);
+        }
+      });
+    },
+
+    async close(graceMs) {
+      await registry.close(graceMs);
+      await Promise.all([pool.close(), backgroundPool.close()]);
+    },
+  };
+}

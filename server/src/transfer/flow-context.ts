@@ -1,0 +1,31 @@
+import type { ArchiveFormat } from "../domain/cache-id.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { Store } from "../store/store.ts";
+import type { WorkerPool } from "../workers/worker-pool.ts";
+
+/** The most that a cache may be. */
+export interface Limits {
+  /** Size of an archive. */
+  readonly maxArchiveBytes: number;
+  /** Sum of the sizes of the files in it. */
+  readonly maxContentBytes: number;
+  /** Number of files in it. */
+  readonly maxFileCount: number;
+}
+
+/** What every flow works with. */
+export interface FlowContext {
+  readonly store: Store;
+  readonly archiveFormat: ArchiveFormat;
+  readonly limits: Limits;
+  /** How many new files or bytes, in percent of the stored ones, make a refresh worth it. */
+  readonly refreshMinPercent: number;
+  /** Threads for loads and looks. */
+  readonly pool: WorkerPool;
+  /** Threads of lower priority, for saves and copies. */
+  readonly backgroundPool: WorkerPool;
+  readonly logger: Logger;
+}
+
+/** The signal of work that runs to its end, such as tidying up. */
+export const uncancelled: AbortSignal = new AbortController().signal;

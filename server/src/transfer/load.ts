@@ -1,0 +1,205 @@
+import { type OwnArchive, openArchive } from "../archive/open-archive.ts";
+import { unpackOther, unpackOwn } from "../archive/unpack.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import type { Environment } from "../domain/environment.ts";
+import type { AllowedPath } from "../local/allowed-dirs.ts";
+import type { OpenedDirectory } from "../local/open-directory.ts";
+import type { ArchiveReader } from "../store/store.ts";
+import { createArchiveWork } from "../workers/archive-work.ts";
+import type { LoadSpec } from "./cache-core.ts";
+import { type FlowContext, uncancelled } from "./flow-context.ts";
+import { closeDirectory, withDirectory, withStage } from "./local-directory.ts";
+import { describe, findClosest, openStored } from "./stored-archives.ts";
+import type { Flow, LoadOutcome, Progress } from "./transfer-state.ts";
+
+/** A load whose request was found to be sound. */
+export interface LoadTarget {
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly cacheKey: string;
+  readonly place: AllowedPath;
+  readonly policy: LoadSpec["ifLocalExists"];
+}
+
+/** What NFS says of a file that another machine replaced. */
+const estale = -116;
+
+/** Store to local directory. */
+export async function* load(context: FlowContext, target: LoadTarget, signal: AbortSignal): Flow {
+  yield { phase: "CHECKING" };
+  const { pool, store } = context;
+  const before = await pool.run("openDirectory", { place: target.place, create: false }, signal);
+  if (before) closeDirectory(before);
+  const marked = before?.notLoaded ?? false;
+  if (target.policy === "SKIP" && before?.holdsFiles && !marked)
+    return { kind: "LOAD", status: "SKIPPED" };
+
+  const failures = new Map<string, CacheError>();
+  for (;;) {
+    const reader = await openStored(store, target, signal);
+    if (!reader) return await miss(context, target, marked, signal);
+    try {
+      return yield* loadFrom(context, target, reader, signal);
+    } catch (error) {
+      if (!(error instanceof CacheError) || !isWorthAnotherRead(error)) throw error;
+      const earlier = failures.get(reader.version);
+      failures.set(reader.version, error);
+      if (earlier?.reason === error.reason) await setAside(context, reader, error);
+      if (earlier) throw error;
+      context.logger.warn("reading the archive failed; reading it once more", { error });
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+/** A failure that a fresh handle may cure: damage on the way, or a file that was replaced under us. */
+function isWorthAnotherRead(error: CacheError): boolean {
+  return (
+    error.code === "DATA_LOSS" ||
+    (error.cause as NodeJS.ErrnoException | undefined)?.errno === estale
+  );
+}
+
+/** Only what failed alike twice is set aside, so that the next save heals the store. */
+async function setAside(
+  { store, logger }: FlowContext,
+  reader: ArchiveReader,
+  error: CacheError,
+): Promise<void> {
+  if (error.code !== "DATA_LOSS") return;
+  const { namespace, filename } = reader;
+  try {
+    if (await store.setAside({ namespace, filename }, reader.version))
+      logger.warn("set a damaged archive aside", { namespace, filename, error });
+  } catch (failure) {
+    logger.warn("could not set a damaged archive aside", { namespace, filename, error: failure });
+  }
+}
+
+async function miss(
+  { pool, store, logger }: FlowContext,
+  target: LoadTarget,
+  marked: boolean,
+  signal: AbortSignal,
+): Promise<LoadOutcome> {
+  // Nothing will come that could finish an interrupted load, so what it left is cleared.
+  if (marked) {
+    const directory = await pool.run(
+      "openDirectory",
+      { place: target.place, create: false },
+      signal,
+    );
+    if (directory) {
+      await pool
+        .run("clearDirectory", { directory }, uncancelled)
+        .finally(() => closeDirectory(directory));
+    }
+  }
+  const closest = await findClosest(store, target.namespace, target.environment, signal);
+  logger.info("the store does not hold this cache", {
+    namespace: target.namespace,
+    environment_key: target.environmentKey,
+    ...(closest ? { closest: closest.cache.cacheKey, differing: closest.differing } : {}),
+  });
+  return { kind: "LOAD", status: "DOES_NOT_EXIST", ...(closest ? { closest } : {}) };
+}
+
+async function* loadFrom(
+  context: FlowContext,
+  target: LoadTarget,
+  reader: ArchiveReader,
+  signal: AbortSignal,
+): AsyncGenerator<Progress, LoadOutcome> {
+  const { pool, limits } = context;
+  const archive = await openArchive(reader, signal);
+  requireWithinLimits(context, reader, archive);
+  if (archive) requireSameCache(target, archive);
+  const contentBytes = archive?.manifest.content_bytes ?? 0;
+  const fileCount = archive?.manifest.file_count ?? 0;
+  yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
+
+  yield* withDirectory(pool, target.place, { create: true }, signal, async function* (opened) {
+    const directory = opened as OpenedDirectory;
+    const place = directory.path;
+    await pool.run(
+      "requireSpace",
+      { fd: directory.fd, place, bytes: contentBytes, fileCount },
+      signal,
+    );
+    yield* withStage(pool, directory, signal, async function* (stage): AsyncGenerator<
+      Progress,
+      void
+    > {
+      const work = createArchiveWork(pool, signal);
+      const unpacking = archive
+        ? unpackOwn({
+            reader,
+            archive,
+            stage: stage.place,
+            localDir: target.place.clientPath,
+            work,
+            signal,
+          })
+        : unpackOther({ reader, stage: stage.place, limits, work, signal });
+      const total = yield* progressOf(unpacking);
+      yield {
+        phase: "COMMITTING",
+        bytesDone: total.bytes,
+        bytesTotal: total.bytes,
+        filesDone: total.fileCount,
+        filesTotal: total.fileCount,
+      };
+      signal.throwIfAborted();
+      const exact = target.policy === "REPLACE";
+      await stage.publish({ overwrite: exact, exact });
+    });
+  });
+  return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
+}
+
+async function* progressOf(
+  unpacking: AsyncGenerator<
+    { bytes: number; fileCount: number },
+    { bytes: number; fileCount: number }
+  >,
+): AsyncGenerator<Progress, { bytes: number; fileCount: number }> {
+  for (;;) {
+    const { done, value } = await unpacking.next();
+    if (done) return value;
+    yield { bytesDone: value.bytes, filesDone: value.fileCount };
+  }
+}
+
+function requireWithinLimits(
+  { limits }: FlowContext,
+  reader: ArchiveReader,
+  archive: OwnArchive | undefined,
+): void {
+  const tooLarge = (what: string, is: number, most: number, setting: string) => {
+    if (is > most)
+      throw new CacheError(
+        "CACHE_TOO_LARGE",
+        `the cache has ${is} ${what}, and at most ${most} are allowed (${setting})`,
+      );
+  };
+  tooLarge("bytes in its archive", reader.bytes, limits.maxArchiveBytes, "MAX_CACHE_SIZE_MB");
+  tooLarge(
+    "bytes",
+    archive?.manifest.content_bytes ?? 0,
+    limits.maxContentBytes,
+    "MAX_CONTENT_SIZE_MB",
+  );
+  tooLarge("files", archive?.manifest.file_count ?? 0, limits.maxFileCount, "MAX_FILE_COUNT");
+}
+
+function requireSameCache(target: LoadTarget, { manifest }: OwnArchive): void {
+  if (manifest.namespace === target.namespace && manifest.environment_key === target.environmentKey)
+    return;
+  throw new CacheError(
+    "ARCHIVE_UNSAFE",
+    `the archive was saved for ${manifest.namespace} and ${manifest.environment_key}, ` +
+      `not for ${target.namespace} and ${target.environmentKey}`,
+  );
+}

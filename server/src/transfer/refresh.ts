@@ -1,0 +1,274 @@
+import { hash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type OwnArchive,
+  openArchive,
+  type PlacedFrame,
+  readIndex,
+} from "../archive/open-archive.ts";
+import { pack } from "../archive/pack.ts";
+import type { Comparison, Superseded } from "../archive/tree-compare.ts";
+import { pauseUntil } from "../archive/tree-scan.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import { archiveFilename } from "../domain/cache-id.ts";
+import type { ArchiveReader } from "../store/store.ts";
+import { createArchiveWork } from "../workers/archive-work.ts";
+import type { FlowContext } from "./flow-context.ts";
+import {
+  type SaveAttempt,
+  type SaveFlow,
+  type SaveTarget,
+  saveWhole,
+  skipped,
+  withArchive,
+  withFilesToSave,
+} from "./save.ts";
+import { describe, openStored } from "./stored-archives.ts";
+import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
+
+/** Once more than this share of a cache was appended by refreshes, it is packed afresh. */
+const mostAppended = 1 / 4;
+
+/**
+ * Saves again when the local directory holds enough that the stored cache lacks, and keeps the union;
+ * a file that both have with other content is taken from here. Each try replaces the very archive
+ * that it compared with, so that of many refreshes at once none loses what another stored.
+ */
+export async function* refresh(
+  context: FlowContext,
+  target: SaveTarget,
+  signal: AbortSignal,
+): Flow {
+  yield { phase: "CHECKING" };
+  return yield* withFilesToSave(
+    context,
+    target,
+    signal,
+    async function* (rootFd, exclude): SaveFlow {
+      for (;;) {
+        signal.throwIfAborted();
+        const outcome = yield* refreshOnce(context, target, rootFd, exclude, signal);
+        if (outcome) return outcome;
+        context.logger.info("another save came first; comparing once more");
+      }
+    },
+  );
+}
+
+/** One try; undefined if another save came between. */
+async function* refreshOnce(
+  context: FlowContext,
+  target: SaveTarget,
+  rootFd: number,
+  exclude: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Progress, SaveOutcome | undefined> {
+  const reader = await openStored(context.store, target, signal);
+  if (!reader)
+    return yield* wholeIfItFits(
+      context,
+      target,
+      { rootFd, exclude, mode: "create", generation: 1 },
+      signal,
+    );
+  try {
+    const archive = await openOwn(context, target, reader, signal);
+    const generation = (archive?.manifest.generation ?? 0) + 1;
+    const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
+    const mode = isOurName ? { replaces: reader.version } : ("create" as const);
+    const attempt = { rootFd, exclude, mode, generation };
+    // An archive without an index cannot be compared; whoever loaded it has all of it here.
+    if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
+      return yield* wholeIfItFits(context, target, attempt, signal);
+
+    const index = await readIndex(reader, archive, signal);
+    const comparison = await compare(context, target, archive, index, attempt, signal);
+    if (!isWorthIt(context, archive, comparison)) {
+      const { newFiles, newBytes } = comparison;
+      context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
+      return { ...skipped(exclude.length), cache: describe(reader, archive) };
+    }
+    if (isBetterPackedAfresh(context, archive, comparison))
+      return yield* wholeIfItFits(context, target, attempt, signal);
+    const stored = { reader, archive, index };
+    try {
+      return yield* append(context, target, stored, comparison, attempt, signal);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      context.logger.warn("the union would be too large; saving this directory alone", { error });
+      return yield* wholeIfItFits(context, target, attempt, signal);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The stored archive as ours and this cache's; undefined for any other, which is to be replaced. */
+async function openOwn(
+  { logger }: FlowContext,
+  target: SaveTarget,
+  reader: ArchiveReader,
+  signal: AbortSignal,
+): Promise<OwnArchive | undefined> {
+  try {
+    const archive = await openArchive(reader, signal);
+    const isThisCache =
+      archive?.manifest.namespace === target.namespace &&
+      archive.manifest.environment_key === target.environmentKey;
+    return isThisCache ? archive : undefined;
+  } catch (error) {
+    if (!(error instanceof CacheError) || error.code !== "DATA_LOSS") throw error;
+    logger.warn("the stored archive is damaged, and will be replaced", { error });
+    return undefined;
+  }
+}
+
+function sectionOf(archive: OwnArchive, index: Buffer, frame: PlacedFrame): Buffer {
+  const start = frame.sectionOffset - archive.indexOffset;
+  return index.subarray(start, start + frame.index_bytes);
+}
+
+/** Compares when all files are old enough; those that still change are left out. */
+async function compare(
+  { backgroundPool: pool }: FlowContext,
+  { profile }: SaveTarget,
+  archive: OwnArchive,
+  index: Buffer,
+  { rootFd, exclude }: SaveAttempt,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const work = createArchiveWork(pool, signal);
+  const compareNow = () =>
+    work.compare({
+      rootFd,
+      nowMs: Date.now(),
+      exclude,
+      profile,
+      sections: archive.frames.map((frame) => Uint8Array.from(sectionOf(archive, index, frame))),
+      superseded: archive.frames.map((frame) => frame.superseded ?? []),
+    });
+  const comparison = await compareNow();
+  if (comparison.fresh.young.length === 0) return comparison;
+  const pauseMs = pauseUntil(comparison.fresh.settledAtMs);
+  await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  return compareNow();
+}
+
+function isWorthIt(
+  { refreshMinPercent }: FlowContext,
+  { manifest }: OwnArchive,
+  comparison: Comparison,
+): boolean {
+  const share = refreshMinPercent / 100;
+  const enough = (added: number, stored: number) => added > 0 && added >= share * stored;
+  return (
+    enough(comparison.newFiles, manifest.file_count) ||
+    enough(comparison.newBytes, manifest.content_bytes)
+  );
+}
+
+/** The union, where it is the local directory, is packed whole once too much of it was appended. */
+function isBetterPackedAfresh(
+  { limits }: FlowContext,
+  { manifest }: OwnArchive,
+  comparison: Comparison,
+): boolean {
+  const { fresh, absent } = comparison;
+  const appended = (manifest.appended_bytes ?? 0) + fresh.bytes;
+  const bytes = manifest.content_bytes + fresh.bytes;
+  const files = manifest.file_count + fresh.fileCount;
+  if (bytes > limits.maxContentBytes || files > limits.maxFileCount) return true;
+  return absent === 0 && appended > mostAppended * bytes;
+}
+
+async function* append(
+  context: FlowContext,
+  target: SaveTarget,
+  stored: { reader: ArchiveReader; archive: OwnArchive; index: Buffer },
+  comparison: Comparison,
+  attempt: SaveAttempt,
+  signal: AbortSignal,
+): AsyncGenerator<Progress, SaveOutcome | undefined> {
+  const { backgroundPool: pool, archiveFormat: format } = context;
+  const { rootFd, exclude } = attempt;
+  const { manifest } = stored.archive;
+  const { profile } = target;
+  const { young, ...rest } = comparison.fresh;
+  const scan = { ...rest, young: [] };
+  return yield* withArchive(
+    context,
+    target,
+    scan.bytes,
+    signal,
+    async function* ({ assembler, commit }) {
+      yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
+      // The last frame only ends the tar stream.
+      for (const frame of stored.archive.frames.slice(0, -1)) {
+        const { offset, sectionOffset, ...record } = frame;
+        const bytes = await stored.reader.read(offset, frame.bytes, signal);
+        if (hash("sha256", bytes, "hex") !== frame.sha256)
+          throw new CacheError(
+            "ARCHIVE_CORRUPT",
+            "a frame of the archive does not match its digest",
+          );
+        await assembler.addFrame(bytes, record, sectionOf(stored.archive, stored.index, frame));
+      }
+      const work = createArchiveWork(pool, signal);
+      const packed = yield* pack({
+        rootFd,
+        scan,
+        exclude,
+        profile,
+        format,
+        assembler,
+        work,
+        signal,
+      });
+      const leftOut = new Set([...packed.leftOut, ...young]);
+      const leftOutFileCount = leftOut.size + exclude.length;
+      if (packed.fileCount === 0) return skipped(leftOutFileCount);
+      const gone = comparison.superseded.map((files) =>
+        files.filter(({ name }) => !leftOut.has(name)),
+      );
+      for (const [i, files] of gone.entries())
+        assembler.supersede(
+          i,
+          files.map(({ name }) => name),
+        );
+      const removed = sumOf(gone.flat());
+      return yield* commit(attempt, {
+        fileCount: manifest.file_count - removed.fileCount + packed.fileCount,
+        bytes: manifest.content_bytes - removed.bytes + packed.bytes,
+        leftOutFileCount,
+        appendedBytes: (manifest.appended_bytes ?? 0) + packed.bytes,
+      });
+    },
+  );
+}
+
+function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {
+  return {
+    fileCount: files.filter(({ starts }) => starts).length,
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** Saves this directory alone; where even that is too large, the stored cache stays as it is. */
+async function* wholeIfItFits(
+  context: FlowContext,
+  target: SaveTarget,
+  attempt: SaveAttempt,
+  signal: AbortSignal,
+): AsyncGenerator<Progress, SaveOutcome | undefined> {
+  try {
+    return yield* saveWhole(context, target, attempt, signal);
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+    context.logger.warn("the directory is too large to be saved", { error });
+    return skipped(0);
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof CacheError && error.reason === "CACHE_TOO_LARGE";
+}

@@ -1,0 +1,117 @@
+import { inOrder } from "../archive/in-order.ts";
+import { type OwnArchive, openArchive } from "../archive/open-archive.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import {
+  archiveFilename,
+  archiveFormats,
+  type CacheId,
+  parseArchiveFilename,
+} from "../domain/cache-id.ts";
+import { differingComponents, type Environment } from "../domain/environment.ts";
+import type { ArchiveName, ArchiveReader, Store } from "../store/store.ts";
+import type { CacheDescription, ClosestCache } from "./cache-catalog.ts";
+
+/** How many archives are opened at once to read their manifests. */
+const describeWindow = 6;
+
+/** The most archives of a namespace that are read to find the closest one. */
+const closestCandidates = 256;
+
+/** The names that the archive of a cache may have, the preferred first. */
+export function archiveNames({ namespace, cacheKey }: CacheId): ArchiveName[] {
+  return archiveFormats.map((format) => ({
+    namespace,
+    filename: archiveFilename(cacheKey, format),
+  }));
+}
+
+/** Opens the archive of a cache, whichever format it has; undefined if there is none. */
+export async function openStored(
+  store: Store,
+  id: CacheId,
+  signal: AbortSignal,
+): Promise<ArchiveReader | undefined> {
+  for (const name of archiveNames(id)) {
+    const reader = await store.open(name, signal);
+    if (reader) return reader;
+  }
+  return undefined;
+}
+
+/** What an open archive tells of itself. `own` is undefined for one that another tool made. */
+export function describe(reader: ArchiveReader, own: OwnArchive | undefined): CacheDescription {
+  const manifest = own?.manifest;
+  return {
+    namespace: reader.namespace,
+    cacheKey: parseArchiveFilename(reader.filename)?.cacheKey ?? "",
+    ...(manifest ? { environment: manifest.environment } : {}),
+    filename: reader.filename,
+    archiveBytes: reader.bytes,
+    contentBytes: manifest?.content_bytes ?? 0,
+    fileCount: manifest?.file_count ?? 0,
+    createdAt: manifest ? new Date(manifest.created_at) : reader.modifiedAt,
+    generation: manifest?.generation ?? 0,
+  };
+}
+
+/** Describes the archive of a cache; undefined if there is none. A damaged one is described by its name. */
+export async function describeStored(
+  store: Store,
+  id: CacheId,
+  signal: AbortSignal,
+): Promise<CacheDescription | undefined> {
+  const reader = await openStored(store, id, signal);
+  return reader && describeAndClose(reader, signal);
+}
+
+async function describeAndClose(
+  reader: ArchiveReader,
+  signal: AbortSignal,
+): Promise<CacheDescription> {
+  try {
+    return describe(reader, await openArchive(reader, signal));
+  } catch (error) {
+    const code = error instanceof CacheError ? error.code : undefined;
+    if (code === "DATA_LOSS" || code === "FAILED_PRECONDITION") return describe(reader, undefined);
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Describes archives, in the order of their names; leaves out what vanished meanwhile. */
+export async function describeAll(
+  store: Store,
+  names: readonly ArchiveName[],
+  signal: AbortSignal,
+): Promise<CacheDescription[]> {
+  const descriptions: CacheDescription[] = [];
+  const describeOne = async (name: ArchiveName) => {
+    const reader = await store.open(name, signal);
+    return reader && describeAndClose(reader, signal);
+  };
+  for await (const description of inOrder(names, describeWindow, describeOne))
+    if (description) descriptions.push(description);
+  return descriptions;
+}
+
+/** Of the caches of a namespace, the one whose environment differs in the fewest components. */
+export async function findClosest(
+  store: Store,
+  namespace: string,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<ClosestCache | undefined> {
+  const names = (await store.list(namespace, signal)).slice(0, closestCandidates);
+  let closest: ClosestCache | undefined;
+  for (const cache of await describeAll(store, names, signal)) {
+    if (!cache.environment) continue;
+    const differing = differingComponents(environment, cache.environment);
+    const closer =
+      !closest ||
+      differing.length < closest.differing.length ||
+      (differing.length === closest.differing.length && cache.createdAt > closest.cache.createdAt);
+    if (closer) closest = { cache, differing };
+  }
+  return closest;
+}

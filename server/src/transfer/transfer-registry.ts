@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import { CacheError } from "../domain/cache-error.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { CacheCore, Page, Transfer } from "./cache-core.ts";
+import type { DirectoryQueue } from "./directory-queue.ts";
+import { pageOf } from "./page.ts";
+import { RunningTransfer } from "./running-transfer.ts";
+import { settlesWithin } from "./settles-within.ts";
+import { type Flow, isFinal, type TransferKind, type TransferState } from "./transfer-state.ts";
+import { createWatchScheduler } from "./watch-scheduler.ts";
+
+/** What is to be transferred. */
+export interface TransferStart {
+  readonly kind: TransferKind;
+  readonly operationName: string;
+  readonly namespace: string;
+  readonly cacheKey: string;
+  /** Requests with the same key share one transfer while it runs. Absent: never shared. */
+  readonly targetKey?: string;
+  /** Canonical paths of the directories that it works on, or other names in the form of paths. */
+  readonly directories: readonly string[];
+  /** The work; it stops when the signal aborts. The logger names the operation in each line. */
+  readonly flow: (signal: AbortSignal, logger: Logger) => Flow;
+}
+
+/** Every transfer that runs, and those that ended lately. */
+export interface TransferRegistry {
+  /** Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN. */
+  start(what: TransferStart): Transfer;
+  /** Throws TRANSFER_NOT_FOUND. */
+  get(operationId: string): Transfer;
+  list(options: Parameters<CacheCore["listTransfers"]>[0]): Page<TransferState>;
+  /**
+   * Takes no more, gives what runs `graceMs`, then stops it and waits for its end; 3 s at most, for a
+   * dead mount may hold it for ever.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** How long, and how many, finished transfers can be asked about. */
+const keptForMs = 24 * 3_600_000;
+const keptAtMost = 1_000;
+
+/** How long the close waits for what it stopped. */
+const stopWaitMs = 3_000;
+
+export function createTransferRegistry(options: {
+  logger: Logger;
+  directoryQueue: DirectoryQueue;
+}): TransferRegistry {
+  const { logger, directoryQueue } = options;
+  const watching = createWatchScheduler();
+  const transfers = new Map<string, { transfer: RunningTransfer; order: number }>();
+  const byTarget = new Map<string, RunningTransfer>();
+  const finished: RunningTransfer[] = [];
+  let closing = false;
+  let started = 0;
+
+  const forgetOld = () => {
+    const oldest = Date.now() - keptForMs;
+    for (;;) {
+      const [first] = finished;
+      const isOld = first && (first.state.completedAt?.getTime() ?? 0) < oldest;
+      if (!first || (finished.length <= keptAtMost && !isOld)) return;
+      finished.shift();
+      transfers.delete(first.state.operationId);
+    }
+  };
+
+  const begin = (what: TransferStart): RunningTransfer => {
+    const operationId = randomUUID();
+    const log = logger.child({ operation_id: operationId });
+    const transfer = new RunningTransfer(firstState(what, operationId), watching, log);
+    transfers.set(operationId, { transfer, order: ++started });
+    log.info(`${what.operationName} started`, { directories: what.directories });
+    directoryQueue
+      .run(what.directories, transfer.signal, () => transfer.run(what.flow(transfer.signal, log)))
+      .catch((error) => transfer.fail(error));
+    transfer.ended.then(() => {
+      finished.push(transfer);
+      forgetOld();
+    });
+    return transfer;
+  };
+
+  const beginShared = (what: TransferStart, targetKey: string): RunningTransfer => {
+    const transfer = begin(what);
+    byTarget.set(targetKey, transfer);
+    transfer.ended.then(() => {
+      if (byTarget.get(targetKey) === transfer) byTarget.delete(targetKey);
+    });
+    return transfer;
+  };
+
+  return {
+    start(what) {
+      if (closing) throw new CacheError("SHUTTING_DOWN", "the daemon is shutting down");
+      if (what.targetKey === undefined) return begin(what);
+      const running = byTarget.get(what.targetKey);
+      // One that is being stopped is nobody's to join.
+      const isJoinable = running && !running.signal.aborted && !isFinal(running.state);
+      return isJoinable ? running : beginShared(what, what.targetKey);
+    },
+
+    get(operationId) {
+      forgetOld();
+      const found = transfers.get(operationId);
+      if (found) return found.transfer;
+      throw new CacheError(
+        "TRANSFER_NOT_FOUND",
+        `there is no transfer ${JSON.stringify(operationId)}: ids last as long as the daemon`,
+      );
+    },
+
+    list({ includeFinished, pageSize, pageToken }) {
+      forgetOld();
+      const listed = [...transfers.values()]
+        .reverse()
+        .filter(({ transfer }) => includeFinished || !isFinal(transfer.state));
+      const page = pageOf(listed, ({ order }) => descending(order), { pageSize, pageToken });
+      return {
+        items: page.items.map(({ transfer }) => transfer.state),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+
+    async close(graceMs) {
+      closing = true;
+      const all = [...transfers.values()].map(({ transfer }) => transfer);
+      const ended = Promise.all(all.map((transfer) => transfer.ended));
+      if (await settlesWithin(ended, graceMs)) return;
+      const reason = new CacheError("CANCELLED", "the daemon is shutting down");
+      for (const transfer of all) transfer.stop(reason);
+      if (await settlesWithin(ended, stopWaitMs)) return;
+      for (const { state } of all)
+        if (!isFinal(state))
+          logger.error(`${state.operationName} does not stop`, { operation_id: state.operationId });
+    },
+  };
+}
+
+function firstState(what: TransferStart, operationId: string): TransferState {
+  const { kind, operationName, namespace, cacheKey } = what;
+  return {
+    operationId,
+    operationName,
+    kind,
+    status: "NOT_STARTED",
+    phase: "WAITING",
+    namespace,
+    cacheKey,
+    startedAt: new Date(),
+    bytesDone: 0,
+    bytesTotal: 0,
+    filesDone: 0,
+    filesTotal: 0,
+  };
+}
+
+/** A text that sorts ascending where the number sorts descending. */
+function descending(order: number): string {
+  return String(Number.MAX_SAFE_INTEGER - order).padStart(16, "0");
+}

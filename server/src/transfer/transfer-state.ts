@@ -1,0 +1,72 @@
+import type { CacheError } from "../domain/cache-error.ts";
+import type { CacheDescription, ClosestCache } from "./cache-catalog.ts";
+
+export type TransferKind = "LOAD" | "SAVE" | "COPY";
+export type TransferStatus =
+  | "NOT_STARTED"
+  | "IN_PROGRESS"
+  | "SUCCESS"
+  | "ERROR"
+  | "INTERRUPTED"
+  | "CANCELLED";
+export type TransferPhase =
+  | "WAITING"
+  | "CHECKING"
+  | "PACKING"
+  | "UNPACKING"
+  | "COPYING"
+  | "COMMITTING"
+  | "DONE";
+
+export interface LoadOutcome {
+  readonly kind: "LOAD";
+  readonly status: "SUCCESS" | "ERROR" | "DOES_NOT_EXIST" | "SKIPPED";
+  readonly closest?: ClosestCache;
+  readonly cache?: CacheDescription;
+}
+
+export interface SaveOutcome {
+  readonly kind: "SAVE";
+  readonly status: "SUCCESS" | "ERROR" | "SKIPPED";
+  readonly cache?: CacheDescription;
+  readonly leftOutFileCount: number;
+}
+
+export type Outcome = LoadOutcome | SaveOutcome;
+
+/** One state of a transfer. A change makes a new object, so whoever holds one holds a snapshot. */
+export interface TransferState {
+  readonly operationId: string;
+  readonly operationName: string;
+  readonly kind: TransferKind;
+  readonly status: TransferStatus;
+  readonly phase: TransferPhase;
+  /** Empty for a copy. */
+  readonly namespace: string;
+  /** Empty for a copy. */
+  readonly cacheKey: string;
+  readonly startedAt: Date;
+  readonly completedAt?: Date;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  readonly error?: CacheError;
+  readonly outcome?: Outcome;
+}
+
+/** What a flow reports while it runs. Absent members stay as they were. */
+export interface Progress {
+  readonly phase?: TransferPhase;
+  readonly bytesDone?: number;
+  readonly bytesTotal?: number;
+  readonly filesDone?: number;
+  readonly filesTotal?: number;
+}
+
+/** A load, save or copy as it runs: yields progress, returns what it came to, throws CacheErrors. */
+export type Flow = AsyncGenerator<Progress, Outcome | undefined, void>;
+
+export function isFinal(state: TransferState): boolean {
+  return state.status !== "NOT_STARTED" && state.status !== "IN_PROGRESS";
+}

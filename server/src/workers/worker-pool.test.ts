@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MessageChannel } from "node:worker_threads";
+import { gzipSync } from "node:zlib";
+import { rawEntry, tarEnd } from "../../../test/archive/raw-tar.ts";
+import { makeTree } from "../../../test/archive/trees.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import { pathOfHandle } from "../local/pinned-directory.ts";
+import { createArchiveWork } from "./archive-work.ts";
+import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
+
+const uncancelled = new AbortController().signal;
+const limits = { maxContentBytes: 1 << 30, maxFileCount: 1000 };
+
+function scratch(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function poolOf(t: TestContext, threads: number): WorkerPool {
+  const pool = createWorkerPool({ threads, nice: 0 });
+  t.after(() => pool.close());
+  return pool;
+}
+
+function openingOf(path: string) {
+  return { place: { root: path, below: [], path, clientPath: path }, create: false };
+}
+
+/** A stage in a fresh directory, by an open descriptor. */
+function stageIn(t: TestContext) {
+  const dir = scratch(t);
+  const fd = openSync(dir, "r");
+  t.after(() => closeSync(fd));
+  return { dir, stage: { id: dir, path: pathOfHandle(fd), place: dir } };
+}
+
+/** Keeps a thread busy until it is told to end. */
+function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
+  const { port1, port2 } = new MessageChannel();
+  const job = { stage: stageIn(t).stage, limits, port: port2 };
+  const busy = pool.run("unpackForeign", job, signal, [port2]).catch((error: unknown) => error);
+  return { busy, end: () => port1.postMessage({ end: true }) };
+}
+
+describe("the worker pool", () => {
+  it("leaves descriptors that a thread opened open when the thread ends", async (t) => {
+    const pool = createWorkerPool({ threads: 1, nice: 0 });
+    const directory = await pool.run("openDirectory", openingOf(scratch(t)), uncancelled);
+    assert.ok(directory);
+    await pool.close();
+    assert.ok(fstatSync(directory.fd).isDirectory());
+    closeSync(directory.fd);
+  });
+
+  it("closes nothing that took over the number of a descriptor when a thread ends", async (t) => {
+    const pool = createWorkerPool({ threads: 1, nice: 0 });
+    const directory = await pool.run("openDirectory", openingOf(scratch(t)), uncancelled);
+    assert.ok(directory);
+    closeSync(directory.fd);
+    const opened: number[] = [];
+    while (!opened.includes(directory.fd)) opened.push(openSync("/proc/self/status", "r"));
+    t.after(() => opened.forEach(closeSync));
+    await pool.close();
+    for (const fd of opened) assert.ok(fstatSync(fd).isFile());
+  });
+
+  it("keeps reason, message and violations of a failure", async (t) => {
+    const pool = poolOf(t, 1);
+    const nowhere = {
+      root: "/",
+      below: ["not-there"],
+      path: "/not-there",
+      clientPath: "/not-there",
+    };
+    await assert.rejects(pool.run("openSource", { place: nowhere }, uncancelled), (error) => {
+      assert.ok(error instanceof CacheError);
+      assert.equal(error.reason, "INVALID_REQUEST");
+      assert.deepEqual(error.violations, [
+        { field: "source", description: "/not-there does not exist" },
+      ]);
+      return true;
+    });
+  });
+
+  it("lets go of a job that waits at once when it is cancelled, and never runs it", async (t) => {
+    const pool = poolOf(t, 1);
+    const { busy, end } = occupy(t, pool);
+    const dir = scratch(t);
+    makeTree(dir, { file: "x" });
+    const directory = {
+      fd: openSync(dir, "r"),
+      name: "",
+      path: dir,
+      replaceable: false,
+      holdsFiles: true,
+      notLoaded: false,
+    };
+    t.after(() => closeSync(directory.fd));
+    const caller = new AbortController();
+    const waiting = pool.run("clearDirectory", { directory }, caller.signal);
+    await sleep(100);
+    caller.abort(new Error("cancelled"));
+    const outcome = await Promise.race([
+      waiting.catch((error: Error) => error.message),
+      sleep(1000, "still waiting", { ref: false }),
+    ]);
+    end();
+    await busy;
+    assert.equal(outcome, "cancelled");
+    await pool.run("measure", { rootFd: directory.fd }, uncancelled);
+    assert.deepEqual(readdirSync(dir), ["file"]);
+  });
+
+  it("waits for a job that runs until that has stopped, when it is cancelled", async (t) => {
+    const pool = poolOf(t, 1);
+    const dir = scratch(t);
+    makeTree(
+      dir,
+      Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d${n % 7}/${n}`, ""])),
+    );
+    const directory = {
+      fd: openSync(dir, "r"),
+      name: "",
+      path: dir,
+      replaceable: false,
+      holdsFiles: true,
+      notLoaded: false,
+    };
+    t.after(() => closeSync(directory.fd));
+    await pool.run("measure", { rootFd: directory.fd }, uncancelled);
+    const caller = new AbortController();
+    const clearing = pool.run("clearDirectory", { directory }, caller.signal);
+    while (readdirSync(dir).length === 7) await sleep(1);
+    caller.abort(new Error("cancelled"));
+    await assert.rejects(clearing, /cancelled/);
+    const left = readdirSync(dir, { recursive: true }).length;
+    await sleep(50);
+    assert.equal(readdirSync(dir, { recursive: true }).length, left, "it went on");
+  });
+
+  it("does not begin when the signal was aborted before", async (t) => {
+    const pool = poolOf(t, 1);
+    const signal = AbortSignal.abort(new Error("before"));
+    await assert.rejects(pool.run("measure", { rootFd: 0 }, signal), /before/);
+  });
+
+  it("copies or moves no memory but the job's own", async (t) => {
+    const pool = poolOf(t, 1);
+    const work = createArchiveWork(pool, uncancelled);
+    const { stage } = stageIn(t);
+    const frame = new Uint8Array(64);
+    const fetched = {
+      frame,
+      section: new Uint8Array(8),
+      sha256: "",
+      contentBytes: 0,
+      superseded: [],
+    };
+    await assert.rejects(work.unpackFrame({ stage, fetched } as never), {
+      reason: "ARCHIVE_CORRUPT",
+    });
+    assert.equal(frame.length, 0, "the frame moved");
+  });
+});
+
+describe("a stream of chunks to a thread", () => {
+  /** A gzipped tar of one file of noise, in chunks. */
+  async function* chunks(gzipped: Buffer, bytes: number, pauseMs = 0) {
+    for (let at = 0; at < gzipped.length; at += bytes) {
+      if (pauseMs > 0) await sleep(pauseMs);
+      yield gzipped.subarray(at, at + bytes);
+    }
+  }
+
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * n) >> 3));
+  const gzipped = gzipSync(Buffer.concat([rawEntry({ name: "file", content }), tarEnd]));
+
+  it("arrives whole, in chunks of any size, fast or slow", async (t) => {
+    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    for (const [bytes, pauseMs] of [
+      [1 << 20, 0],
+      [1000, 0],
+      [gzipped.length >> 2, 20],
+    ] as const) {
+      const { stage } = stageIn(t);
+      const got = await work.unpackForeign(
+        { stage, limits },
+        chunks(gzipped, bytes, pauseMs),
+        () => {},
+      );
+      assert.deepEqual(got, { fileCount: 1, bytes: content.length });
+    }
+  });
+
+  it("ends with the error of its source, whatever the thread makes of that", async (t) => {
+    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    const failing = async function* () {
+      yield gzipped.subarray(0, 1000);
+      throw new CacheError("STORE_UNAVAILABLE", "the store went away");
+    };
+    const { stage } = stageIn(t);
+    await assert.rejects(
+      work.unpackForeign({ stage, limits }, failing(), () => {}),
+      {
+        reason: "STORE_UNAVAILABLE",
+      },
+    );
+  });
+
+  it("is not read any further when the thread has failed", async (t) => {
+    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    let read = 0;
+    const endless = async function* () {
+      for (;;) {
+        read += 1;
+        yield Buffer.from("this is no archive");
+      }
+    };
+    const { stage } = stageIn(t);
+    await assert.rejects(
+      work.unpackForeign({ stage, limits }, endless(), () => {}),
+      {
+        reason: "ARCHIVE_CORRUPT",
+      },
+    );
+    assert.ok(read < 10, `${read} chunks`);
+  });
+});

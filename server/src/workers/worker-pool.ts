@@ -1,0 +1,78 @@
+import { Piscina } from "piscina";
+import { CacheError } from "../domain/cache-error.ts";
+import { createClaim, takeClaim } from "./claim.ts";
+import type { CancelFlag, Jobs } from "./jobs.ts";
+import type { Answer, Order } from "./worker.ts";
+
+/** Threads that do the synchronous work. */
+export interface WorkerPool {
+  readonly threads: number;
+  /**
+   * Runs a job on some thread. Once `signal` aborts, throws its reason: at once if the job waits,
+   * else after the step it is at.
+   */
+  run<Name extends keyof Jobs>(
+    name: Name,
+    job: Parameters<Jobs[Name]>[0],
+    signal: AbortSignal,
+    transfer?: readonly (ArrayBufferLike | import("node:worker_threads").MessagePort)[],
+  ): Promise<Awaited<ReturnType<Jobs[Name]>>>;
+  close(): Promise<void>;
+}
+
+const idleTimeoutMs = 5_000;
+
+/** Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed. */
+export function createWorkerPool(options: { threads: number; nice: number }): WorkerPool {
+  const pool = new Piscina<Order, Answer>({
+    filename: new URL(
+      import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
+      import.meta.url,
+    ).href,
+    minThreads: 0,
+    maxThreads: options.threads,
+    idleTimeout: idleTimeoutMs,
+    concurrentTasksPerWorker: 1,
+    // Descriptors outlive the thread that opened them; it may close none when it ends.
+    trackUnmanagedFds: false,
+    workerData: { nice: options.nice },
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
+  const flags = new WeakMap<AbortSignal, CancelFlag>();
+  return {
+    threads: options.threads,
+    async run(name, job, signal, transfer = []) {
+      signal.throwIfAborted();
+      const claim = createClaim();
+      const order: Order = { name, job, flag: flagOf(signal, flags), claim };
+      const { promise: letGo, reject } = Promise.withResolvers<never>();
+      const onAbort = () => takeClaim(claim) && reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        const done = pool.run(order, { transferList: transfer as never });
+        const answer = await Promise.race([done, letGo]);
+        if ("failure" in answer) {
+          signal.throwIfAborted();
+          const { reason, message, ...details } = answer.failure;
+          throw new CacheError(reason, message, details);
+        }
+        return answer.value as never;
+      } finally {
+        signal.removeEventListener("abort", onAbort);
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** One flag for all jobs of a signal. */
+function flagOf(signal: AbortSignal, flags: WeakMap<AbortSignal, CancelFlag>): CancelFlag {
+  let flag = flags.get(signal);
+  if (!flag) {
+    const raised = new Int32Array(new SharedArrayBuffer(4));
+    signal.addEventListener("abort", () => Atomics.store(raised, 0, 1), { once: true });
+    flags.set(signal, raised);
+    flag = raised;
+  }
+  return flag;
+}

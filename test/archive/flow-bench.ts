@@ -1,0 +1,196 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
+import { archiveFilename } from "../../server/src/domain/cache-id.ts";
+import {
+  cacheKeyOf,
+  type Environment,
+  environmentKey,
+} from "../../server/src/domain/environment.ts";
+import type { Logger } from "../../server/src/domain/logger.ts";
+import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
+import { createFileStore } from "../../server/src/store/file-store.ts";
+import type { Store } from "../../server/src/store/store.ts";
+import type { FlowContext, Limits } from "../../server/src/transfer/flow-context.ts";
+import { load } from "../../server/src/transfer/load.ts";
+import { refresh } from "../../server/src/transfer/refresh.ts";
+import { save } from "../../server/src/transfer/save.ts";
+import type {
+  Flow,
+  LoadOutcome,
+  Progress,
+  SaveOutcome,
+} from "../../server/src/transfer/transfer-state.ts";
+import { createWorkerPool, type WorkerPool } from "../../server/src/workers/worker-pool.ts";
+
+export const environment: Environment = {
+  torchVersion: "2.1.0",
+  cudaVersion: "12.1",
+  computeCapability: "8.6",
+  tritonVersion: "2.1.0",
+  extra: { py: "3.11" },
+};
+const key = environmentKey(environment);
+export const cacheKey = cacheKeyOf(key);
+export const namespace = "bench";
+
+/** The flows over a real file store and real threads, without the registry above them. */
+export interface FlowBench {
+  /** What a test may fill at will; the store, the local directory and its parent lie in it. */
+  readonly dir: string;
+  readonly localDir: string;
+  readonly store: Store;
+  readonly pool: WorkerPool;
+  readonly context: FlowContext;
+  /** What was logged, by message. */
+  readonly warnings: string[];
+  archivePath(format?: ArchiveFormat): string;
+  save(options?: {
+    policy?: "SKIP" | "REFRESH" | "REPLACE";
+    format?: ArchiveFormat;
+    from?: string;
+    signal?: AbortSignal;
+    limits?: Partial<Limits>;
+    onProgress?: (progress: Progress) => void | Promise<void>;
+  }): Promise<SaveOutcome>;
+  load(options?: {
+    policy?: "SKIP" | "MERGE" | "REPLACE";
+    into?: string;
+    signal?: AbortSignal;
+    limits?: Partial<Limits>;
+    environment?: Environment;
+    namespace?: string;
+    onProgress?: (progress: Progress) => void | Promise<void>;
+  }): Promise<LoadOutcome>;
+  /** Names in the store's namespace, hidden ones too. */
+  storeFiles(): string[];
+}
+
+/** Memory where there is such a place: these tests write many small files. */
+const scratchParent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
+/** Whoever tells when to tidy up: a test. */
+interface Lifetime {
+  after(tidy: () => void | Promise<void>): void;
+}
+
+/** A directory that goes when the test ends. */
+export function scratchDir(t: Lifetime, parent = scratchParent): string {
+  const dir = mkdtempSync(join(parent, "compilecache-test-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Makes a bench in a fresh directory below `parent`, or in `dir` as it is. */
+export async function createFlowBench(
+  t: Lifetime,
+  options: { parent?: string; storeDir?: string; dir?: string } = {},
+): Promise<FlowBench> {
+  const dir = options.dir ?? scratchDir(t, options.parent);
+  const localDir = join(dir, "local");
+  const storeRoot = options.storeDir ?? join(dir, "store");
+  mkdirSync(join(storeRoot, namespace), { recursive: true });
+  const store = await createFileStore(storeRoot);
+  const pool = createWorkerPool({ threads: 2, nice: 0 });
+  t.after(() => pool.close());
+  const warnings: string[] = [];
+  const logger: Logger = {
+    debug() {},
+    info() {},
+    warn: (message) => warnings.push(message),
+    error: (message) => warnings.push(message),
+    child: () => logger,
+  };
+  const allowed = createAllowedDirs([{ clientPath: dir, daemonPath: dir }]);
+  const limits: Limits = {
+    maxArchiveBytes: 1 << 30,
+    maxContentBytes: 1 << 30,
+    maxFileCount: 100_000,
+  };
+  const context: FlowContext = {
+    store,
+    archiveFormat: "tar.zst",
+    limits,
+    refreshMinPercent: 1,
+    pool,
+    backgroundPool: pool,
+    logger,
+  };
+  const uncancelled = () => new AbortController().signal;
+  return {
+    dir,
+    localDir,
+    store,
+    pool,
+    context,
+    warnings,
+    archivePath: (format = "tar.zst") =>
+      join(storeRoot, namespace, archiveFilename(cacheKey, format)),
+    async save({ policy = "SKIP", format = "tar.zst", from = localDir, ...options } = {}) {
+      const place = allowed.resolve(from, "local_dir");
+      const profile = { include: [], exclude: [] };
+      const target = {
+        namespace,
+        environment,
+        environmentKey: key,
+        cacheKey,
+        place,
+        profile,
+        policy,
+      };
+      const own = {
+        ...context,
+        archiveFormat: format,
+        limits: { ...limits, ...options.limits },
+      };
+      const flow = (policy === "REFRESH" ? refresh : save)(
+        own,
+        target,
+        options.signal ?? uncancelled(),
+      );
+      return (await drive(flow, options.onProgress)) as SaveOutcome;
+    },
+    async load({ policy = "SKIP", into = localDir, ...options } = {}) {
+      const asked = options.environment ?? environment;
+      const target = {
+        namespace: options.namespace ?? namespace,
+        environment: asked,
+        environmentKey: environmentKey(asked),
+        cacheKey,
+        place: allowed.resolve(into, "local_dir"),
+        policy,
+      };
+      const own = { ...context, limits: { ...limits, ...options.limits } };
+      const flow = load(own, target, options.signal ?? uncancelled());
+      return (await drive(flow, options.onProgress)) as LoadOutcome;
+    },
+    storeFiles: () => readdirSync(join(storeRoot, namespace)).sort(),
+  };
+}
+
+/** One bench for all tests of a suite: threads take a while to start. */
+export function suiteBench(): () => FlowBench {
+  let bench: FlowBench;
+  const ends: (() => void | Promise<void>)[] = [];
+  before(async () => {
+    bench = await createFlowBench({ after: (end) => ends.push(end) });
+  });
+  after(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  return () => bench;
+}
+
+/** Runs a flow to its end. */
+async function drive(
+  flow: Flow,
+  onProgress: (progress: Progress) => void | Promise<void> = () => {},
+): Promise<unknown> {
+  for (;;) {
+    const { done, value } = await flow.next();
+    if (done) return value;
+    await onProgress(value);
+  }
+}

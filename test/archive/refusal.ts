@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
+import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
+import type { Limits } from "../../server/src/transfer/flow-context.ts";
+import type { FlowBench } from "./flow-bench.ts";
+import { listTree } from "./trees.ts";
+
+/** What this process has open below a directory, removed files included. */
+function openBelow(dir: string): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(`${dir}/`) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Requires that nothing below a directory is open, as soon as what is being closed is closed. */
+export async function assertNothingOpen(dir: string): Promise<void> {
+  for (let attempt = 0; openBelow(dir).length > 0 && attempt < 50; attempt++) await sleep(10);
+  assert.deepEqual(openBelow(dir), []);
+}
+
+/**
+ * Puts an archive in the store and requires that its load is refused: nothing of it in or beside the
+ * local directory, no stage, no descriptor left open, and set aside if it is damaged or hostile.
+ */
+export async function assertRefused(
+  bench: FlowBench,
+  archive: Uint8Array,
+  reasons: Reason | readonly Reason[],
+  options: { format?: ArchiveFormat; limits?: Partial<Limits> } = {},
+): Promise<CacheError> {
+  const expected = typeof reasons === "string" ? [reasons] : reasons;
+  const path = bench.archivePath(options.format);
+  writeFileSync(path, archive);
+  rmSync(bench.localDir, { recursive: true, force: true });
+  const beside = readdirSync(bench.dir).sort();
+  const error = await bench.load({ limits: options.limits ?? {} }).then(
+    () => assert.fail(`loaded:\n${listTree(bench.localDir).join("\n")}`),
+    (error: unknown) => error,
+  );
+  assert.ok(error instanceof CacheError, String((error as Error).stack));
+  assert.ok(
+    expected.includes(error.reason),
+    `${error.reason} instead of ${expected}: ${error.message} (${(error.cause as Error)?.stack})`,
+  );
+  assert.deepEqual(existsSync(bench.localDir) ? listTree(bench.localDir) : [], []);
+  rmSync(bench.localDir, { recursive: true, force: true });
+  assert.deepEqual(readdirSync(bench.dir).sort(), beside);
+  await assertNothingOpen(bench.dir);
+  const setAside = error.code === "DATA_LOSS";
+  assert.equal(existsSync(path), !setAside, "only a damaged or hostile archive is set aside");
+  for (const name of bench.storeFiles()) rmSync(join(dirname(path), name));
+  return error;
+}

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { launcher, runCli, startProgram } from "./run-cli.ts";
+
+/** Runs the launcher with `code` run before it, in the same process. */
+function runAfter(code: string, args: readonly string[], env: Record<string, string> = {}) {
+  const before = `data:text/javascript,${encodeURIComponent(code)}`;
+  return startProgram(process.execPath, ["--import", before, launcher, ...args], env).ended;
+}
+
+describe("the launcher", () => {
+  it("says in one sentence that an older Node will not do", async () => {
+    const older = `Object.defineProperties(process, {
+      version: { value: "v20.1.0" },
+      versions: { value: { ...process.versions, node: "20.1.0" } },
+    });`;
+    const { exitCode, stdout, stderr } = await runAfter(older, ["ls"]);
+    assert.equal(exitCode, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^compilecache needs Node 24 or newer, and this is v20\.1\.0 \(.*\)\.\n$/);
+  });
+
+  it("makes the thread pool larger, unless its size is set", async () => {
+    const report = `process.on("exit", () => console.log(process.env.UV_THREADPOOL_SIZE));`;
+    const unset = await runAfter(report, ["--version"]);
+    assert.match(unset.stdout, /^16$/m);
+    const set = await runAfter(report, ["--version"], { UV_THREADPOOL_SIZE: "5" });
+    assert.match(set.stdout, /^5$/m);
+  });
+
+  it("says its version", async () => {
+    const { exitCode, stdout } = await runCli(["--version"]);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});

@@ -1,0 +1,108 @@
+import { CacheError } from "../../server/src/domain/cache-error.ts";
+import type { CacheCore, Transfer } from "../../server/src/transfer/cache-core.ts";
+import { isFinal, type TransferState } from "../../server/src/transfer/transfer-state.ts";
+
+/** A transfer that a test drives by hand. */
+export class FakeTransfer implements Transfer {
+  state: TransferState;
+  waiters = 0;
+  watchers = 0;
+  detached = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(state: Partial<TransferState> = {}) {
+    this.state = {
+      operationId: "op-1",
+      operationName: "a load",
+      kind: "LOAD",
+      status: "IN_PROGRESS",
+      phase: "UNPACKING",
+      namespace: "default",
+      cacheKey: "0123456789ab",
+      startedAt: new Date(1_700_000_000_123),
+      bytesDone: 0,
+      bytesTotal: 0,
+      filesDone: 0,
+      filesTotal: 0,
+      ...state,
+    };
+  }
+
+  change(change: Partial<TransferState>): void {
+    this.state = { ...this.state, ...change };
+    this.wake();
+  }
+
+  /** Makes watchers and waiters look at the state again. */
+  wake(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  }
+
+  fail(error: CacheError): void {
+    this.change({ status: "ERROR", phase: "DONE", completedAt: new Date(), error });
+  }
+
+  async wait(signal = new AbortController().signal): Promise<TransferState> {
+    this.waiters++;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => resolve());
+    try {
+      while (!isFinal(this.state)) {
+        signal.throwIfAborted();
+        await Promise.race([this.#changed.promise, gone]);
+      }
+      return this.state;
+    } finally {
+      this.waiters--;
+    }
+  }
+
+  detach(): void {
+    this.detached = true;
+  }
+
+  async cancel(): Promise<TransferState> {
+    if (!isFinal(this.state))
+      this.change({ status: "CANCELLED", error: new CacheError("CANCELLED", "cancelled") });
+    return this.state;
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<TransferState> {
+    this.watchers++;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => resolve());
+    try {
+      while (!signal.aborted) {
+        const { state } = this;
+        const changed = this.#changed.promise;
+        yield state;
+        if (isFinal(state)) return;
+        if (state === this.state) await Promise.race([changed, gone]);
+      }
+    } finally {
+      this.watchers--;
+    }
+  }
+}
+
+/** A core that answers as the test says, and with a bug otherwise. */
+export function fakeCore(answers: Partial<CacheCore>): CacheCore {
+  const bug = (): never => {
+    throw new TypeError("secret internals");
+  };
+  return {
+    load: bug,
+    save: bug,
+    copy: bug,
+    getTransfer: bug,
+    listTransfers: bug,
+    getCacheInfo: bug,
+    listCaches: bug,
+    deleteCache: bug,
+    clearLocalCache: bug,
+    close: async () => {},
+    ...answers,
+  };
+}
