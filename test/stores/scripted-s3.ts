@@ -16,9 +16,11 @@ export interface Call {
   readonly headers: IncomingMessage["headers"];
 }
 
-/** What becomes of a call instead of its answer; all but `error` let it have its effect first. */
+/** What becomes of a call instead of its answer; the calls of the last four have their effect. */
 export type Fault =
   | { readonly error: readonly [status: number, code: string] }
+  /** It is answered as if it had been done. */
+  | { readonly pretends: true }
   /** The connection breaks, before or after the call took effect. */
   | { readonly lost: "call" | "answer" }
   /** The body stops after so many bytes; the connection breaks, or stays open and silent. */
@@ -110,6 +112,7 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   const fault = store.script(call) ?? ({ delayMs: 0 } as const);
   if ("error" in fault) throw new Refused(...fault.error);
   if ("lost" in fault && fault.lost === "call") return request.socket.destroy();
+  if ("pretends" in fault) return response.writeHead(200).end("<R><ETag>none</ETag></R>");
   if (bucket !== store.bucket) throw new Refused(404, "NoSuchBucket");
   const handle = handlers[operation];
   if (!handle) throw new Refused(501, "NotImplemented");

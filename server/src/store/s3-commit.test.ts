@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Fault } from "../../../test/stores/scripted-s3.ts";
 import {
   failsWith,
   key,
@@ -64,6 +65,33 @@ for (const [kind, bytes, operation] of [
       s3.script = once(operation, { lost: "call" }, () => s3.put(key, Buffer.alloc(10, 9)));
       assert.equal(await writeArchive(store, bytes, 1, "create"), "exists");
       assert.equal(s3.objects.get(key)?.body[0], 9);
+    });
+
+    it("is no commit where a repeated call was told of a success that nothing shows", async (t) => {
+      const { s3, store } = await openScriptedStore(t);
+      await writeArchive(store, bytes, 1, "create");
+      const faults: Fault[] = [{ lost: "call" }, { pretends: true }];
+      s3.script = (call) => (call.operation === operation ? faults.shift() : undefined);
+      await assert.rejects(
+        writeArchive(store, bytes, 2, "replace"),
+        failsWith("STORE_UNAVAILABLE", /reported a commit that cannot be found/),
+      );
+      assert.equal(s3.objects.get(key)?.body[0], 1);
+      assert.equal(faults.length, 0, "the call was not repeated");
+    });
+
+    it("is one where a repeated call's success shows only later", async (t) => {
+      const { s3, store } = await openScriptedStore(t);
+      const faults: Fault[] = [{ lost: "call" }];
+      let looks = 0;
+      s3.script = (call) => {
+        if (call.operation === operation) return faults.shift();
+        return call.operation === "HeadObject" && ++looks <= 2
+          ? { error: [404, "NotFound"] }
+          : undefined;
+      };
+      assert.equal(await writeArchive(store, bytes, 1, "create"), "committed");
+      assert.equal(looks, 3);
     });
 
     it("is tried again where a conflict left nothing there", async (t) => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { CacheError } from "../domain/cache-error.ts";
 import type { S3Place } from "./s3-client.ts";
 import { statusOf } from "./s3-error.ts";
 import { etagOf, type FoundObject, isArchive, lookAt, versionOf } from "./s3-found-object.ts";
@@ -7,8 +8,17 @@ import type { CommitMode } from "./store.ts";
 const attempts = 6;
 const firstPauseMs = 100;
 
+/** How often, and with which growing pauses, a commit is looked for: some 3 s in all. */
+const looks = 6;
+const firstLookPauseMs = 100;
+
 /** What must hold for an object to become visible, as S3 takes it. */
 export type Condition = { readonly IfNoneMatch?: "*"; readonly IfMatch?: string };
+
+/** What an answer tells of the call: among others, how often the client made it. */
+export interface Answer {
+  readonly $metadata: { readonly attempts?: number | undefined };
+}
 
 /** One object that is about to become visible. */
 export interface Commit {
@@ -19,7 +29,7 @@ export interface Commit {
   /** Whether the store keeps to the mode's condition; where it does not, the last writer wins. */
   readonly isConditional: boolean;
   /** The call that makes it visible, as a whole, in one step. */
-  readonly put: (condition: Condition) => Promise<unknown>;
+  readonly put: (condition: Condition) => Promise<Answer>;
 }
 
 /**
@@ -39,8 +49,8 @@ export async function commitObject(
       if (forbids(mode, there)) return "exists";
     }
     try {
-      await put(understood ? conditionOf(mode, there) : {});
-      return "committed";
+      const { $metadata } = await put(understood ? conditionOf(mode, there) : {});
+      if (($metadata.attempts ?? 1) === 1) return "committed";
     } catch (error) {
       there = await lookAt(place, key).catch(() => {
         throw error;
@@ -56,8 +66,27 @@ export async function commitObject(
         understood = false;
         looksFirst = true;
       } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
+      continue;
     }
+    await requireThere(place, key, owner);
+    return "committed";
   }
+}
+
+/**
+ * Believes the answer to a repeated call only when the object is seen: a server may take the repetition
+ * for one of a call that is still under way, and be killed, or fail, in the midst of that one. (versitygw
+ * 1.8.0 says yes to every completion of an upload that it was killed while completing.)
+ */
+async function requireThere(place: S3Place, key: string, owner: string): Promise<void> {
+  for (let look = 0; look < looks; look++) {
+    if ((await lookAt(place, key))?.owner === owner) return;
+    await sleep(firstLookPauseMs * 2 ** look);
+  }
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `the store ${place.url} reported a commit that cannot be found there; it may be that another came at once`,
+  );
 }
 
 function conditionOf(mode: CommitMode, there: FoundObject | undefined): Condition {

@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { CacheError } from "../domain/cache-error.ts";
 import type { S3Place } from "./s3-client.ts";
-import type { Condition } from "./s3-commit.ts";
+import type { Answer, Condition } from "./s3-commit.ts";
 import { type CallOptions, orAborted, uploadDeadline, withDeadline } from "./s3-deadline.ts";
 
 /** Every part but the last has this size, the least that S3 takes: some servers want them alike. */
@@ -30,7 +30,7 @@ export interface MultipartUpload {
   add(part: Buffer, release: () => void, signal?: AbortSignal): Promise<void>;
   /** Waits for all parts. */
   settle(signal?: AbortSignal): Promise<void>;
-  complete(condition: Condition, options: CallOptions): Promise<unknown>;
+  complete(condition: Condition, options: CallOptions): Promise<Answer>;
   /** Stops the uploads and discards the parts. */
   abort(): Promise<void>;
 }
