@@ -79,6 +79,28 @@ describe("each row of the table of errors, from a whole daemon", () => {
     assert.deepEqual(await fieldsOf(call(client, "startTransfer", {})), ["source"]);
   });
 
+  test("INVALID_REQUEST, for what is too long to keep or to open", async (t) => {
+    const { client, localDir, dir } = await startTestDaemon(t);
+    const fieldsOf = async (running: Promise<unknown>) => {
+      const failure = await failureOf(running);
+      assertFailure(failure, 3, "INVALID_REQUEST");
+      return failure.violations.map(({ field }) => field);
+    };
+    const longName = { environment, localDir: `${localDir}/${"é".repeat(128)}` };
+    assert.deepEqual(await fieldsOf(call(client, "load", longName)), ["local_dir"]);
+    const longPath = { localDir: `${localDir}/${"x/".repeat(2048)}x` };
+    assert.deepEqual(await fieldsOf(call(client, "clearLocalCache", longPath)), ["local_dir"]);
+    // Whoever lists them all gets them in one answer, and the daemon keeps 1,000 transfers.
+    const large = { ...environment, extra: { note: "x".repeat(1024) } };
+    for (const name of ["load", "save", "getCacheInfo", "listCaches"] as const)
+      assert.deepEqual(await fieldsOf(call(client, name, { environment: large })), ["environment"]);
+    const copy = { source: `${dir}/work/x`, destination: `${dir}/work/y` };
+    for (const operationName of ["x".repeat(257), "one\nlevel=error two"])
+      assert.deepEqual(await fieldsOf(call(client, "startTransfer", { ...copy, operationName })), [
+        "operation_name",
+      ]);
+  });
+
   test("PATH_NOT_ALLOWED", async (t) => {
     const { client, dir } = await startTestDaemon(t);
     const outside = [
@@ -91,6 +113,31 @@ describe("each row of the table of errors, from a whole daemon", () => {
     ];
     for (const failure of await Promise.all(outside.map(failureOf)))
       assertFailure(failure, 7, "PATH_NOT_ALLOWED");
+  });
+
+  test("PATH_NOT_ALLOWED, for a local directory that shares files with the store", async (t) => {
+    const { client, dir } = await startTestDaemon(t);
+    const store = `${dir}/store`;
+    writeFiles(`${dir}/local`, 1);
+    const { client: other } = await startTestDaemon(t, {
+      store: `file://${store}`,
+      allowedDirs: dir,
+    });
+    await call(client, "save", { environment });
+    const ifLocalExists = 3;
+    const overlapping = [
+      call(other, "clearLocalCache", { localDir: store }),
+      call(other, "clearLocalCache", { localDir: `${store}/default` }),
+      call(other, "load", { environment, localDir: store, ifLocalExists }),
+      call(other, "load", { environment, localDir: dir, ifLocalExists }),
+      call(other, "save", { environment, localDir: dir, namespace: "all" }),
+      call(other, "getCacheInfo", { environment, localDir: dir }),
+    ];
+    for (const failure of await Promise.all(overlapping.map(failureOf)))
+      assertFailure(failure, 7, "PATH_NOT_ALLOWED");
+    assert.deepEqual(names(store), ["default"]);
+    const sibling = { environment, localDir: `${dir}/store-2` };
+    assert.equal((await call(other, "load", sibling)).status, 2);
   });
 
   test("UNAUTHENTICATED and FORBIDDEN", async (t) => {

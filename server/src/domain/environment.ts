@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { CacheError, type FieldViolation } from "./cache-error.ts";
+import { CacheError, type FieldViolation, invalidField } from "./cache-error.ts";
 
 /** What a compiled artifact depends on. Empty `cudaVersion` means cpu, empty `tritonVersion` none. */
 export interface Environment {
@@ -62,6 +62,25 @@ export function environmentComponents(
       { violations },
     );
   return components;
+}
+
+/** Every answer about a cache carries its environment, 1,000 of them in a page of at most 4 MB. */
+const longestEnvironmentBytes = 1024;
+
+/** Throws INVALID_REQUEST for an environment that is too large to be stored and listed. */
+export function requireModestSize(
+  { extra, ...versions }: Environment,
+  field = "environment",
+): void {
+  const { torchVersion, cudaVersion, computeCapability, tritonVersion } = versions;
+  const labels = Object.entries(extra).flat();
+  const texts = [torchVersion, cudaVersion, computeCapability, tritonVersion, ...labels];
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes <= longestEnvironmentBytes) return;
+  throw invalidField(
+    field,
+    `has ${bytes} bytes of versions, names and labels, and may have ${longestEnvironmentBytes}`,
+  );
 }
 
 /** The canonical, injective text of an environment. Throws as environmentComponents does. */

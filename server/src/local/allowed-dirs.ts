@@ -40,6 +40,7 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       if (!isAbsolute(clientPath) || clientPath.includes("\0"))
         throw invalidField(field, `${JSON.stringify(clientPath)} is not an absolute path`);
       const path = withoutSlash(normalize(clientPath));
+      requireUsableLength(path, field);
       const place = places.find(({ prefix }) => isWithin(path, prefix));
       if (place) {
         const { prefix, root } = place;
@@ -56,9 +57,26 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   };
 }
 
+// As Linux has them; no caller could open a longer one either.
+const longestNameBytes = 255;
+const longestPathBytes = 4095;
+
+function requireUsableLength(path: string, field: string): void {
+  if (Buffer.byteLength(path) > longestPathBytes)
+    throw invalidField(field, `is longer than ${longestPathBytes} bytes`);
+  const name = path.split("/").find((part) => Buffer.byteLength(part) > longestNameBytes);
+  if (name !== undefined)
+    throw invalidField(field, `holds a name longer than ${longestNameBytes} bytes: ${name}`);
+}
+
 /** Whether a normalised path is a directory or below it. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || directory === "/" || path.startsWith(`${directory}/`);
+}
+
+/** Whether one of two normalised paths is the other or below it. */
+export function overlap(one: string, other: string): boolean {
+  return isWithin(one, other) || isWithin(other, one);
 }
 
 function withoutSlash(path: string): string {

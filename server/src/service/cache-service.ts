@@ -11,7 +11,13 @@ import { cacheKeyOf, environmentKey } from "../domain/environment.ts";
 import type { CacheCore, Transfer } from "../transfer/cache-core.ts";
 import type { TransferState } from "../transfer/transfer-state.ts";
 import type { Calls } from "./calls.ts";
-import { requireEnvironment, requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
+import {
+  requireEnvironment,
+  requireOperationId,
+  toEnvironment,
+  toLoadSpec,
+  toSaveSpec,
+} from "./from-wire.ts";
 import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";
 
 const encodedStates = new WeakMap<TransferState, Buffer>();
@@ -125,7 +131,8 @@ export function createCacheService(
     }),
 
     listCaches: unary("ListCaches", "read", async (request, signal) => {
-      const { namespace, environment, pageSize, pageToken } = request;
+      const { namespace, pageSize, pageToken } = request;
+      const environment = toEnvironment(request.environment);
       const current = environment && cacheKeyOf(environmentKey(environment));
       const page = await core.listCaches({ namespace, pageSize, pageToken }, signal);
       return {

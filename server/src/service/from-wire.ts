@@ -8,7 +8,7 @@ import {
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import type { Environment as WireEnvironment } from "compilecache-client/gen/compilecache/v1/environment.ts";
 import { invalidField } from "../domain/cache-error.ts";
-import type { Environment } from "../domain/environment.ts";
+import { type Environment, requireModestSize } from "../domain/environment.ts";
 import type { LoadSpec, SaveSpec } from "../transfer/cache-core.ts";
 
 const localPolicies = new Map<number, LoadSpec["ifLocalExists"]>([
@@ -31,9 +31,16 @@ function known<T>(words: ReadonlyMap<number, T>, value: number, field: string): 
   return word;
 }
 
+/** The environment that a request may name. Throws INVALID_REQUEST. */
+export function toEnvironment(environment: WireEnvironment | undefined): Environment | undefined {
+  if (environment) requireModestSize(environment);
+  return environment;
+}
+
 /** The environment that a request must name. Throws INVALID_REQUEST. */
 export function requireEnvironment(environment: WireEnvironment | undefined): Environment {
-  if (environment) return environment;
+  const named = toEnvironment(environment);
+  if (named) return named;
   throw invalidField("environment", "is required");
 }
 

@@ -3,7 +3,14 @@ import { type ArchiveFormat, parseCacheKey, parseNamespace } from "../domain/cac
 import { cacheKeyOf, type Environment, environmentKey } from "../domain/environment.ts";
 import type { Logger } from "../domain/logger.ts";
 import { defaultProfile, findProfile, type Profiles } from "../domain/profile.ts";
-import { type AllowedDir, canonical, createAllowedDirs, isWithin } from "../local/allowed-dirs.ts";
+import {
+  type AllowedDir,
+  type AllowedPath,
+  canonical,
+  createAllowedDirs,
+  isWithin,
+  overlap,
+} from "../local/allowed-dirs.ts";
 import type { Store } from "../store/store.ts";
 import { createWorkerPool } from "../workers/worker-pool.ts";
 import type { CacheCore, LoadSpec, SaveSpec } from "./cache-core.ts";
@@ -12,6 +19,7 @@ import { createDirectoryQueue } from "./directory-queue.ts";
 import { type FlowContext, type Limits, uncancelled } from "./flow-context.ts";
 import { load } from "./load.ts";
 import { closeDirectory } from "./local-directory.ts";
+import { copyName } from "./operation-name.ts";
 import { pageOf, parsePageSize } from "./page.ts";
 import { refresh } from "./refresh.ts";
 import { save } from "./save.ts";
@@ -57,10 +65,21 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     ...(storeDir === undefined ? [] : [{ clientPath: storeDir, daemonPath: storeDir }]),
   ]);
 
+  /** A load or clear could empty a store that it reaches, and a save would save it. */
+  const resolveLocalDir = (path: string): AllowedPath => {
+    const place = localDirs.resolve(path || localDir, "local_dir");
+    if (storeDir !== undefined && overlap(place.path, storeDir))
+      throw new CacheError(
+        "PATH_NOT_ALLOWED",
+        `local_dir ${place.path} and the store ${storeDir} may not hold each other`,
+      );
+    return place;
+  };
+
   const targetOf = (spec: { namespace: string; environment: Environment; localDir: string }) => {
     const namespace = parseNamespace(spec.namespace);
     const key = environmentKey(spec.environment);
-    const place = localDirs.resolve(spec.localDir || localDir, "local_dir");
+    const place = resolveLocalDir(spec.localDir);
     return {
       namespace,
       environment: spec.environment,
@@ -118,15 +137,14 @@ export function createCacheCore(options: CoreOptions): CacheCore {
           "PATH_NOT_ALLOWED",
           `destination ${destination.path} is in the store, which only saves write to`,
         );
-      if (isWithin(destination.path, source.path) || isWithin(source.path, destination.path))
+      if (overlap(destination.path, source.path))
         throw invalidField(
           "destination",
           `${destination.path} and the source ${source.path} overlap`,
         );
       return registry.start({
         kind: "COPY",
-        operationName:
-          spec.operationName || `copy ${source.path.slice(source.path.lastIndexOf("/") + 1)}`,
+        operationName: copyName(spec.operationName, source.path),
         namespace: "",
         cacheKey: "",
         directories: [source.path, destination.path],
@@ -195,7 +213,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     },
 
     async clearLocalCache(path, signal) {
-      const place = localDirs.resolve(path || localDir, "local_dir");
+      const place = resolveLocalDir(path);
       return directoryQueue.run([place.path], signal, async () => {
         const directory = await pool.run("openDirectory", { place, create: false }, signal);
         if (!directory) return { bytes: 0, fileCount: 0 };

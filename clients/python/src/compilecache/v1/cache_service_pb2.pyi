@@ -301,7 +301,9 @@ class StartTransferRequest(google.protobuf.message.Message):
     one step; a directory must be absent or empty. Required.
     """
     operation_name: builtins.str
-    """What to call it. Default: `copy`, and the last part of the source's path."""
+    """What to call it: at most 256 characters, none of them a control character.
+    Default: `copy`, and the last part of the source's path.
+    """
     def __init__(
         self,
         *,

@@ -18,7 +18,8 @@ class Environment(google.protobuf.message.Message):
     processes share a cache exactly when their environments give the same key.
 
     Values are normalised before they are compared: lower case, and each run of
-    characters outside `a-z 0-9 .` becomes one `-`.
+    characters outside `a-z 0-9 .` becomes one `-`. A request's values and label
+    names together are at most 1,024 bytes.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor

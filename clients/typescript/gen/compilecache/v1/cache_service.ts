@@ -269,7 +269,10 @@ export interface StartTransferRequest {
    * one step; a directory must be absent or empty. Required.
    */
   destination: string;
-  /** What to call it. Default: `copy`, and the last part of the source's path. */
+  /**
+   * What to call it: at most 256 characters, none of them a control character.
+   * Default: `copy`, and the last part of the source's path.
+   */
   operationName: string;
 }
 
