@@ -23,7 +23,7 @@ import { copyName } from "./operation-name.ts";
 import { pageOf, parsePageSize } from "./page.ts";
 import { refresh } from "./refresh.ts";
 import { save } from "./save.ts";
-import { archiveNames, describeAll, describeStored } from "./stored-archives.ts";
+import { archiveNames, describeAll, describeStored, listCacheArchives } from "./stored-archives.ts";
 import { createTransferRegistry } from "./transfer-registry.ts";
 
 export interface CoreOptions {
@@ -184,7 +184,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     async listCaches({ namespace, pageSize, pageToken }, signal) {
       parsePageSize(pageSize);
       const only = namespace === "" ? undefined : parseNamespace(namespace);
-      const names = await store.list(only, signal);
+      const names = await listCacheArchives(store, only, signal);
       const page = pageOf(names, ({ namespace, filename }) => `${namespace}/${filename}`, {
         pageSize,
         pageToken,

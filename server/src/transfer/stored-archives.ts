@@ -25,6 +25,26 @@ export function archiveNames({ namespace, cacheKey }: CacheId): ArchiveName[] {
   }));
 }
 
+/** The archive that a load takes of each cache, in the order in which a store lists them. */
+export async function listCacheArchives(
+  store: Store,
+  namespace: string | undefined,
+  signal: AbortSignal,
+): Promise<ArchiveName[]> {
+  const names = await store.list(namespace, signal);
+  const known = new Set(names.map(pathOf));
+  const isPreferred = (name: ArchiveName) => {
+    const cacheKey = parseArchiveFilename(name.filename)?.cacheKey ?? "";
+    const ofCache = archiveNames({ namespace: name.namespace, cacheKey });
+    return ofCache.map(pathOf).find((path) => known.has(path)) === pathOf(name);
+  };
+  return names.filter(isPreferred);
+}
+
+function pathOf({ namespace, filename }: ArchiveName): string {
+  return `${namespace}/${filename}`;
+}
+
 /** Opens the archive of a cache, whichever format it has; undefined if there is none. */
 export async function openStored(
   store: Store,
@@ -102,7 +122,7 @@ export async function findClosest(
   environment: Environment,
   signal: AbortSignal,
 ): Promise<ClosestCache | undefined> {
-  const names = (await store.list(namespace, signal)).slice(0, closestCandidates);
+  const names = (await listCacheArchives(store, namespace, signal)).slice(0, closestCandidates);
   let closest: ClosestCache | undefined;
   for (const cache of await describeAll(store, names, signal)) {
     if (!cache.environment) continue;
