@@ -131,6 +131,33 @@ def test_a_bar_that_fails_is_none(model: Model) -> None:
     assert _on_terminal(model, _round_trip) == "SUCCESS\nTrue\nSUCCESS\n"
 
 
+def test_a_bar_that_cannot_be_closed_is_left_behind(model: Model) -> None:
+    model.compile()
+    (model.packages / "tqdm.py").write_text(
+        _tqdm.replace('print("closed", file=sys.stderr)', "1/0")
+    )
+    shown = _on_terminal(model, _round_trip)
+    assert shown.partition("True")[0].endswith("SUCCESS\n")
+    assert shown.endswith("SUCCESS\n")
+
+
+@pytest.mark.parametrize("stderr", ["None", "Recorder()"])
+def test_a_process_without_a_true_stderr_has_its_cache(model: Model, stderr: str) -> None:
+    """As one that closed it to become a service, or one that keeps what is written there."""
+    model.compile()
+    script = f"""
+    import sys
+
+    class Recorder:
+        write = flush = lambda *arguments: None
+
+    sys.stderr = {stderr}
+    {_round_trip}
+    compilecache.get_b10_logger("a model's").error("none")
+    """
+    assert model.run(script) == "SUCCESS\nTrue\nSUCCESS\n"
+
+
 def test_without_a_terminal_there_is_no_bar(model: Model) -> None:
     model.compile()
     (model.packages / "rich").mkdir()

@@ -35,7 +35,9 @@ def get_b10_logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     if not any(isinstance(handler.formatter, _Formatter) for handler in found.handlers):
         handler = logging.StreamHandler()
-        handler.setFormatter(_Formatter(sys.stderr.isatty()))
+        # It may be None, or what somebody put in its place.
+        on_terminal = getattr(sys.stderr, "isatty", None)
+        handler.setFormatter(_Formatter(bool(on_terminal and on_terminal())))
         found.addHandler(handler)
         found.setLevel(logging.INFO)
         found.propagate = False

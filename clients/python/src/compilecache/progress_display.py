@@ -29,16 +29,20 @@ def progress_display(title: str) -> Generator[ProgressDisplay | None, None, None
 
     Of several processes of one job, which share a terminal, the first has it.
     """
-    with ExitStack() as stack:
-        display = None
+    opened = ExitStack()
+    display = None
+    # A library that does not work is one that is not there, and so is a stderr.
+    with suppress(Exception):
         if sys.stderr.isatty() and os.environ.get("LOCAL_RANK", "0") == "0":
-            # A library that does not work is one that is not there.
-            with suppress(Exception):
-                if importlib.util.find_spec("rich"):
-                    display = stack.enter_context(_rich_display(title))
-                elif importlib.util.find_spec("tqdm"):
-                    display = stack.enter_context(_tqdm_display(title))
+            if importlib.util.find_spec("rich"):
+                display = opened.enter_context(_rich_display(title))
+            elif importlib.util.find_spec("tqdm"):
+                display = opened.enter_context(_tqdm_display(title))
+    try:
         yield display
+    finally:
+        with suppress(Exception):
+            opened.close()
 
 
 @contextmanager
