@@ -198,19 +198,30 @@ def test_a_daemon_that_is_stopped_holds_nobody(model: Model) -> None:
         model.daemon.process.send_signal(signal.SIGCONT)
 
 
-def test_work_that_hangs_here_holds_nobody(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("model")
+def test_work_that_hangs_here_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a driver that does not answer."""
     hangs = threading.Event()
+    threads: list[threading.Thread] = []
+    started: list[str] = []
 
-    def hang(device: int | None) -> None:
+    def hang(device: int | None) -> Environment:
+        threads.append(threading.current_thread())
         hangs.wait()
+        return Environment("2.11.0")
 
+    monkeypatch.delenv("COMPILE_CACHE_ADDRESS")
     monkeypatch.setattr("compilecache.cache_request.detect_environment", hang)
+    monkeypatch.setattr("compilecache.cache_request.ensure_daemon", started.append)
     begun = time.monotonic()
     assert compilecache.load_compile_cache(deadline_seconds=0.3) == LoadStatus.DOES_NOT_EXIST
     assert compilecache.save_compile_cache(deadline_seconds=0.3) == SaveStatus.ERROR
     assert time.monotonic() - begun < 3
     hangs.set()
+    for thread in threads:
+        thread.join(5)
+    # Nobody waits for a daemon any more.
+    assert started == []
 
 
 @pytest.mark.usefixtures("model")

@@ -62,6 +62,21 @@ def test_another_load_is_made_anew(model: Model) -> None:
     assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
 
 
+def test_what_the_environment_says_later_is_another_load(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _save(model)
+    monkeypatch.setenv("COMPILE_CACHE_NAMESPACE", f"{model.namespace}-other")
+    compilecache.prefetch()
+    monkeypatch.setenv("COMPILE_CACHE_NAMESPACE", model.namespace)
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    compilecache.clear_local_cache()
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", "unix:/nowhere/daemon.sock")
+    compilecache.prefetch()
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", model.daemon.address)
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+
+
 def test_another_gpu_than_the_first_is_another_load(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class CacheRequest:
     """Which cache, which directory, which daemon. Made in the thread of the caller."""
 
-    namespace: str | None
+    namespace: str
     given_environment: Environment | None
     local_dir: str
     given_address: str | None
@@ -50,6 +51,12 @@ def cache_request(
     address: str | None,
 ) -> CacheRequest:
     """Return a request as this moment, and this thread, would have it."""
+    if namespace is None:
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
     return CacheRequest(
-        namespace, environment, resolve_local_directory(local_dir), address, current_device()
+        namespace,
+        environment,
+        resolve_local_directory(local_dir),
+        address or os.environ.get("COMPILE_CACHE_ADDRESS") or None,
+        current_device(),
     )

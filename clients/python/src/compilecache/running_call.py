@@ -66,10 +66,10 @@ class RunningCall:
 
     def _run(self) -> TransferState:
         self.environment = self.request.environment()
+        # For the next one needs time, and may start a daemon that nobody waits for any more.
+        self._seconds_left()
         address = self.request.address()
-        seconds = self._deadline - time.monotonic()
-        if seconds <= 0:
-            raise _time_is_up()
+        seconds = self._seconds_left()
         arguments: dict[str, Any] = {"detach": False, "timeout_seconds": seconds, **self.policy}
         arguments.update(self.request.arguments())
         call = ServiceProcess(
@@ -81,6 +81,12 @@ class RunningCall:
                 if self._stopped:
                     call.kill()
             return self._last_of(call)
+
+    def _seconds_left(self) -> float:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0 or self._stopped:
+            raise _time_is_up()
+        return seconds
 
     def _last_of(self, call: ServiceProcess) -> TransferState:
         state = None

@@ -103,9 +103,7 @@ def _get_cache_info(call: Call) -> Iterator[Answer]:
 
 
 def _list_caches(call: Call) -> Iterator[Answer]:
-    asked = call.arguments["namespace"]
-    namespace = call.client.namespace or "default" if asked is None else asked
-    for cache in call.client.all_caches(namespace=namespace, environment=call.environment):
+    for cache in call.client.all_caches(environment=call.environment, **call.arguments):
         yield cache_summary(cache)
 
 
