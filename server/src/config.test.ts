@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, readConfig, settings } from "./config.ts";
 import { builtInProfiles } from "./domain/profile.ts";
 
 function mistakesOf(read: () => unknown): readonly string[] {
@@ -192,5 +192,25 @@ describe("readConfig", () => {
       mistakesOf(() => readConfig({ tokens: "/none/such" }, {}))[0] ?? "",
       /^--tokens-file: "\/none\/such" cannot be read: ENOENT/,
     );
+  });
+});
+
+describe("README's table of settings", () => {
+  test("names each one once, and says what its help says of the default", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const rows = [...readme.matchAll(/^\| (`[A-Z].*?) \| (.*?) \|/gm)].map(
+      ([, names, byDefault]) => ({
+        variables: [...(names ?? "").matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name),
+        byDefault: byDefault?.replaceAll("`", ""),
+      }),
+    );
+    const named = rows.flatMap(({ variables }) => variables);
+    const known = Object.values(settings).map(({ variable }) => variable);
+    assert.deepEqual(named.toSorted(), known.toSorted());
+    for (const { variable, fallback } of Object.values(settings)) {
+      if (typeof fallback !== "string") continue;
+      const row = rows.find(({ variables }) => variables.includes(variable));
+      assert.equal(row?.byDefault?.split(/[,;]/)[0], fallback, variable);
+    }
   });
 });

@@ -122,7 +122,7 @@ export const settings = {
     placeholder: "file",
     description:
       'more profiles for saves: JSON, {"name": {"include": [globs], "exclude": [globs]}}',
-    fallback: "",
+    fallback: { make: () => "", shown: "none" },
     parse: parseProfilesFile,
   }),
   refreshMinPercent: setting({
