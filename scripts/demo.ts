@@ -30,6 +30,7 @@ const localDir = join(work, "local");
 const socket = join(work, "daemon.sock");
 const store = join(work, "store");
 
+requireCache();
 console.log("compilecache demo: save a compile cache, clear it, load it back\n");
 await preparePython();
 describeCache();
@@ -67,9 +68,23 @@ function describeCache(): void {
     console.log(`Cache      ${size}, made like a real one in ${since(beganMs)}`);
     return;
   }
-  const files = filesBelow(original).filter(wouldTravel);
+  const files = filesToTravel();
   const bytes = files.reduce((sum, path) => sum + statSync(join(original, path)).size, 0);
   console.log(`Cache      ${fileCountText(files.length)}, ${bytesText(bytes)}, from ${original}`);
+}
+
+/** Ends the demo where CACHE_DIR names nothing that can be saved. */
+function requireCache(): void {
+  if (!process.env.CACHE_DIR) return;
+  const isDirectory = statSync(original, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isDirectory && filesToTravel().length > 0) return;
+  const why = isDirectory ? "holds no files that a save would take" : "is no directory";
+  console.error(`CACHE_DIR: ${original} ${why}`);
+  process.exit(2);
+}
+
+function filesToTravel(): string[] {
+  return filesBelow(original).filter(wouldTravel);
 }
 
 /** What demo.py does through the Python client. */
@@ -79,7 +94,8 @@ async function roundTrip(client: CacheClient): Promise<void> {
   const saved = await follow(client, saving.transfer);
   const archiveBytes = saved.outcome?.cache?.archiveBytes ?? 0;
   const times = Math.round(saved.bytesTotal / archiveBytes);
-  console.log(`${took(saved)}: one archive of ${bytesText(archiveBytes)}, ${times} times smaller`);
+  const smaller = times > 1 ? `, ${times} times smaller` : "";
+  console.log(`${took(saved)}: one archive of ${bytesText(archiveBytes)}${smaller}`);
 
   const cleared = await client.clearLocalCache({ localDir });
   console.log(`  clear  ${fileCountText(cleared.fileCount)} removed`);
@@ -99,7 +115,7 @@ async function follow(client: CacheClient, { operationId }: Transfer): Promise<T
     if (quarter === shown) continue;
     shown = quarter;
     const bytes = `${bytesText(state.bytesDone)} of ${bytesText(state.bytesTotal)}`;
-    const files = `${state.filesDone} of ${fileCountText(state.filesTotal)}`;
+    const files = `${state.filesDone.toLocaleString("en-US")} of ${fileCountText(state.filesTotal)}`;
     console.log(`         ${String(quarter * 25).padStart(3)} %  ${bytes}, ${files}`);
   }
   if (last?.status !== "success") throw last?.error ?? new Error("the daemon went away");
