@@ -1,7 +1,9 @@
 """Start models under torch.compile and print, as one JSON line, what each step took.
 
-The first call of each model, at each of its shapes, counts as its warm-up. STARTED in the environment
-is the time (seconds since 1970) at which this process was started; all totals are counted from it.
+The first call of each model, at each of its shapes, counts as its warm-up. Models are made on the GPU
+with random weights: what a service spends on reading real ones is no matter of this cache. STARTED in
+the environment is the time (seconds since 1970) at which this process was started; all totals are
+counted from it.
 
 usage: workload.py --models NAME[,NAME...] --cache {given,compilecache,b10} [--save]
 """
@@ -63,6 +65,11 @@ def images():
     return torch.randn(8, 3, 224, 224, device="cuda", dtype=FP16)
 
 
+def made(name, make):
+    with Step(f"{name}_made_s"), torch.device("cuda"):
+        return make().eval()
+
+
 def llama():
     config = transformers.LlamaConfig(
         hidden_size=2048,
@@ -72,26 +79,26 @@ def llama():
         num_key_value_heads=8,
         vocab_size=32000,
     )
-    model = torch.compile(transformers.LlamaForCausalLM(config).to("cuda", BF16).eval())
+    model = torch.compile(made("llama", lambda: transformers.LlamaForCausalLM(config)).to(BF16))
     for batch, length in ((1, 128), (2, 256), (4, 64)):
         yield model(tokens(32000, batch, length), use_cache=False).logits
 
 
 def resnet():
-    model = torchvision.models.resnet50().to("cuda", FP16).eval()
+    model = made("resnet", torchvision.models.resnet50).to(FP16)
     model = model.to(memory_format=torch.channels_last)
     model = torch.compile(model, mode="max-autotune-no-cudagraphs")
     yield model(images().to(memory_format=torch.channels_last))
 
 
 def vit():
-    model = torchvision.models.vit_b_16().to("cuda", FP16).eval()
+    model = made("vit", torchvision.models.vit_b_16).to(FP16)
     model = torch.compile(model, mode="max-autotune-no-cudagraphs")
     yield model(images())
 
 
 def bert():
-    model = transformers.BertModel(transformers.BertConfig()).to("cuda", BF16).eval()
+    model = made("bert", lambda: transformers.BertModel(transformers.BertConfig())).to(BF16)
     model = torch.compile(model, mode="max-autotune-no-cudagraphs")
     for batch, length in ((4, 128), (8, 256)):
         yield model(tokens(30522, batch, length)).last_hidden_state
