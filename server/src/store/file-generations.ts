@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
+import { refreshNames } from "./fresh-names.ts";
 import { hasNoHardLinks, isLinkedTwice } from "./hard-links.ts";
 
 /**
@@ -25,9 +26,12 @@ export interface Newest {
 
 const sweptAfterMs = 3_600_000;
 
-/** The identity of a file: any other file, before or after, has another. */
+/**
+ * The identity of a file: any other file of the store, before or after, has another. The device is no
+ * part of it, for each machine numbers its mounts itself.
+ */
 export function versionOf(stat: BigIntStats): string {
-  return [stat.dev, stat.ino, stat.size, stat.mtimeNs].join("-");
+  return [stat.ino, stat.size, stat.mtimeNs].join("-");
 }
 
 /** Finds the newest archive of a name; undefined if there is none. */
@@ -163,6 +167,8 @@ function pathOf(target: string, number: number): string {
 }
 
 async function numbers(target: string): Promise<number[]> {
+  // Another machine may have made the folder since this one last looked.
+  await refreshNames(dirname(target));
   try {
     const names = await fs.readdir(folderOf(target));
     return names.filter((name) => /^\d{8,}$/.test(name)).map(Number);

@@ -12,6 +12,7 @@ import {
   removeNumberedVersion,
   versionOf,
 } from "./file-generations.ts";
+import { refreshNames } from "./fresh-names.ts";
 import { createRootCheck } from "./root-check.ts";
 import type { ArchiveName, ArchiveReader, Store } from "./store.ts";
 import { toStoreError } from "./store-error.ts";
@@ -46,7 +47,11 @@ export async function createFileStore(root: string): Promise<Store> {
     }
   };
   await gate.run(() => makeDurableDirectory(root)).catch(() => {});
-  const requireRoot = await createRootCheck(root, gate);
+  const checkRoot = await createRootCheck(root, gate);
+  const requireRoot = async () => {
+    await checkRoot();
+    await refreshNames(root);
+  };
   const pathOf = (name: ArchiveName) => join(root, name.namespace, name.filename);
 
   return {
