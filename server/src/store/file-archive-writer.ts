@@ -25,7 +25,7 @@ export async function createFileArchiveWriter(
   const file = await fs.open(partial, "wx", 0o644);
   // A hung mount may keep a close waiting; nobody has to wait with it.
   const close = () => void file.close().catch(() => {});
-  const { mtimeMs: createdAtMs } = await file.stat().catch(async (error) => {
+  const { ctimeMs: createdAtMs } = await file.stat().catch(async (error) => {
     close();
     await fs.rm(partial, { force: true });
     throw error;
@@ -138,15 +138,16 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Removes unfinished files that nobody has written to for an hour, by the file system's clock. What
- * cannot be removed, such as another user's, stays and hinders nobody.
+ * Removes unfinished files that nobody has written to for an hour, by the file system's clock: by the
+ * time of change, which only it sets. (NFSv3 makes a file with a modification time that means nothing,
+ * for a moment.) What cannot be removed, such as another user's, stays and hinders nobody.
  */
 export async function sweepPartials(directory: string, nowMs: number): Promise<void> {
   for (const name of await fs.readdir(directory).catch(() => [])) {
     if (!partialName.test(name)) continue;
     const path = join(directory, name);
     const stat = await fs.stat(path).catch(() => undefined);
-    if (stat && nowMs - stat.mtimeMs > abandonedAfterMs)
+    if (stat && nowMs - stat.ctimeMs > abandonedAfterMs)
       await fs.rm(path, { force: true }).catch(() => {});
   }
 }

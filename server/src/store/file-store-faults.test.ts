@@ -10,11 +10,12 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  type Stats,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cannotMount, mount, mountTmpfs } from "../../../test/archive/mounts.ts";
@@ -383,12 +384,18 @@ describe("the file store with strange things in it", () => {
 
 describe("what a killed writer left", () => {
   const partial = (n: number) => `.${name.filename}.00000000000${n}.partial`;
-  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000);
-
-  function leave(folder: string, entry: string, hours: number): void {
+  const leave = (folder: string, ...entries: string[]) => {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, entry), "half");
-    utimesSync(join(folder, entry), hoursAgo(hours), hoursAgo(hours));
+    for (const entry of entries) writeFileSync(join(folder, entry), "half");
+  };
+
+  /** Has files look as if they were changed hours ago. Only the file system itself can do that. */
+  function setAges(t: TestContext, hours: Record<string, number>): void {
+    injectFault(t, "stat", async (real, [path]) => {
+      const stat = (await real()) as Stats;
+      stat.ctimeMs -= (hours[basename(String(path))] ?? 0) * 3_600_000;
+      return stat;
+    });
   }
 
   it("is swept by the next one after an hour, and nothing else is", async (t) => {
@@ -400,9 +407,9 @@ describe("what a killed writer left", () => {
       `${name.filename}.000000000000.partial`,
       "notes.txt",
     ];
-    for (const entry of kept) leave(folder, entry, 1000);
-    leave(folder, partial(1), 1.1);
-    leave(folder, partial(2), 0.9);
+    leave(folder, ...kept, partial(1), partial(2));
+    const ages = Object.fromEntries(kept.map((entry) => [entry, 1000]));
+    setAges(t, { ...ages, [partial(1)]: 1.1, [partial(2)]: 0.9 });
     await put(store, "whole");
     const expected = [...kept, name.filename, partial(2)].sort();
     assert.deepEqual(readdirSync(folder).sort(), expected);
@@ -410,7 +417,7 @@ describe("what a killed writer left", () => {
 
   it("is judged by the file system's clock, not by ours", async (t) => {
     const { store, folder } = await freshStore(t);
-    leave(folder, partial(1), 0.5);
+    leave(folder, partial(1));
     const realNow = Date.now;
     t.after(() => (Date.now = realNow));
     Date.now = () => realNow() + 24 * 3_600_000;
@@ -418,10 +425,18 @@ describe("what a killed writer left", () => {
     assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
   });
 
+  it("is not what has just been made, whatever its modification time says", async (t) => {
+    const { store, folder } = await freshStore(t);
+    leave(folder, partial(1));
+    utimesSync(join(folder, partial(1)), new Date(0), new Date(0));
+    await put(store, "whole");
+    assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
+  });
+
   it("blocks nobody when it cannot be removed", async (t) => {
     const { store, folder } = await freshStore(t);
     mkdirSync(join(folder, partial(1), "not-empty"), { recursive: true });
-    utimesSync(join(folder, partial(1)), hoursAgo(2), hoursAgo(2));
+    setAges(t, { [partial(1)]: 2 });
     assert.equal(await put(store, "whole"), "committed");
     await assertNothingOpen(folder);
   });
