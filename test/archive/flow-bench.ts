@@ -10,6 +10,7 @@ import {
   environmentKey,
 } from "../../server/src/domain/environment.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
+import type { Profile } from "../../server/src/domain/profile.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
 import { createFileStore } from "../../server/src/store/file-store.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -53,6 +54,8 @@ export interface FlowBench {
     from?: string;
     signal?: AbortSignal;
     limits?: Partial<Limits>;
+    /** Default: `full`. */
+    profile?: Profile;
     onProgress?: (progress: Progress) => void | Promise<void>;
   }): Promise<SaveOutcome>;
   load(options?: {
@@ -130,7 +133,7 @@ export async function createFlowBench(
       join(storeRoot, namespace, archiveFilename(cacheKey, format)),
     async save({ policy = "SKIP", format = "tar.zst", from = localDir, ...options } = {}) {
       const place = allowed.resolve(from, "local_dir");
-      const profile = { include: [], exclude: [] };
+      const profile = options.profile ?? { include: [], exclude: [] };
       const target = {
         namespace,
         environment,

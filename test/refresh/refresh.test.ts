@@ -1,49 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createFlowBench } from "../archive/flow-bench.ts";
-
-const longAgo = new Date("2026-01-02T03:04:05Z");
-
-let written = 0;
-
-/** Writes files that were finished long ago, each time a little less so. */
-function write(dir: string, files: Record<string, string | Buffer>): void {
-  const time = new Date(longAgo.getTime() + ++written * 1000);
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(dir, name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-    utimesSync(path, time, time);
-  }
-}
-
-function contents(dir: string): Record<string, string> {
-  const files: Record<string, string> = {};
-  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) {
-      const path = join(entry.parentPath, entry.name);
-      files[path.slice(dir.length + 1)] = readFileSync(path, "latin1");
-    }
-  return files;
-}
-
-/** `count` files named after `prefix`. */
-function many(prefix: string, count: number): Record<string, string> {
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, i) => [`${prefix}/${i}.json`, `${prefix} ${i}`]),
-  );
-}
+import { contents, longAgo, many, write } from "./trees.ts";
 
 async function benchWith(t: TestContext, files: Record<string, string | Buffer>) {
   const bench = await createFlowBench(t);

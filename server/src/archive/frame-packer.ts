@@ -1,14 +1,14 @@
 import { hash } from "node:crypto";
-import * as fs from "node:fs";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
-import { currentPath, pathOfHandle } from "../local/pinned-directory.ts";
+import { currentPath } from "../local/pinned-directory.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "./file-index.ts";
 import { frameContentBytes } from "./format.ts";
+import { readFully, withListedFile } from "./listed-file.ts";
 import { releaseMemory } from "./release-memory.ts";
 import { encodeTarHeader, tarPadding } from "./tar-header.ts";
-import { type FileToPack, type FramePlan, type PartToPack, tarEntryOf } from "./tree-scan.ts";
+import { type FramePlan, type PartToPack, tarEntryOf } from "./tree-scan.ts";
 
 export interface PackedFrame {
   readonly frame: Uint8Array;
@@ -107,7 +107,8 @@ function packPart(
     return at;
   }
   const content = into.subarray(at, at + length);
-  if (!readUnchanged(rootFd, rootPath, file, start, content)) return undefined;
+  const isRead = withListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
+  if (!isRead) return undefined;
   at += length;
   if (start + length === file.size) {
     const padding = tarPadding(file.size);
@@ -117,47 +118,4 @@ function packPart(
   const digest = hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
   records.push(length === file.size ? { ...entry, digest } : { ...entry, digest, start, length });
   return at;
-}
-
-/** Fills `into` from a file, if it is and stays the very file that was listed, where it was listed. */
-function readUnchanged(
-  rootFd: number,
-  rootPath: string,
-  file: FileToPack,
-  start: number,
-  into: Buffer,
-): boolean {
-  let fd: number | undefined;
-  try {
-    fd = fs.openSync(
-      `${pathOfHandle(rootFd)}/${file.name}`,
-      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
-    );
-    // A component may have become a link meanwhile: believe only where the kernel says we are.
-    if (currentPath(fd) !== `${rootPath === "/" ? "" : rootPath}/${file.name}`) return false;
-    for (let done = 0; done < into.length; ) {
-      const read = fs.readSync(fd, into, done, into.length - done, start + done);
-      if (read === 0) return false;
-      done += read;
-    }
-    // The very file, and the times that it was listed with: it did not change in between either.
-    return isSame(fs.fstatSync(fd), file);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "EMFILE" || code === "ENFILE") throw error;
-    // Gone, another thing by now, or a path that is longer than the kernel tells.
-    return false;
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd);
-  }
-}
-
-function isSame(stat: fs.Stats, file: FileToPack): boolean {
-  return (
-    stat.isFile() &&
-    stat.size === file.size &&
-    stat.mtimeMs === file.mtimeMs &&
-    stat.ctimeMs === file.ctimeMs &&
-    stat.ino === file.ino
-  );
 }

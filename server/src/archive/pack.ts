@@ -21,8 +21,11 @@ export interface PackResult {
   readonly leftOut: readonly string[];
 }
 
-/** A file of several frames changed while some of these were written: begin again without it. */
-export class SpanningFileChanged extends Error {
+/**
+ * A file changed after frames of it were written, or kernels were left out because it holds them:
+ * begin again without it.
+ */
+export class EssentialFileChanged extends Error {
   readonly fileName: string;
 
   constructor(fileName: string) {
@@ -34,7 +37,7 @@ export class SpanningFileChanged extends Error {
 /**
  * Packs what a save takes of an open directory as further frames of an archive. A file that is too
  * young, or changes while it is read, gets one more look at the end. Holds at most one packed frame
- * more than there are threads. Throws SpanningFileChanged, CACHE_TOO_LARGE, INSUFFICIENT_SPACE.
+ * more than there are threads. Throws EssentialFileChanged, CACHE_TOO_LARGE, INSUFFICIENT_SPACE.
  */
 export async function* pack(options: {
   rootFd: number;
@@ -48,6 +51,7 @@ export async function* pack(options: {
 }): AsyncGenerator<Packed, PackResult> {
   const { rootFd, scan, exclude, profile, format, assembler, work, signal } = options;
   const again = [...scan.young];
+  const holders = new Set(scan.bundled.holders);
   const leftOut: string[] = [];
   let filesDone = 0;
   let bytesDone = 0;
@@ -58,7 +62,7 @@ export async function* pack(options: {
   const packAll = async function* (planned: readonly PlannedFrame[], changed: string[]) {
     for await (const packed of inOrder(planned, work.threads + 1, packPlanned)) {
       for (const { name, spansFrames } of packed.changed) {
-        if (spansFrames) throw new SpanningFileChanged(name);
+        if (spansFrames || holders.has(name)) throw new EssentialFileChanged(name);
         changed.push(name);
       }
       // Nothing is left of a frame whose files all changed.

@@ -4,7 +4,6 @@ import type { Profile } from "../domain/profile.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
-import { createProfileFilter } from "./profile-filter.ts";
 import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -27,7 +26,7 @@ export interface Comparison {
   readonly newBytes: number;
   /** Stored files with other content here, by frame of the cache. */
   readonly superseded: readonly (readonly Superseded[])[];
-  /** Number of stored files that the directory lacks. */
+  /** Number of stored files that the directory lacks, or that do not travel from there. */
   readonly absent: number;
 }
 
@@ -48,7 +47,7 @@ export function compareTree(
   checkpoint: Checkpoint,
 ): Comparison {
   const stored = storedFiles(options.sections, options.superseded);
-  const listed = listFiles(rootFd, options);
+  const listed = listFiles(rootFd, options, checkpoint);
   const seen = new Set<string>();
   const superseded: Superseded[][] = options.sections.map(() => []);
   let newFiles = 0;
@@ -73,10 +72,8 @@ export function compareTree(
   });
   for (const name of listed.young) seen.add(name);
   let absent = 0;
-  // What the profile leaves out here is not missed.
-  const travels = createProfileFilter(options.profile);
-  for (const name of stored.keys())
-    if (!seen.has(name) && !name.endsWith("/") && travels(name)) absent += 1;
+  // What the profile leaves out here counts too: another save found it worth storing.
+  for (const name of stored.keys()) if (!seen.has(name) && !name.endsWith("/")) absent += 1;
   return { fresh: planScan({ ...listed, files: fresh }), newFiles, newBytes, superseded, absent };
 }
 

@@ -2,7 +2,8 @@ import type * as fs from "node:fs";
 import { extname } from "node:path";
 import type { Profile } from "../domain/profile.ts";
 import { withDirectoryAt } from "../local/pinned-directory.ts";
-import { statAt, walk } from "../local/tree.ts";
+import { type Checkpoint, statAt, walk } from "../local/tree.ts";
+import { findBundledFolders } from "./bundled-folders.ts";
 import { frameContentBytes } from "./format.ts";
 import { createProfileFilter } from "./profile-filter.ts";
 import { tarHeaderBytes, tarPadding } from "./tar-header.ts";
@@ -47,6 +48,15 @@ export interface ScanResult {
   readonly settledAtMs: number;
   /** Files that had been named but are gone. */
   readonly gone: string[];
+  readonly bundled: BundledTotals;
+}
+
+/** Kernels that the profile leaves out, because torch writes them anew. */
+export interface BundledTotals {
+  readonly fileCount: number;
+  readonly bytes: number;
+  /** The FX graph entries that hold them: without these, they would be missed. */
+  readonly holders: readonly string[];
 }
 
 /** How old a file must be before it counts as finished. */
@@ -64,6 +74,7 @@ export interface Listing {
   readonly youngBytes: number;
   readonly settledAtMs: number;
   readonly gone: string[];
+  readonly bundled: BundledTotals;
 }
 
 /** What to list: all, or the names in `only`. */
@@ -75,29 +86,45 @@ export interface ListOptions {
 }
 
 /** Lists what a save of an open directory takes, and plans how it is packed. */
-export function scanTree(rootFd: number, options: ListOptions): ScanResult {
-  return planScan(listFiles(rootFd, options));
+export function scanTree(rootFd: number, options: ListOptions, checkpoint: Checkpoint): ScanResult {
+  return planScan(listFiles(rootFd, options, checkpoint));
 }
 
 /** Lists what a save of an open directory takes. */
-export function listFiles(rootFd: number, options: ListOptions): Listing {
+export function listFiles(rootFd: number, options: ListOptions, checkpoint: Checkpoint): Listing {
   const exclude = new Set(options.exclude);
   const travels = createProfileFilter(options.profile);
   const files: FileToPack[] = [];
-  const young: string[] = [];
+  const young: FileToPack[] = [];
   const gone: string[] = [];
-  let settledAtMs = 0;
-  let youngBytes = 0;
   for (const { name, stat } of options.only ? look(rootFd, options.only) : walk(rootFd)) {
+    checkpoint();
     if (exclude.has(name) || !travels(name)) continue;
     if (!stat) gone.push(name);
-    else if (isYoung(stat, options.nowMs)) {
-      young.push(name);
-      youngBytes += stat.size;
-      settledAtMs = Math.max(settledAtMs, stat.mtimeMs + settledAfterMs);
-    } else files.push(fileToPack(name, stat));
+    else (isYoung(stat, options.nowMs) ? young : files).push(fileToPack(name, stat));
   }
-  return { files, young, youngBytes, settledAtMs, gone };
+  // Names that are looked at again were not among those.
+  if (!options.profile.withoutBundledKernels || options.only)
+    return { ...listing(files, young), gone, bundled: { fileCount: 0, bytes: 0, holders: [] } };
+  const all = [...files, ...young];
+  const { names, holders } = findBundledFolders(rootFd, files, all, checkpoint);
+  const isLeftOut = ({ name }: FileToPack) => names.has(name);
+  const isKept = (file: FileToPack) => !isLeftOut(file);
+  const bundled = { fileCount: names.size, bytes: bytesOf(all.filter(isLeftOut)), holders };
+  return { ...listing(files.filter(isKept), young.filter(isKept)), gone, bundled };
+}
+
+function listing(files: FileToPack[], young: readonly FileToPack[]) {
+  return {
+    files,
+    young: young.map(({ name }) => name),
+    youngBytes: bytesOf(young),
+    settledAtMs: young.reduce((last, { mtimeMs }) => Math.max(last, mtimeMs + settledAfterMs), 0),
+  };
+}
+
+function bytesOf(files: readonly FileToPack[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /**

@@ -37,7 +37,10 @@ export function addSaveCommand(program: Command): void {
         .choices(ifStoredExistsPolicies)
         .default("skip"),
     )
-    .option("--profile <name>", "which files travel (default: full)")
+    .option(
+      "--profile <name>",
+      "which files travel: full, lean, vllm or one of the daemon's (default: full)",
+    )
     .option("--detach", "return at once; the save goes on")
     .action((options: SaveOptions) =>
       runWithClient(options, async (session) => {

@@ -6,15 +6,21 @@ export interface Profile {
   readonly include: readonly string[];
   /** None may match. */
   readonly exclude: readonly string[];
+  /** Leaves out kernels that torch writes anew from the FX graph entries that travel. */
+  readonly withoutBundledKernels?: boolean;
 }
 
 export type Profiles = ReadonlyMap<string, Profile>;
 
 export const defaultProfile = "full";
 
-/** Profiles that every daemon knows. Locks and temporary files travel with none of them. */
+/**
+ * Profiles that every daemon knows; docs/warm-start.md says what was measured of `full` and `lean`.
+ * Locks and temporary files travel with none of them.
+ */
 export const builtInProfiles: Profiles = new Map([
   ["full", { include: [], exclude: [] }],
+  ["lean", { include: [], exclude: [], withoutBundledKernels: true }],
   // What vLLM keeps beside its compile cache and makes or fetches anew by itself.
   [
     "vllm",

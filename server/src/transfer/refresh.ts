@@ -1,5 +1,4 @@
 import { hash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type OwnArchive,
   openArchive,
@@ -8,7 +7,6 @@ import {
 } from "../archive/open-archive.ts";
 import { pack } from "../archive/pack.ts";
 import type { Comparison, Superseded } from "../archive/tree-compare.ts";
-import { pauseUntil } from "../archive/tree-scan.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { archiveFilename } from "../domain/cache-id.ts";
 import type { ArchiveReader } from "../store/store.ts";
@@ -23,6 +21,7 @@ import {
   withArchive,
   withFilesToSave,
 } from "./save.ts";
+import { afterPause, logBundled } from "./settled-scan.ts";
 import { describe, openStored } from "./stored-archives.ts";
 import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
 
@@ -90,6 +89,7 @@ async function* refreshOnce(
     }
     if (isBetterPackedAfresh(context, archive, comparison))
       return yield* wholeIfItFits(context, target, attempt, signal);
+    logBundled(context.logger, comparison.fresh);
     const stored = { reader, archive, index };
     try {
       return yield* append(context, target, stored, comparison, attempt, signal);
@@ -149,9 +149,7 @@ async function compare(
     });
   const comparison = await compareNow();
   if (comparison.fresh.young.length === 0) return comparison;
-  const pauseMs = pauseUntil(comparison.fresh.settledAtMs);
-  await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-  return compareNow();
+  return afterPause(comparison.fresh.settledAtMs, compareNow, signal);
 }
 
 function isWorthIt(

@@ -1,7 +1,7 @@
 import { ArchiveAssembler, type ManifestHead } from "../archive/archive-assembler.ts";
 import { formatName, formatVersion } from "../archive/format.ts";
 import { openArchive } from "../archive/open-archive.ts";
-import { pack, SpanningFileChanged } from "../archive/pack.ts";
+import { EssentialFileChanged, pack } from "../archive/pack.ts";
 import type { ScanResult } from "../archive/tree-scan.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { archiveFilename } from "../domain/cache-id.ts";
@@ -15,6 +15,7 @@ import { createArchiveWork } from "../workers/archive-work.ts";
 import type { SaveSpec } from "./cache-core.ts";
 import type { FlowContext } from "./flow-context.ts";
 import { withDirectory } from "./local-directory.ts";
+import { scanToSave } from "./settled-scan.ts";
 import { archiveNames, describe, describeStored, openStored } from "./stored-archives.ts";
 import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
 
@@ -63,7 +64,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
 }
 
 /**
- * Runs `body` with the open local directory, and again without a large file that changed meanwhile;
+ * Runs `body` with the open local directory, and again without a file that changed too late;
  * a directory with nothing to save, or marked as not loaded, is skipped.
  */
 export async function* withFilesToSave(
@@ -85,9 +86,9 @@ export async function* withFilesToSave(
       try {
         return yield* body(directory.fd, exclude);
       } catch (error) {
-        if (!(error instanceof SpanningFileChanged)) throw error;
+        if (!(error instanceof EssentialFileChanged)) throw error;
         const file = error.fileName;
-        logger.warn("a large file changed while it was saved; it is left out", { file });
+        logger.warn("a file changed while it was saved; it is left out", { file });
         exclude.push(file);
       }
     }
@@ -110,7 +111,7 @@ export async function* saveWhole(
   const { backgroundPool: pool, archiveFormat: format } = context;
   const { rootFd, exclude } = attempt;
   const { profile } = target;
-  const scan = await pool.run("scan", { rootFd, nowMs: Date.now(), exclude, profile }, signal);
+  const scan = await scanToSave(context, { rootFd, exclude, profile }, signal);
   requireWithinLimits(context, scan);
   return yield* withArchive(context, target, scan.bytes, signal, async function* (archive) {
     yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };

@@ -46,7 +46,7 @@ export type CancelFlag = Int32Array<SharedArrayBuffer>;
  * descriptors, which the threads of a process share.
  */
 export const jobs = {
-  scan: (job: ScanJob): ScanResult => scanTree(job.rootFd, job),
+  scan: (job: ScanJob, checkpoint: Checkpoint): ScanResult => scanTree(job.rootFd, job, checkpoint),
 
   compare: (job: CompareJob, checkpoint: Checkpoint): Comparison =>
     compareTree(job.rootFd, job, checkpoint),

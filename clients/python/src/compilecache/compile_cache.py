@@ -121,7 +121,8 @@ def save_compile_cache(
 
     `if_stored_exists` is "refresh" (save again if the directory holds enough that the stored cache
     lacks, as after a first warm start), "skip" or "replace". `profile` says which files travel;
-    default: all but locks and temporary files. `deadline_seconds` is by default
+    default: all but locks and temporary files; "lean" leaves out the Triton kernels that torch
+    writes anew by itself. `deadline_seconds` is by default
     COMPILE_CACHE_SAVE_DEADLINE_SECONDS, else 600. The others are as for `load_compile_cache`.
     """
     try:

@@ -185,7 +185,10 @@ class SaveRequest(google.protobuf.message.Message):
     if_stored_exists: global___IfStoredExists.ValueType
     """What to do when the store already holds this cache. Default: SKIP."""
     profile: builtins.str
-    """Which files travel. Empty means `full`: all but locks and temporary files."""
+    """Which files travel. Empty means `full`: all but locks and temporary files.
+    `lean` leaves out the Triton kernels that torch writes anew from the FX graph
+    entries that travel; the daemon may know more.
+    """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
         """What the cache was built for. Required."""

@@ -219,7 +219,11 @@ export interface SaveRequest {
   detach: boolean;
   /** What to do when the store already holds this cache. Default: SKIP. */
   ifStoredExists: IfStoredExists;
-  /** Which files travel. Empty means `full`: all but locks and temporary files. */
+  /**
+   * Which files travel. Empty means `full`: all but locks and temporary files.
+   * `lean` leaves out the Triton kernels that torch writes anew from the FX graph
+   * entries that travel; the daemon may know more.
+   */
   profile: string;
 }
 

@@ -1,0 +1,185 @@
+import type { Checkpoint } from "../local/tree.ts";
+import { readFully } from "./listed-file.ts";
+
+/** A value as it comes up in a pickle. Nothing is built of it, and nothing in it is run. */
+export type PickleToken =
+  /** A class by its module and name. */
+  | { readonly kind: "class"; readonly name: string }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "number"; readonly value: number }
+  /** Bytes, by where they lie in the file. */
+  | { readonly kind: "bytes"; readonly start: number; readonly length: number }
+  | { readonly kind: "other" };
+
+/** A pickle that is cut short, or in another protocol than Python has written since 3.8. */
+export class PickleUnreadable extends Error {}
+
+/** Longer text is no name, and counts as `other`. */
+const maxTextBytes = 4096;
+/** Room for all text that may be referred to again: real entries hold 0.4 MB of it. */
+const maxKeptBytes = 16 * 1024 * 1024;
+const windowBytes = 64 * 1024;
+
+const other: PickleToken = { kind: "other" };
+
+/** Operations that put values together or mark a place, by the bytes of their argument. */
+const silent = new Map<number, number>([
+  [0x95, 8], // FRAME
+  ...[..."()]}taesub01RQ"].map((code) => [code.charCodeAt(0), 0] as const),
+  // EMPTY_SET, ADDITEMS, FROZENSET, NEWOBJ, NEWOBJ_EX, TUPLE1, TUPLE2, TUPLE3
+  ...[0x8f, 0x90, 0x91, 0x81, 0x92, 0x85, 0x86, 0x87].map((code) => [code, 0] as const),
+]);
+/** Values that nobody asks about, by the bytes of their argument: None, True, False, a float. */
+const plain = new Map<number, number>([
+  [0x4e, 0],
+  [0x88, 0],
+  [0x89, 0],
+  [0x47, 8],
+]);
+/** Values with their length before them, by the bytes of that: text, bytes, and large integers. */
+const textLength = new Map([
+  [0x8c, 1],
+  [0x58, 4],
+  [0x8d, 8],
+]);
+const bytesLength = new Map([
+  [0x43, 1],
+  [0x42, 4],
+  [0x8e, 8],
+]);
+const otherLength = new Map([
+  [0x96, 8],
+  [0x8a, 1],
+  [0x8b, 4],
+]);
+const numberBytes = new Map([
+  [0x4b, 1],
+  [0x4d, 2],
+  [0x4a, 4],
+]);
+const protocolCode = 0x80;
+const protocols = new Set([4, 5]);
+const stackGlobal = 0x93;
+const memoize = 0x94;
+const getCodes = new Map([
+  [0x68, 1],
+  [0x6a, 4],
+]);
+const stop = 0x2e;
+
+/**
+ * Reads the pickle that an open file of `size` bytes is, through a window of 64 KiB, and yields what
+ * comes up in it, in order. Ends only where the pickle does; throws PickleUnreadable anywhere else.
+ */
+export function* readPickle(
+  fd: number,
+  size: number,
+  checkpoint: Checkpoint,
+): Generator<PickleToken> {
+  const input = createInput(fd, size, checkpoint);
+  const memo = new Map<number, PickleToken>();
+  let memoized = 0;
+  let kept = 0;
+  // What a reference may be to, and the two names of a class, are what came last.
+  let last: PickleToken = other;
+  let before: PickleToken = other;
+
+  if (input.number(1) !== protocolCode || !protocols.has(input.number(1)))
+    throw new PickleUnreadable("no pickle of protocol 4 or 5");
+  for (;;) {
+    const code = input.number(1);
+    if (code === stop) break;
+    if (code === memoize) {
+      if (last.kind === "text" || last.kind === "class") {
+        // An entry takes room too, however short.
+        kept += 64 + (last.kind === "text" ? last.text.length : last.name.length);
+        if (kept > maxKeptBytes) throw new PickleUnreadable("too much text");
+        memo.set(memoized, last);
+      }
+      memoized += 1;
+      continue;
+    }
+    const skipped = silent.get(code);
+    if (skipped !== undefined) {
+      input.skip(skipped);
+      // What these leave on the stack is nothing that is kept.
+      if (code !== 0x95) last = other;
+      continue;
+    }
+    const token = readValue(code);
+    before = last;
+    last = token;
+    yield token;
+  }
+  if (input.left() > 0) throw new PickleUnreadable("more than a pickle");
+
+  function readValue(code: number): PickleToken {
+    const text = textLength.get(code);
+    if (text !== undefined) {
+      const length = input.number(text);
+      if (length <= maxTextBytes) return { kind: "text", text: input.text(length) };
+      input.skip(length);
+      return other;
+    }
+    const bytes = bytesLength.get(code);
+    if (bytes !== undefined) {
+      const length = input.number(bytes);
+      const start = size - input.left();
+      input.skip(length);
+      return { kind: "bytes", start, length };
+    }
+    const number = numberBytes.get(code);
+    if (number !== undefined) return { kind: "number", value: input.number(number) };
+    const get = getCodes.get(code);
+    if (get !== undefined) return memo.get(input.number(get)) ?? other;
+    if (code === stackGlobal) {
+      if (before.kind !== "text" || last.kind !== "text") return other;
+      return { kind: "class", name: `${before.text}.${last.text}` };
+    }
+    const skipped = plain.get(code) ?? input.number(otherLength.get(code) ?? unknown(code));
+    input.skip(skipped);
+    return other;
+  }
+}
+
+function unknown(code: number): never {
+  throw new PickleUnreadable(`an operation that is not known: ${code}`);
+}
+
+/** The bytes of a file from its start, as they are asked for. */
+function createInput(fd: number, size: number, checkpoint: Checkpoint) {
+  const window = Buffer.allocUnsafe(windowBytes);
+  let windowStart = 0;
+  let windowEnd = 0;
+  let at = 0;
+
+  /** The next bytes; valid until the next call. */
+  function take(length: number): Buffer {
+    if (length > size - at) throw new PickleUnreadable("cut short");
+    if (at < windowStart || at + length > windowEnd) {
+      checkpoint();
+      windowStart = at;
+      windowEnd = Math.min(size, at + windowBytes);
+      if (!readFully(fd, windowStart, window.subarray(0, windowEnd - windowStart)))
+        throw new PickleUnreadable("cut short");
+    }
+    at += length;
+    return window.subarray(at - length - windowStart, at - windowStart);
+  }
+
+  return {
+    left: () => size - at,
+    /** A whole number without sign, low byte first. */
+    number(bytes: number): number {
+      if (bytes < 8) return take(bytes).readUIntLE(0, bytes);
+      const value = take(8).readBigUInt64LE();
+      if (value > BigInt(size)) throw new PickleUnreadable("cut short");
+      return Number(value);
+    },
+    text: (length: number) => take(length).toString("utf8"),
+    skip(length: number) {
+      if (length > size - at) throw new PickleUnreadable("cut short");
+      at += length;
+    },
+  };
+}

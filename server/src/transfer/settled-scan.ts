@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { pauseUntil, type ScanResult } from "../archive/tree-scan.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { Profile } from "../domain/profile.ts";
+import type { FlowContext } from "./flow-context.ts";
+
+/** Lists what a save takes of an open directory, on a worker thread. */
+export async function scanToSave(
+  { backgroundPool: pool, logger }: FlowContext,
+  what: { rootFd: number; exclude: readonly string[]; profile: Profile },
+  signal: AbortSignal,
+): Promise<ScanResult> {
+  const scanNow = () => pool.run("scan", { ...what, nowMs: Date.now() }, signal);
+  let scan = await scanNow();
+  // Only an entry that is surely finished can stand for its kernels, and the newest is often young.
+  if (what.profile.withoutBundledKernels && scan.young.length > 0)
+    scan = await afterPause(scan.settledAtMs, scanNow, signal);
+  logBundled(logger, scan);
+  return scan;
+}
+
+/** Does something once files are old enough to be finished, at `atMs`. */
+export async function afterPause<T>(
+  atMs: number,
+  body: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  await sleep(pauseUntil(atMs), undefined, { signal }).catch(() => signal.throwIfAborted());
+  return body();
+}
+
+/** Tells which kernels do not travel because torch writes them anew. */
+export function logBundled(logger: Logger, { bundled }: ScanResult): void {
+  const { fileCount: files, bytes } = bundled;
+  if (files > 0) logger.info("left out kernels that FX graph entries hold", { files, bytes });
+}
