@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { describe, type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { spawnServe } from "./serve-process.ts";
 import { call, connect, tempDir } from "./service-client.ts";
 
@@ -10,6 +13,14 @@ async function ownPlaces(t: TestContext) {
   const socket = `${dir}/daemon.sock`;
   const flags = ["--store", `file://${dir}/store`, "--torch-cache-dir", `${dir}/local`];
   return { dir, socket, flags };
+}
+
+function killGroupOf({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody is left.
+  }
 }
 
 describe("compilecache serve", () => {
@@ -91,6 +102,18 @@ describe("compilecache serve", () => {
       assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
       assert.ok(!existsSync(socket));
     }
+  });
+
+  test("stops in order when npx, which started it, is gone", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const args = ["--no", "compilecache", "serve", ...flags, "--listen", `unix:${socket}`];
+    const npx = spawn("npx", args, { cwd: import.meta.dirname, detached: true });
+    t.after(() => killGroupOf(npx));
+    for await (const line of createInterface(npx.stdout)) if (line.includes("listening")) break;
+    assert.ok(existsSync(socket));
+    npx.kill("SIGTERM");
+    for (let waitedMs = 0; existsSync(socket) && waitedMs < 5_000; waitedMs += 50) await delay(50);
+    assert.ok(!existsSync(socket));
   });
 
   test("warns of addresses that the network reaches without tokens", async (t) => {

@@ -11,6 +11,7 @@ import {
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "../service/listen-error.ts";
 import { endProcess } from "./end-process.ts";
+import { stopWithNpx } from "./stop-with-npx.ts";
 
 const exitCodeOfMistake = 2;
 const settingKeys = Object.keys(settings) as SettingKey[];
@@ -78,6 +79,7 @@ async function run(config: Config): Promise<void> {
   const starting = startDaemon(config, logger);
   const stop = stopper(async () => (await starting).stop(), logger);
   stopOnSignals(stop);
+  stopWithNpx(() => stop("npx ended"));
   const { idle } = await starting;
   idle.then(() => stop("idle"));
 }
@@ -94,9 +96,12 @@ function stopOnSignals(stop: (reason: string) => void): void {
   process.on("SIGINT", onSignal);
 }
 
-/** Makes what stops the daemon in order and ends this process. */
+/** Makes what stops the daemon in order and ends this process, for whichever reason comes first. */
 function stopper(stop: () => Promise<void>, logger: Logger): (reason: string) => void {
+  let stopping = false;
   return (reason) => {
+    if (stopping) return;
+    stopping = true;
     logger.info("stopping", { reason });
     stop().then(
       () => endProcess(0),
