@@ -54,4 +54,19 @@ describe("createLogger", () => {
     );
     assert.match(line ?? "", /^\S+Z debug packing operation_id=op files=3$/);
   });
+
+  test("shows people where a caller's words end, on one line and without control characters", () => {
+    const lines = outputOf(
+      { level: "info", format: "human" },
+      `logger.info("copy a\\nb started", { dir: "/a b", name: "x\\n2026 error y", left: ["\\u009b1m"] });
+       logger.info("failed", { error: new Error("no \\u001b[31mred") });`,
+    );
+    assert.match(
+      lines[0] ?? "",
+      /Z info {2}copy a\\nb started dir="\/a b" name="x\\n2026 error y" left=/,
+    );
+    assert.match(lines[2] ?? "", /^ {2}error: Error: no \\u001b\[31mred$/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none may be there
+    assert.doesNotMatch(lines.join(""), /[\u0000-\u001f\u007f-\u009f]/);
+  });
 });

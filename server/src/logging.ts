@@ -12,12 +12,28 @@ const json = winston.format.printf(({ timestamp, level, message, ...fields }) =>
   JSON.stringify({ timestamp, level, message, ...fields }, printable),
 );
 
+/** Control characters as their escapes: callers' words may neither end a line nor command a terminal. */
+function harmless(text: string): string {
+  const escapeOf = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replaceAll("\n", "\\n").replace(/\p{Cc}/gu, escapeOf);
+}
+
+function readableText(value: unknown): string {
+  if (typeof value === "string" && !/[\s"]/.test(value)) return harmless(value);
+  return harmless(JSON.stringify(value, printable) ?? String(value));
+}
+
+function readableError(error: Error): string {
+  return inspect(error).split("\n").map(harmless).join("\n  ");
+}
+
 const human = winston.format.printf(({ timestamp, level, message, ...fields }) => {
-  const pairs = Object.entries(fields).map(([name, value]) => {
-    if (value instanceof Error) return `\n  ${name}: ${inspect(value).replaceAll("\n", "\n  ")}`;
-    return ` ${name}=${typeof value === "string" ? value : JSON.stringify(value, printable)}`;
-  });
-  return `${timestamp} ${level.padEnd(5)} ${message}${pairs.join("")}`;
+  const pairs = Object.entries(fields).map(([name, value]) =>
+    value instanceof Error
+      ? `\n  ${name}: ${readableError(value)}`
+      : ` ${name}=${readableText(value)}`,
+  );
+  return `${timestamp} ${level.padEnd(5)} ${harmless(String(message))}${pairs.join("")}`;
 });
 
 /**
