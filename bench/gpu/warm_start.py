@@ -11,6 +11,7 @@ usage: warm_start.py OUT STEP [STEP...]
   b10:MODELS[:N]        b10-transfer loads, N fresh processes (default 3)
   ours:MODELS[:N]       compilecache loads
   refresh:MODELS        compilecache loads, and saves again after warm-up
+  settle:MODELS         refreshes until there is nothing worth it, four times at most
   audit:MODELS:NAME     compilecache loads; which files are opened goes to OUT/opened-NAME.json
   lean:MODELS:GLOB,...  compilecache loads, files that match a glob are removed, then the start
   moved:MODELS          compilecache loads into another directory
@@ -74,15 +75,20 @@ def start(out, label, models, cache, *options, local_dir=local, extra=None):
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         record(out, {"label": label, "failed": done.returncode, "error": done.stderr[-3000:]})
-        return
-    record(out, {"label": label, **json.loads(lines[-1])})
-    if label.endswith(("refresh", "first")):
-        record(out, {"label": label + "-log", "log": done.stderr[-1500:]})
+        return {}
+    result = json.loads(lines[-1])
+    record(out, {"label": label, **result})
+    return result
 
 
 def clear():
     shutil.rmtree(local, ignore_errors=True)
     local.mkdir()
+
+
+def refresh(out, models):
+    clear()
+    return start(out, "refresh", models, "compilecache", "--save")
 
 
 def opened(out, models, name):
@@ -142,8 +148,11 @@ def step(out, words):
             clear()
             start(out, name, rest[0], cache)
     elif name == "refresh":
-        clear()
-        start(out, "refresh", rest[0], "compilecache", "--save")
+        refresh(out, rest[0])
+    elif name == "settle":
+        for _ in range(4):
+            if "SUCCESS" not in refresh(out, rest[0]).get("saved", ""):
+                break
     elif name == "audit":
         opened(out, rest[0], rest[1])
     elif name == "lean":

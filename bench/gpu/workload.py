@@ -122,7 +122,9 @@ root = os.environ["TORCHINDUCTOR_CACHE_DIR"]
 for folder, _, names in os.walk(root):
     files += len(names)
     size += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
-from torch._dynamo.utils import counters  # noqa: E402
+from torch._dynamo.utils import compilation_time_metrics, counters  # noqa: E402
+
+spent = {name: sum(seconds) for name, seconds in compilation_time_metrics.items()}
 
 result = {
     key: round(value, 2) if isinstance(value, float) else value for key, value in took.items()
@@ -135,5 +137,7 @@ result.update(
     bytes=size,
     fxgraph={key: n for key, n in counters["inductor"].items() if "fxgraph_cache" in key},
     aot=dict(counters.get("aot_autograd", {})),
+    # Phases of torch's own; one may contain another.
+    torch_s={name: round(seconds, 2) for name, seconds in spent.items() if seconds > 0.3},
 )
 print(json.dumps(result), flush=True)
