@@ -1,0 +1,22 @@
+/** Lets `rate` things a second through, and `depth` at once after a rest. */
+export class TokenBucket {
+  readonly #rate: number;
+  readonly #depth: number;
+  #tokens: number;
+  #at = 0;
+
+  constructor(rate: number, depth: number) {
+    this.#rate = rate;
+    this.#depth = depth;
+    this.#tokens = depth;
+  }
+
+  /** Whether one more may pass at `now`, in seconds; time must not go backwards. */
+  take(now: number): boolean {
+    this.#tokens = Math.min(this.#depth, this.#tokens + (now - this.#at) * this.#rate);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
