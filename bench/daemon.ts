@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import {
   type CacheClient,
   createCacheClient,
@@ -11,6 +10,7 @@ import {
 } from "../clients/typescript/src/index.ts";
 import { atExit } from "./at-exit.ts";
 import { type Cost, cpuSecondsOf, timed } from "./measure.ts";
+import { packagedServer } from "./packaged-server.ts";
 
 /** Any environment does: archives differ only by its name. */
 const environment: Environment = {
@@ -63,7 +63,6 @@ export interface DaemonOptions {
   readonly cpus?: readonly number[];
 }
 
-const program = fileURLToPath(import.meta.resolve("../server/bin/compilecache.js"));
 const loopDelayProbe = import.meta.resolve("./probes/loop-delay.ts");
 const archiveLimitMb = 64 * 1024;
 
@@ -72,6 +71,7 @@ export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemo
   const { dir, allowedDirs, storeDir = join(dir, "store") } = options;
   mkdirSync(storeDir, { recursive: true });
   const address = `unix:${join(dir, "daemon.sock")}`;
+  const program = await packagedServer();
   const command = [process.execPath, `--import=${loopDelayProbe}`, program, "serve"];
   if (options.cpus) command.unshift("taskset", "--cpu-list", options.cpus.join(","));
   const child = spawn(command[0] as string, command.slice(1), {

@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundleServer } from "../scripts/bundle-server.ts";
+import { atExit } from "./at-exit.ts";
+
+let program: Promise<string> | undefined;
+
+/** The program as its packages ship it, made once a run: sources would be translated in each thread. */
+export function packagedServer(): Promise<string> {
+  program ??= bundle();
+  return program;
+}
+
+async function bundle(): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), "compilecache-bench-server-"));
+  atExit(() => rmSync(dir, { recursive: true, force: true }));
+  await bundleServer(dir);
+  return join(dir, "bin/compilecache.js");
+}
