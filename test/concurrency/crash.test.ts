@@ -11,6 +11,9 @@ const names = [
   "a load into a mount point",
 ];
 const commitCalls = new Set(["link", "rename", "unlink", "fsync"]);
+const refreshName = "a save that refreshes before another";
+/** Those by which a refresh wins, and by which it is then published. */
+const winningCalls = new Set(["link", "rename"]);
 
 const untraceable = whyUntraceable();
 if (untraceable && process.env.CI) throw new Error(untraceable);
@@ -20,4 +23,7 @@ describe("a daemon killed in the commit", { concurrency: 2, skip: untraceable ??
     if (names.includes(work.name))
       it(`of ${work.name} leaves the old state or the new one`, (t) =>
         killAtEach(t, work, ({ syscall }) => commitCalls.has(syscall)));
+    else if (work.name === refreshName)
+      it(`of ${work.name} loses nothing of either, and the other publishes both`, (t) =>
+        killAtEach(t, work, ({ syscall }) => winningCalls.has(syscall)));
 });

@@ -13,6 +13,8 @@ export const newCache: Contents = {
   "only/new.so": "new library",
   "deep/er/new.json": "{}",
 };
+/** Shares no name with either. */
+export const otherCache: Contents = { "other/kernel.cubin": "other kernel" };
 /** The old one, and what the new one adds to it. */
 export const bothCaches: Contents = { ...newCache, ...oldCache };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CacheClient, LoadInput, SaveInput } from "compilecache-client";
 import { environment, finalState, namesIn } from "../concurrency/daemons.ts";
@@ -10,6 +10,7 @@ import {
   newCache,
   nothing,
   oldCache,
+  otherCache,
   readContents,
   writeContents,
 } from "./cache-contents.ts";
@@ -40,10 +41,11 @@ type Policy<Input, Name extends keyof Input> = NonNullable<Input[Name]>;
 
 const newDir = ({ allowed }: Scene) => join(allowed, "new");
 const oldDir = ({ allowed }: Scene) => join(allowed, "old");
+const otherDir = ({ allowed }: Scene) => join(allowed, "other");
 const target = ({ allowed }: Scene) => join(allowed, "target");
 const mount = ({ mount }: Scene) => mount;
 
-async function saveFrom(
+export async function saveFrom(
   client: CacheClient,
   localDir: string,
   contents: Contents,
@@ -62,6 +64,17 @@ async function lookInStore(scene: Scene, client: CacheClient): Promise<Contents>
   const { status } = await client.load({ environment, localDir });
   assert.match(status, /^(success|does_not_exist)$/);
   return existsSync(localDir) ? readContents(localDir) : nothing;
+}
+
+/** Whether the archive of the highest number has the archive's name: any tool finds it there. */
+export function isPublished({ store }: Pick<Scene, "store">): boolean {
+  const names = namesIn(join(store, "default"));
+  const folder = names.find((name) => name.endsWith(".generations"));
+  const newest = folder && namesIn(join(store, "default", folder)).at(-1);
+  if (!folder || !newest) return true;
+  const archive = folder.slice(1, -".generations".length);
+  const inode = (...path: string[]) => statSync(join(store, "default", ...path)).ino;
+  return names.includes(archive) && inode(archive) === inode(folder, newest);
 }
 
 /** What a local directory holds for its user. What it holds unloaded is nothing to a save either. */
@@ -136,6 +149,20 @@ export const crashCases: readonly CrashCase[] = [
   saveCase("a first save", "skip", nothing, newCache),
   saveCase("a save that replaces", "replace", oldCache, newCache),
   saveCase("a save that refreshes", "refresh", oldCache, bothCaches),
+  {
+    // A process that had won is killed, and what it won must be in the next refresh of another.
+    ...saveCase("a save that refreshes before another", "refresh", oldCache, bothCaches),
+    async look(scene, client) {
+      await saveFrom(client, otherDir(scene), otherCache, "refresh");
+      assert.ok(isPublished(scene));
+      return lookInStore(scene, client);
+    },
+    outcomes: [
+      { ...oldCache, ...otherCache },
+      { ...bothCaches, ...otherCache },
+    ],
+    end: { ...bothCaches, ...otherCache },
+  },
   {
     ...saveCase("a save that replaces another format", "replace", oldCache, newCache),
     async prepare(scene, client) {

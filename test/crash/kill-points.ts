@@ -34,6 +34,15 @@ export async function killAt(pid: number, { syscall, nth }: KillPoint): Promise<
   await trace(pid, ["-o", "/dev/null", "-e", `inject=${syscall}:signal=KILL:when=${nth}`]);
 }
 
+/**
+ * Has a process stopped, with SIGSTOP, as soon as its first system call of that name is done: on that
+ * very path, where one is given.
+ */
+export async function stopAfterFirst(pid: number, syscall: string, path?: string): Promise<void> {
+  const where = path === undefined ? [] : ["-P", path];
+  await trace(pid, ["-o", "/dev/null", ...where, "-e", `inject=${syscall}:signal=STOP:when=1`]);
+}
+
 /** What a process did from when it was attached to. */
 export interface Recording {
   /** The points that it passed, in order. Waits for its end. */
