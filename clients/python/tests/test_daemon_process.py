@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compilecache import CacheServiceError
+from compilecache import CacheServiceError, daemon_process
 from compilecache.daemon_process import ensure_daemon
+from compilecache.python_process import no_fork
 from daemon import root
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ _node = root / "node_modules" / ".bin" / "node"
 _racers = 32
 _race_seconds = 12.0
 
+# This machine may have a daemon of its own.
+_nowhere = "/nowhere/daemon.sock"
+_alone = f"from compilecache import daemon_process; daemon_process.SYSTEM_SOCKET = {_nowhere!r}"
+
 # Forks so many that each asks for the daemon again and again, and says what became of it.
 _race = f"""
 import os, random, sys, time
+{_alone}
 from compilecache.daemon_process import ensure_daemon
 until = time.monotonic() + {_race_seconds}
 for _ in range({_racers}):
@@ -59,6 +65,7 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("COMPILE_CACHE_NODE", str(_node))
         monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
         monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
+        monkeypatch.setattr(daemon_process, "SYSTEM_SOCKET", _nowhere)
         yield Path(made)
         for pid in _daemons(made):
             os.kill(pid, signal.SIGKILL)
@@ -153,6 +160,7 @@ def test_uses_the_daemon_of_the_default_socket(directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{directory}/compilecache/compilecache.sock")
         listener.listen()
+        listener.settimeout(10)
         greeting = Thread(target=_greet, args=(listener,))
         greeting.start()
         assert ensure_daemon() == f"unix:{directory}/compilecache/compilecache.sock"
@@ -175,7 +183,11 @@ def test_other_settings_are_another_daemons(
     monkeypatch.setenv("COMPILE_CACHE_STORE", f"file://{directory}/another-store")
     addresses.add(ensure_daemon(directory / "local"))
     assert len(addresses) == 3
-    assert len(_daemons(directory)) == 3
+    # The client's own settings are none of the daemon's.
+    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "5")
+    monkeypatch.setenv("COMPILE_CACHE_SAVE_DEADLINE_SECONDS", "50")
+    addresses.add(ensure_daemon(directory / "local"))
+    assert len(_daemons(directory)) == len(addresses) == 3
 
 
 def test_one_daemon_serves_all_directories_that_are_allowed(
@@ -195,9 +207,61 @@ def test_a_daemon_that_cannot_start_says_why(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARCHIVE_FORMAT", "rar")
-    with pytest.raises(CacheServiceError, match="ARCHIVE_FORMAT") as failure:
+    begun = time.monotonic()
+    with pytest.raises(CacheServiceError) as failure:
         ensure_daemon(directory / "local")
-    assert failure.value.code == "UNAVAILABLE"
+    assert str(failure.value) == (
+        'UNAVAILABLE: the daemon does not start: ARCHIVE_FORMAT: "rar" is none of tar.zst, tar.gz'
+    )
+    # It is not tried again and again, at each call of a model's start.
+    assert time.monotonic() - begun < 3
+
+
+def _stand_in_for_node(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = directory / "stand-in"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("COMPILE_CACHE_NODE", str(program))
+
+
+def test_a_program_that_ends_at_once_is_not_waited_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stand_in_for_node(directory, monkeypatch, "echo not for this machine; exit 1")
+    begun = time.monotonic()
+    with pytest.raises(CacheServiceError, match="does not start: not for this machine"):
+        ensure_daemon(directory / "local")
+    assert time.monotonic() - begun < 3
+
+
+def test_one_that_is_killed_as_it_starts_is_started_anew(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = f"mkdir {directory}/killed 2> {os.devnull} && kill -9 $$"
+    _stand_in_for_node(directory, monkeypatch, f'{killed}; exec {_node} "$@"')
+    ensure_daemon(directory / "local")
+    assert (directory / "killed").exists()
+    assert len(_daemons(directory)) == 1
+
+
+def test_a_program_that_is_packed_with_its_python_is_not_started_for_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(CacheServiceError, match="does not know its Python"):
+        ensure_daemon(directory / "local")
+    assert _daemons(directory) == []
+
+
+def test_no_fork_falls_into_its_start(directory: Path) -> None:
+    """Its child would hold what is read to the end of the start."""
+    starting = Thread(target=ensure_daemon, args=(directory / "local",))
+    with no_fork():
+        starting.start()
+        time.sleep(0.7)
+        assert _daemons(directory) == []
+    starting.join()
+    assert len(_daemons(directory)) == 1
 
 
 def test_a_daemon_that_hangs_is_waited_for_no_longer_than_asked(directory: Path) -> None:
@@ -220,7 +284,7 @@ def test_starts_nothing_where_others_may_put_a_socket(directory: Path) -> None:
 
 def test_starts_where_nobody_waits_for_children(directory: Path) -> None:
     program = (
-        "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        f"{_alone}; import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
         "from compilecache.daemon_process import ensure_daemon; print(ensure_daemon(sys.argv[1]))"
     )
     command = [sys.executable, "-c", program, str(directory / "local")]

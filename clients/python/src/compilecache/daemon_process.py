@@ -11,32 +11,48 @@ import hashlib
 import json
 import os
 import random
+import select
 import socket
 import stat
 import subprocess
-import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from compilecache.connection import SYSTEM_SOCKET, user_socket
 from compilecache.errors import CacheServiceError
 from compilecache.local_directory import LocalDir, resolve_local_directory
 from compilecache.node import find_node
+from compilecache.python_process import find_python, no_fork
 
 _server = Path(__file__).parent / "_server" / "bin" / "compilecache.js"
 _default_idle_exit_seconds = "600"
 # A daemon answers within half a second; a machine that starts a model may be busy.
 _default_seconds_to_start = 20.0
-# What a start costs, and a daemon that cannot start would be started for ever.
+# One that is killed as it starts is started anew, and what cannot start is not started for ever.
 _most_starts = 3
+# What the daemon puts before the reason when it refuses to start.
+_refusal = "compilecache: "
 _first_interval_seconds = 0.5
+_poll_seconds = 0.02
 _longest_interval_seconds = 4.0
 _longest_answer_seconds = 2.0
 
 # Variables that the daemon goes by. Others of these names are the client's.
 _setting_prefixes = ("COMPILE_CACHE_", "AWS_")
-_client_settings = {f"COMPILE_CACHE_{name}" for name in ("ADDRESS", "NAMESPACE", "TOKEN", "NODE")}
+_client_settings = {
+    f"COMPILE_CACHE_{name}"
+    for name in (
+        "ADDRESS",
+        "NAMESPACE",
+        "TOKEN",
+        "NODE",
+        "LOAD_DEADLINE_SECONDS",
+        "SAVE_DEADLINE_SECONDS",
+    )
+}
 _other_settings = {
     "ARCHIVE_FORMAT",
     "B10FS_CACHE_DIR",
@@ -47,8 +63,8 @@ _other_settings = {
 }
 
 # Whoever gets the lock becomes the daemon, which so holds it for life; the kernel frees it then,
-# however the daemon ends. (What this says, it says in words: whoever ignores SIGCHLD learns no exit
-# codes.)
+# however the daemon ends. It also keeps the pipe to which this speaks, and which so ends with it.
+# (What this says, it says in words: whoever ignores SIGCHLD learns no exit codes.)
 _launcher = """
 import fcntl, os, sys
 directory, name, *command = sys.argv[1:]
@@ -68,6 +84,7 @@ if os.fork():
     print("started")
     sys.exit()
 os.setsid()
+os.set_inheritable(os.dup(1), True)
 os.dup2(log, 1)
 os.dup2(log, 2)
 os.set_inheritable(lock, True)
@@ -87,11 +104,12 @@ class _Place:
     def socket(self) -> Path:
         return self.directory / f"{self.name}.sock"
 
-    def last_words(self) -> str:
+    def last_words(self) -> list[str]:
+        """Return why the daemon refused to start, if it did, or else the end of its log."""
         with contextlib.suppress(OSError):
             lines = (self.directory / f"{self.name}.log").read_text("utf-8", "replace").splitlines()
-            return "; ".join(lines[-3:])
-        return ""
+            return [line for line in lines if line.startswith(_refusal)] or lines[-3:]
+        return []
 
 
 def ensure_daemon(
@@ -127,21 +145,54 @@ def _start(place: _Place, local_dir: str, deadline: float) -> None:
     starts = 0
     launch_interval_seconds = _first_interval_seconds
     while True:
-        last_words = place.last_words()
         # While another process holds the lock this does nothing; once that one is gone, it starts.
-        if _launch(place, command):
-            starts += 1
-        if starts > _most_starts:
-            raise _unavailable(f"the daemon does not start: {last_words}")
-        # All ranks of a machine may be waiting here, and launching takes the processor from Node.
-        try_again = time.monotonic() + launch_interval_seconds * (1 + random.random())
-        launch_interval_seconds = min(2 * launch_interval_seconds, _longest_interval_seconds)
-        while time.monotonic() < try_again:
-            if _answers(place.socket):
+        life = _launch(place, command)
+        if life is None:
+            # All ranks of a machine may be waiting here, and launching takes the processor from it.
+            try_again = time.monotonic() + launch_interval_seconds * (1 + random.random())
+            launch_interval_seconds = min(2 * launch_interval_seconds, _longest_interval_seconds)
+            if _answers_before(place.socket, min(try_again, deadline)):
                 return
-            if time.monotonic() > deadline:
-                raise _unavailable(f"the daemon does not answer in time: {place.last_words()}")
-            time.sleep(0.02)
+        else:
+            with life:
+                if _answers_before(place.socket, deadline, life):
+                    return
+                # Nobody can write to it: where there is something to read it is the end.
+                if _can_read(life, 0):
+                    starts += 1
+                    _give_up_if_hopeless(place, starts)
+        if time.monotonic() > deadline:
+            raise _unavailable(f"the daemon does not answer in time: {_joined(place.last_words())}")
+
+
+def _answers_before(path: Path, end: float, life: IO[bytes] | None = None) -> bool:
+    """Wait for an answer until a time, or until the daemon that holds the other end has ended."""
+    while time.monotonic() < end:
+        if _answers(path):
+            return True
+        if life is None:
+            time.sleep(_poll_seconds)
+        elif _can_read(life, _poll_seconds):
+            return False
+    return False
+
+
+def _can_read(file: IO[bytes], seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _give_up_if_hopeless(place: _Place, starts: int) -> None:
+    words = place.last_words()
+    refused = any(line.startswith(_refusal) for line in words)
+    if refused or starts >= _most_starts:
+        raise _unavailable(f"the daemon does not start: {_joined(words)}")
+
+
+def _joined(words: list[str]) -> str:
+    lines = [line[len(_refusal) :] if line.startswith(_refusal) else line for line in words]
+    return "; ".join(lines) or "it says nothing"
 
 
 def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
@@ -157,22 +208,36 @@ def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
     return [find_node(), str(_server), "serve", *flags]
 
 
-def _launch(place: _Place, command: list[str]) -> bool:
-    """Return whether this made a new process the daemon; False where there is one already."""
-    arguments = [str(place.directory), place.name, *command]
+def _launch(place: _Place, command: list[str]) -> IO[bytes] | None:
+    """Make a new process the daemon; None where there is one already.
+
+    What is returned can be read, to its end, once that process has ended.
+    """
     try:
-        launched = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _launcher, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        program = [find_python(), "-I", "-S", "-c", _launcher, str(place.directory), place.name]
+        with no_fork():
+            launcher = subprocess.Popen(
+                [*program, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
     except OSError as error:
         raise _unavailable(f"Python does not start: {error}") from error
-    answer = launched.stdout.strip()
-    if answer not in ("started", "held"):
-        raise _unavailable(f"the daemon cannot be started: {launched.stderr.strip()}")
-    return answer == "started"
+    with ExitStack() as opened:
+        # The process that becomes the daemon holds only the first.
+        said = opened.enter_context(cast("IO[bytes]", launcher.stdout))
+        errors = opened.enter_context(cast("IO[bytes]", launcher.stderr))
+        answer = said.readline().strip()
+        why = errors.read().decode("utf-8", "replace").strip()
+        launcher.wait()
+        if answer == b"held":
+            return None
+        if answer != b"started":
+            raise _unavailable(f"the daemon cannot be started: {why}")
+        errors.close()
+        opened.pop_all()
+        return said
 
 
 def _name_of_settings(local_dir: str) -> str:

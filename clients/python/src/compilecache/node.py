@@ -10,8 +10,10 @@ import subprocess
 from pathlib import Path
 
 from compilecache.errors import CacheServiceError
+from compilecache.python_process import no_fork
 
 _oldest_major = 24
+_seconds_to_answer = 10
 
 
 def find_node() -> str:
@@ -46,10 +48,22 @@ def _from_path() -> str | None:
     if not node:
         return None
     try:
-        answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10)
+        with no_fork():
+            asked = subprocess.Popen(
+                [node, "--version"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        with asked:
+            try:
+                answer, _ = asked.communicate(timeout=_seconds_to_answer)
+            finally:
+                asked.kill()
     except (OSError, subprocess.TimeoutExpired):
         return None
-    version = re.match(r"v(\d+)\.", answer.stdout)
+    version = re.match(r"v(\d+)\.", answer)
     return node if version and int(version[1]) >= _oldest_major else None
 
 

@@ -36,18 +36,23 @@ def no_fork() -> Generator[None, None, None]:
         yield
 
 
+def find_python() -> str:
+    """Return the path of the Python that runs this. Raises OSError where it does not know it."""
+    # Of a program that is packed with its Python this is the program.
+    if not sys.executable or getattr(sys, "frozen", False):
+        raise FileNotFoundError("this process does not know its Python")
+    return sys.executable
+
+
 def start_python(module: str, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
     """Start `main` of a module, with what is importable here. Raises OSError.
 
     To be called within `no_fork`.
     """
-    # Of a program that is packed with its Python this is the program.
-    if not sys.executable or getattr(sys, "frozen", False):
-        raise FileNotFoundError("this process does not know its Python")
     path = [str(entry) for entry in sys.path]
     if _package_parent not in path:
         path.append(_package_parent)
-    command = [sys.executable, "-S", "-c", _program, module, *path]
+    command = [find_python(), "-S", "-c", _program, module, *path]
     return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
 
 
