@@ -5,6 +5,7 @@ import { syncDirectory } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./file-generations.ts";
 import type { FileStorePlace } from "./file-store.ts";
 import { hasNoHardLinks, isLinkedTwice } from "./hard-links.ts";
+import { renameOver } from "./rename-over.ts";
 import type { ArchiveWriter, CommitMode } from "./store.ts";
 import { toStoreError } from "./store-error.ts";
 
@@ -120,7 +121,7 @@ async function linkFirst(
 async function rename(file: fs.FileHandle, partial: string, target: string): Promise<void> {
   const { ino } = await file.stat();
   try {
-    await fs.rename(partial, target);
+    await renameOver(partial, target);
   } catch (error) {
     const there = await fs.stat(target).catch(() => undefined);
     if (there?.ino !== ino || (await exists(partial))) throw error;

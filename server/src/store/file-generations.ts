@@ -6,6 +6,8 @@ import { CacheError } from "../domain/cache-error.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
 import { refreshNames } from "./fresh-names.ts";
 import { hasNoHardLinks, isLinkedTwice } from "./hard-links.ts";
+import { renameOver } from "./rename-over.ts";
+import { lookAgainIfStale } from "./stale-look.ts";
 
 /**
  * POSIX has no "replace this file if it is still that one", but `link()` lets one of many take a
@@ -35,7 +37,11 @@ export function versionOf(stat: BigIntStats): string {
 }
 
 /** Finds the newest archive of a name; undefined if there is none. */
-export async function findNewest(target: string): Promise<Newest | undefined> {
+export function findNewest(target: string): Promise<Newest | undefined> {
+  return lookAgainIfStale(() => findNewestNow(target));
+}
+
+async function findNewestNow(target: string): Promise<Newest | undefined> {
   const number = Math.max(0, ...(await numbers(target)));
   const [latest, numbered] = await Promise.all([
     statIfThere(target),
@@ -58,6 +64,7 @@ export async function replaceVersion(
   target: string,
   version: string,
 ): Promise<"committed" | "exists"> {
+  const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
   if (newest && !newest.published) await publish(newest.path, target);
   if (newest?.version !== version) return "exists";
@@ -70,19 +77,30 @@ export async function replaceVersion(
     if (!(await isLinkedTwice(partial))) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
       if (!hasNoHardLinks(error)) throw error;
-      await fs.rename(partial, target);
+      await renameOver(partial, target);
       return "committed";
     }
   }
-  if ((await numbers(target)).some((taken) => taken > number)) {
-    // The number had been taken and swept: a process was stopped for an hour.
-    await fs.unlink(claim);
+  // Another may have replaced ours by now.
+  const isReplaced = (await numbers(target)).some((taken) => taken > number);
+  if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
+    await fs.rm(claim, { force: true });
     return "exists";
   }
   await syncDirectory(dirname(claim));
-  await fs.rename(partial, target);
-  await finish(target);
+  // Committed: whoever looks goes by the number, and whoever replaces this one gives it its name.
+  if (!isReplaced) await renameOver(partial, target).catch(() => {});
+  await finish(target).catch(() => {});
   return "committed";
+}
+
+/**
+ * Whether nobody had a number before it was taken. Others may have, and it may have been swept, if this
+ * process was stopped in between for as long as numbers are kept.
+ */
+async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
+  const taken = await statIfThere(claim);
+  return taken !== undefined && taken.ctimeMs - writtenAtMs < sweptAfterMs;
 }
 
 /**
@@ -96,7 +114,7 @@ export async function replaceAny(
 ): Promise<void> {
   const numbered = await takeNextNumber(partial, target);
   await rename();
-  if (numbered) await finish(target);
+  if (numbered) await finish(target).catch(() => {});
 }
 
 async function takeNextNumber(partial: string, target: string): Promise<boolean> {
@@ -153,7 +171,7 @@ async function publish(path: string, target: string): Promise<void> {
   const name = `.${basename(target)}.${randomBytes(6).toString("hex")}.partial`;
   const temporary = join(dirname(target), name);
   await fs.link(path, temporary);
-  await fs.rename(temporary, target);
+  await renameOver(temporary, target);
   // Renaming a file over itself does nothing, and leaves the other name.
   await fs.rm(temporary, { force: true });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  type BigIntStats,
   closeSync,
   constants,
   existsSync,
@@ -27,6 +28,7 @@ import {
   injectCloseFault,
   injectFault,
   injectFileFault,
+  systemError,
 } from "../../../test/store-contract/faults.ts";
 import { createFileStore } from "./file-store.ts";
 import type { CommitMode, Store } from "./store.ts";
@@ -204,6 +206,117 @@ describe("the file store on a file system that fails", () => {
     await injectFileFault(t, "stat", failing("EIO"));
     await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
     await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
+    await assertNothingOpen(folder);
+  });
+});
+
+describe("the file store that others use meanwhile", () => {
+  const versionIn = async (store: Store) => {
+    const reader = await store.open(name);
+    await reader?.close();
+    return reader?.version ?? "";
+  };
+
+  /** Has something happen once a link was made, before its caller knows. */
+  function afterNextLink(t: TestContext, happens: () => Promise<unknown>): void {
+    let done = false;
+    injectFault(t, "link", async (real) => {
+      const result = await real();
+      if (!done) {
+        done = true;
+        await happens();
+      }
+      return result;
+    });
+  }
+
+  it("has committed although another has replaced that already", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    afterNextLink(t, async () => put(store, "third", { replaces: await versionIn(store) }));
+    assert.equal(await put(store, "second", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "third");
+    assert.deepEqual(
+      visible(folder).filter((entry) => entry.endsWith(".partial")),
+      [],
+    );
+  });
+
+  it("has not where it was stopped until its number had been swept", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    const generations = join(folder, `.${name.filename}.generations`);
+    const late = { replaces: await versionIn(store) };
+    injectFault(t, "stat", async (real, [path]) => {
+      const stat = (await real()) as BigIntStats;
+      if (String(path).endsWith("00000001")) stat.ctimeMs += 7_200_000n;
+      return stat;
+    });
+    let stopped = false;
+    injectFault(t, "link", async (real) => {
+      if (!stopped) {
+        stopped = true;
+        await put(store, "second", late);
+        await put(store, "third", { replaces: await versionIn(store) });
+        rmSync(join(generations, "00000001"));
+      }
+      return real();
+    });
+    assert.equal(await put(store, "late", late), "exists");
+    assert.equal(await contentOf(store), "third");
+    assert.deepEqual(readdirSync(generations), ["00000002"]);
+  });
+
+  for (const code of ["ETXTBSY", "EBUSY"])
+    it(`waits until the name is free that others of this machine rename to (${code})`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      await put(store, "first");
+      let times = 0;
+      injectFault(t, "rename", async (real) => {
+        if (++times % 3 !== 0) throw systemError(code);
+        return real();
+      });
+      assert.equal(await put(store, "second", "replace"), "committed");
+      assert.equal(await contentOf(store), "second");
+      assert.equal(await put(store, "third", { replaces: await versionIn(store) }), "committed");
+      assert.equal(await contentOf(store), "third");
+      assert.equal(times, 6);
+      assert.deepEqual(visible(folder), [`.${name.filename}.generations`, name.filename]);
+    });
+
+  it("has committed a refresh once its number is taken, whatever fails then", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "first");
+    const restore = injectFault(t, "rename", failing("EIO"));
+    assert.equal(await put(store, "second", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "second");
+    restore();
+    assert.equal(await put(store, "third", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "third");
+  });
+
+  for (const call of ["stat", "readdir"])
+    it(`looks again when NFS says that what it looked at is gone (${call})`, async (t) => {
+      const { store } = await freshStore(t);
+      await put(store, "first");
+      let times = 0;
+      injectFault(t, call, async (real, [path]) => {
+        if (/\.latest/.test(String(path)) && ++times % 3 !== 0) throw systemError("ESTALE", -116);
+        return real();
+      });
+      assert.equal(await contentOf(store), "first");
+      assert.ok(times > 1);
+    });
+
+  it("opens again when NFS says that what it opened was replaced", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    let times = 0;
+    await injectFileFault(t, "stat", async (real) => {
+      if (++times < 3) throw systemError("ESTALE", -116);
+      return real();
+    });
+    assert.equal(await contentOf(store), "first");
     await assertNothingOpen(folder);
   });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,6 +15,7 @@ import {
 } from "./file-generations.ts";
 import { refreshNames } from "./fresh-names.ts";
 import { createRootCheck } from "./root-check.ts";
+import { lookAgainIfStale } from "./stale-look.ts";
 import type { ArchiveName, ArchiveReader, Store } from "./store.ts";
 import { toStoreError } from "./store-error.ts";
 
@@ -130,15 +132,12 @@ async function openArchive(
   name: ArchiveName,
   path: string,
 ): Promise<ArchiveReader | undefined> {
-  const file = await openNewest(path);
-  if (!file) {
+  const opened = await lookAgainIfStale(() => openNewest(path));
+  if (!opened) {
     await fs.access(root);
     return undefined;
   }
-  const stat = await file.stat({ bigint: true }).catch((error) => {
-    file.close().catch(() => {});
-    throw error;
-  });
+  const { file, stat } = opened;
   return {
     ...name,
     bytes: Number(stat.size),
@@ -170,16 +169,17 @@ async function openArchive(
   };
 }
 
-async function openNewest(path: string): Promise<fs.FileHandle | undefined> {
-  for (let attempt = 0; ; attempt++) {
-    const newest = await findNewest(path);
-    if (!newest) return undefined;
-    try {
-      return await fs.open(newest.path, "r");
-    } catch (error) {
-      // Replaced and swept since we looked: look again.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === 3) throw error;
-    }
+async function openNewest(
+  path: string,
+): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
+  const newest = await findNewest(path);
+  if (!newest) return undefined;
+  const file = await fs.open(newest.path, "r");
+  try {
+    return { file, stat: await file.stat({ bigint: true }) };
+  } catch (error) {
+    file.close().catch(() => {});
+    throw error;
   }
 }
 

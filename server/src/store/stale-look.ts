@@ -1,0 +1,20 @@
+const attempts = 10;
+
+/** What NFS says of a file that another machine replaced or removed since this one looked. */
+const estale = -116;
+
+/** Whether what was looked at is there no more, and another may be. */
+export function isStale(error: unknown): boolean {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || errno === estale;
+}
+
+/** Looks, and looks again where another machine came between. */
+export async function lookAgainIfStale<T>(look: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await look();
+    } catch (error) {
+      if (!isStale(error) || attempt === attempts) throw error;
+    }
+}
