@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compilecache import connection
-from compilecache.connection import SYSTEM_SOCKET, default_address
+from compilecache.connection import SYSTEM_SOCKET, default_address, user_socket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(connection, "SYSTEM_SOCKET", str(tmp_path / "system.sock"))
+    (tmp_path / "runtime").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
 
 
@@ -47,3 +49,19 @@ def test_the_user_s_socket_in_another_s_directory_is_not_trusted(
 def test_without_any_socket_the_system_s_is_named(tmp_path: Path) -> None:
     assert SYSTEM_SOCKET == "/run/compilecache/compilecache.sock"
     assert default_address() == f"unix:{tmp_path}/system.sock"
+
+
+@pytest.mark.parametrize("directory", ["", "relative", "/nowhere", "/dev/null"])
+def test_a_runtime_directory_that_is_none_is_none(
+    monkeypatch: pytest.MonkeyPatch, directory: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
+    assert str(user_socket()) == f"/tmp/compilecache-{os.getuid()}/compilecache.sock"
+
+
+def test_the_runtime_directory_of_another_user_is_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert user_socket() == tmp_path / "runtime" / "compilecache" / "compilecache.sock"
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    assert str(user_socket()) == "/tmp/compilecache-12345/compilecache.sock"

@@ -8,9 +8,11 @@ import { defaultAddress, resolveClientOptions } from "./client-options.ts";
 describe("defaultAddress", () => {
   const systemSocket = "/run/compilecache/compilecache.sock";
 
-  it("is COMPILE_CACHE_ADDRESS, else the system's socket", () => {
+  it("is COMPILE_CACHE_ADDRESS, else the system's socket", (t) => {
+    const runtimeDirectory = mkdtempSync(join(tmpdir(), "compilecache-runtime-"));
+    t.after(() => rmSync(runtimeDirectory, { recursive: true }));
     assert.equal(defaultAddress({ COMPILE_CACHE_ADDRESS: "host:1" }), "host:1");
-    assert.equal(defaultAddress({ XDG_RUNTIME_DIR: "/nowhere" }), `unix:${systemSocket}`);
+    assert.equal(defaultAddress({ XDG_RUNTIME_DIR: runtimeDirectory }), `unix:${systemSocket}`);
   });
 
   it("is the user's socket where only that one is there", (t) => {
@@ -21,6 +23,10 @@ describe("defaultAddress", () => {
     const socket = join(runtimeDirectory, "compilecache", "compilecache.sock");
     writeFileSync(socket, "");
     assert.equal(defaultAddress({ XDG_RUNTIME_DIR: runtimeDirectory }), `unix:${socket}`);
+    const { getuid } = process;
+    t.after(() => Object.assign(process, { getuid }));
+    Object.assign(process, { getuid: () => 12345 });
+    assert.equal(defaultAddress({ XDG_RUNTIME_DIR: runtimeDirectory }), `unix:${systemSocket}`);
   });
 });
 

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync } from "node:fs";
+import { isAbsolute } from "node:path";
 
 /** How to reach a daemon, and what its calls use unless they say otherwise. */
 export interface CacheClientOptions {
@@ -33,15 +34,26 @@ const systemSocket = "/run/compilecache/compilecache.sock";
  */
 export function defaultAddress(env: NodeJS.ProcessEnv = process.env): string {
   if (env.COMPILE_CACHE_ADDRESS) return env.COMPILE_CACHE_ADDRESS;
-  const uid = process.getuid?.();
-  const directory = env.XDG_RUNTIME_DIR
-    ? `${env.XDG_RUNTIME_DIR}/compilecache`
-    : `/tmp/compilecache-${uid}`;
+  const runtimeDir = env.XDG_RUNTIME_DIR ?? "";
+  // Whoever became another user may still have the variable of the first.
+  const directory =
+    isAbsolute(runtimeDir) && isOurs(runtimeDir)
+      ? `${runtimeDir}/compilecache`
+      : `/tmp/compilecache-${process.getuid?.()}`;
   const userSocket = `${directory}/compilecache.sock`;
   // In /tmp, anyone may have made that directory, and would then receive our requests.
-  const isOurs = lstatSync(directory, { throwIfNoEntry: false })?.uid === uid;
-  if (!existsSync(systemSocket) && isOurs && existsSync(userSocket)) return `unix:${userSocket}`;
+  if (!existsSync(systemSocket) && isOurs(directory) && existsSync(userSocket))
+    return `unix:${userSocket}`;
   return `unix:${systemSocket}`;
+}
+
+function isOurs(directory: string): boolean {
+  try {
+    const found = lstatSync(directory);
+    return found.isDirectory() && found.uid === process.getuid?.();
+  } catch {
+    return false;
+  }
 }
 
 export interface ResolvedClientOptions {

@@ -7,9 +7,14 @@ import type { Logger } from "../domain/logger.ts";
 import { listenOnDefaultSocket, userSocketPath } from "./default-socket.ts";
 import { ListenError } from "./listen-error.ts";
 
-const places = async (t: TestContext) => {
+const temporaryDir = async (t: TestContext) => {
   const dir = await mkdtemp("/tmp/cc-default-");
   t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+};
+
+const places = async (t: TestContext) => {
+  const dir = await temporaryDir(t);
   return { preferred: join(dir, "run", "a.sock"), other: join(dir, "user", "a.sock") };
 };
 
@@ -62,9 +67,22 @@ describe("listenOnDefaultSocket", () => {
 });
 
 describe("userSocketPath", () => {
-  test("is in XDG_RUNTIME_DIR, or else in a directory of /tmp that names the user", () => {
-    const xdg = userSocketPath({ XDG_RUNTIME_DIR: "/run/user/7" });
-    assert.equal(xdg, "/run/user/7/compilecache/compilecache.sock");
+  test("is in XDG_RUNTIME_DIR, or else in a directory of /tmp that names the user", async (t) => {
+    const dir = await temporaryDir(t);
+    const xdg = userSocketPath({ XDG_RUNTIME_DIR: dir });
+    assert.equal(xdg, `${dir}/compilecache/compilecache.sock`);
     assert.equal(userSocketPath({}), `/tmp/compilecache-${process.getuid?.()}/compilecache.sock`);
+  });
+
+  test("is in /tmp where XDG_RUNTIME_DIR is not this user's directory", async (t) => {
+    const fallback = `/tmp/compilecache-${process.getuid?.()}/compilecache.sock`;
+    for (const none of ["/nowhere", "relative", "/dev/null"])
+      assert.equal(userSocketPath({ XDG_RUNTIME_DIR: none }), fallback);
+    const dir = await temporaryDir(t);
+    const { getuid } = process;
+    t.after(() => Object.assign(process, { getuid }));
+    Object.assign(process, { getuid: () => 12345 });
+    const ofAnother = userSocketPath({ XDG_RUNTIME_DIR: dir });
+    assert.equal(ofAnother, "/tmp/compilecache-12345/compilecache.sock");
   });
 });

@@ -1,6 +1,7 @@
+import { lstatSync } from "node:fs";
 import { chmod, lstat, mkdir } from "node:fs/promises";
 import type { Server } from "node:net";
-import { dirname } from "node:path";
+import { dirname, isAbsolute } from "node:path";
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "./listen-error.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
@@ -8,12 +9,25 @@ import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 /** Where the daemon listens when nothing is configured. */
 export const defaultSocketPath = "/run/compilecache/compilecache.sock";
 
-/** Where it listens when the default cannot be made: in the user's own runtime directory. */
+/**
+ * Where it listens when the default cannot be made: in XDG_RUNTIME_DIR where that is this user's
+ * directory, as it has to be, else in a directory of /tmp. The clients look in the same place.
+ */
 export function userSocketPath(environment: NodeJS.ProcessEnv): string {
-  const runtimeDir = environment.XDG_RUNTIME_DIR;
-  return runtimeDir
+  const runtimeDir = environment.XDG_RUNTIME_DIR ?? "";
+  return isAbsolute(runtimeDir) && isOurs(runtimeDir)
     ? `${runtimeDir}/compilecache/compilecache.sock`
     : `/tmp/compilecache-${process.getuid?.() ?? 0}/compilecache.sock`;
+}
+
+/** Whoever became another user may still have the variable of the first. */
+function isOurs(directory: string): boolean {
+  try {
+    const found = lstatSync(directory);
+    return found.isDirectory() && found.uid === process.getuid?.();
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,11 +74,15 @@ def default_address() -> str:
 
 
 def user_socket() -> Path:
-    """Return the socket of a daemon that this user runs and that has no right to the system's."""
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
+    """Return the socket of a daemon that this user runs and that has no right to the system's.
+
+    In XDG_RUNTIME_DIR where that is this user's directory, as it has to be: whoever became another
+    user may still have the variable of the first. Else in a directory of /tmp.
+    """
+    runtime_dir = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     directory = (
-        Path(runtime_dir, "compilecache")
-        if runtime_dir
+        runtime_dir / "compilecache"
+        if runtime_dir.is_absolute() and _is_ours(runtime_dir)
         else Path(f"/tmp/compilecache-{os.getuid()}")
     )
     return directory / "compilecache.sock"
@@ -85,6 +90,7 @@ def user_socket() -> Path:
 
 def _is_ours(directory: Path) -> bool:
     try:
-        return directory.lstat().st_uid == os.getuid()
+        found = directory.lstat()
     except OSError:
         return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
