@@ -219,10 +219,12 @@ def test_a_torch_that_does_not_use_cuda_yet_is_not_made_to(
     assert _gpu_of(detect_environment(current_device())) == _on_h200
 
 
-def _write_node(nodes: Path, number: int, target: int) -> None:
+def _write_node(nodes: Path, number: int, target: int, unique_id: int = 0) -> None:
     node = nodes / str(number)
     node.mkdir(parents=True)
-    (node / "properties").write_text(f"cpu_cores_count 0\ngfx_target_version {target}\n")
+    properties = {"cpu_cores_count": 0, "gfx_target_version": target, "unique_id": unique_id}
+    lines = [f"{name} {value}\n" for name, value in properties.items()]
+    (node / "properties").write_text("".join(lines))
 
 
 @pytest.fixture
@@ -247,6 +249,31 @@ def test_rocm_has_labels_of_its_own(amd_machine: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HIP_VISIBLE_DEVICES", "1")
     assert detect_environment().extra["gfx"] == "gfx90a"
     monkeypatch.setenv("HIP_VISIBLE_DEVICES", "")
+    assert "gfx" not in detect_environment().extra
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ROCR_VISIBLE_DEVICES": "1"}, "gfx90a"),
+        ({"ROCR_VISIBLE_DEVICES": "1,0", "HIP_VISIBLE_DEVICES": "1"}, "gfx942"),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-00000000000000ab"}, "gfx90a"),
+        ({"HSA_OVERRIDE_GFX_VERSION": "10.3.0"}, "gfx1030"),
+        ({"HSA_OVERRIDE_GFX_VERSION": "9.0.10"}, "gfx90a"),
+    ],
+)
+def test_what_rocm_goes_by(
+    amd_machine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    expected: str,
+) -> None:
+    _write_node(amd_machine, 1, 90402, 0x12)
+    _write_node(amd_machine, 2, 90010, 0xAB)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert detect_environment().extra["gfx"] == expected
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "")
     assert "gfx" not in detect_environment().extra
 
 

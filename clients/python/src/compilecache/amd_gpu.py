@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from compilecache.gpu import Gpu
@@ -12,12 +14,11 @@ _nodes = Path("/sys/class/kfd/kfd/topology/nodes")
 def list_amd_gpus() -> list[Gpu]:
     """Return the GPUs that this process may use, in the driver's order."""
     nodes = sorted(_nodes.glob("[0-9]*"), key=lambda node: int(node.name))
-    targets = [_target(node) for node in nodes]
-    return [Gpu("", target) for target in targets if target]
+    return [gpu for gpu in map(_gpu, nodes) if gpu]
 
 
-def _target(node: Path) -> str | None:
-    """Return a target such as gfx90a, and None for a CPU and for what we may not read."""
+def _gpu(node: Path) -> Gpu | None:
+    """Return a GPU with a target such as gfx90a; None for a CPU, and for what we may not read."""
     try:
         lines = (node / "properties").read_text().splitlines()
     except OSError:
@@ -26,4 +27,9 @@ def _target(node: Path) -> str | None:
     version = int(properties.get("gfx_target_version", "0"))
     if not version:
         return None
-    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+    numbers = version // 10000, version // 100 % 100, version % 100
+    # With this a GPU that ROCm does not know passes for one that it knows.
+    pretended = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", os.environ.get("HSA_OVERRIDE_GFX_VERSION", ""))
+    major, minor, stepping = map(int, pretended.groups()) if pretended else numbers
+    uuid = f"GPU-{int(properties.get('unique_id', '0')):016x}"
+    return Gpu("", f"gfx{major}{minor:x}{stepping:x}", uuid)

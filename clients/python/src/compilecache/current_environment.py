@@ -10,7 +10,7 @@ from compilecache.amd_gpu import list_amd_gpus
 from compilecache.cpu_capability import cpu_capability
 from compilecache.cuda_driver import first_cuda_gpu
 from compilecache.environment import Environment
-from compilecache.gpu import Gpu, first_visible, visible_setting
+from compilecache.gpu import Gpu, first_visible, visible, visible_setting
 from compilecache.installed_torch import TorchBuild, torch_build, triton_version
 from compilecache.nvml import NvmlError, list_gpus
 
@@ -77,5 +77,6 @@ def _first_nvidia_gpu() -> Gpu | None:
 
 
 def _first_amd_gpu() -> Gpu | None:
-    gpus = list_amd_gpus()
+    # Whose GPUs the other variables count.
+    gpus = visible(list_amd_gpus(), visible_setting("ROCR_VISIBLE_DEVICES"))
     return first_visible(gpus, visible_setting("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"), True)

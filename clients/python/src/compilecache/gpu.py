@@ -40,6 +40,11 @@ def first_visible(gpus: list[Gpu], setting: str | None, ordered: bool) -> Gpu | 
     return _only_kind(gpus, ordered, chosen[0]) if by_number else gpus[chosen[0]]
 
 
+def visible(gpus: list[Gpu], setting: str | None) -> list[Gpu]:
+    """Return the GPUs that a setting names, in its order; all where there is none."""
+    return gpus if setting is None else [gpus[place] for place in _chosen(gpus, setting)]
+
+
 def visible_setting(*variables: str) -> str | None:
     """Return the first of these variables that is set."""
     return next((os.environ[name] for name in variables if name in os.environ), None)
