@@ -110,3 +110,16 @@ def test_torch_s_counters_are_read_where_it_is_loaded(monkeypatch: pytest.Monkey
     assert report.aot_autograd == CacheHits(hits=2, misses=0, bypasses=1)
     assert "FX graphs: 3 hits, 1 misses, 0 bypasses" in str(report)
     assert set(counters) == {"inductor", "aot_autograd"}
+
+
+def test_a_report_where_no_directory_can_be_is_one(
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container whose file systems are all read-only."""
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    assert compilecache.report().new_files == 0
+    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert "No usable temporary directory" in caplog.text
+    assert model.stored() == []

@@ -87,9 +87,8 @@ def report() -> LoadReport:
     Never raises, and imports nothing of torch.
     """
     record = last_load()
-    local_dir = record.local_dir if record else resolve_local_directory(None)
     since = record.ended_at if record else _imported_at
-    new_files, new_bytes = _count_new(local_dir, since)
+    new_files, new_bytes = _count_new(record.local_dir if record else None, since)
     transfer = record.transfer if record and record.status == LoadStatus.SUCCESS else None
     found = LoadReport(
         status=record.status if record else None,
@@ -107,12 +106,13 @@ def report() -> LoadReport:
     return found
 
 
-def _count_new(local_dir: str, since: float) -> tuple[int, int]:
-    """Return how many files, and bytes, have changed after a time."""
+def _count_new(local_dir: str | None, since: float) -> tuple[int, int]:
+    """Return how many files, and bytes, have changed after a time; by default in torch's place."""
     try:
-        sizes = within(SHORT_CALL_SECONDS, lambda: list(_new_sizes(local_dir, since)))
+        directory = resolve_local_directory(local_dir)
+        sizes = within(SHORT_CALL_SECONDS, lambda: list(_new_sizes(directory, since)))
     except Exception as error:
-        logger.warning("the files in %s cannot be counted: %s", local_dir, error)
+        logger.warning("the new files cannot be counted: %s", error)
         sizes = []
     return len(sizes), sum(sizes)
 
