@@ -1,0 +1,12 @@
+import { describe, it } from "node:test";
+import { runsAll } from "../tools.ts";
+import { guestNeeds } from "./guest.ts";
+import { runInGuest } from "./guest-tests.ts";
+import { cannotRun } from "./programs.ts";
+
+const skip = runsAll ? cannotRun(...guestNeeds) : "takes long; npm run test:stores runs it";
+
+describe("the file store on a real NFS", { skip }, () => {
+  it("keeps its contract", (t) => runInGuest(t, ["contract.ts"]));
+  it("stands races of processes on two clients", (t) => runInGuest(t, ["races.ts"]));
+});

@@ -1,0 +1,28 @@
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe } from "node:test";
+import { runsAll } from "../tools.ts";
+import { localFileSystems } from "./local-mounts.ts";
+import { cannotRun } from "./programs.ts";
+import { startRacers, testRaces } from "./races.ts";
+
+const skip = runsAll ? false : "takes long; npm run test:stores runs it";
+
+describe("races on file systems of this machine", { skip }, () => {
+  const processes = startRacers();
+  for (const { name, needs, hasHardLinks, mount } of localFileSystems)
+    describe(name, { skip: cannotRun(...needs) }, () => {
+      const tidy: (() => void)[] = [];
+      let root = "";
+      before(async () => {
+        root = await mount({ after: (step) => tidy.push(step) });
+      });
+      after(() => {
+        for (const step of tidy) step();
+      });
+      testRaces(name, processes, () => {
+        const dir = mkdtempSync(join(root, "place-"));
+        return { roots: [join(dir, "store")], lastWins: !hasHardLinks };
+      });
+    });
+});
