@@ -8,11 +8,9 @@ export function toStoreError(error: unknown, place: string): CacheError {
   const { code, errno, message } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || errno === edquot)
     return new CacheError("INSUFFICIENT_SPACE", `the store ${place} is full`, { cause: error });
-  return new CacheError(
-    "STORE_UNAVAILABLE",
-    `the store ${place} failed: ${code ?? errno ?? message}`,
-    {
-      cause: error,
-    },
-  );
+  const what =
+    code === "ENOENT"
+      ? "is not there: mount it, or name another one with COMPILE_CACHE_STORE"
+      : `failed: ${code ?? errno ?? message}`;
+  return new CacheError("STORE_UNAVAILABLE", `the store ${place} ${what}`, { cause: error });
 }

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { toStoreError } from "./store-error.ts";
+
+describe("toStoreError", () => {
+  const messageOf = (code: string) => {
+    const { reason, message } = toStoreError(Object.assign(new Error(), { code }), "/cache");
+    return `${reason}: ${message}`;
+  };
+
+  test("says what to do about a store that is not there", () => {
+    assert.equal(
+      messageOf("ENOENT"),
+      "STORE_UNAVAILABLE: the store /cache is not there: mount it, or name another one with COMPILE_CACHE_STORE",
+    );
+  });
+
+  test("names the error otherwise, and a full disk as what it is", () => {
+    assert.equal(messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
+    assert.equal(messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
+  });
+});
