@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import select
 import socket
 import stat
 import subprocess
@@ -108,7 +107,8 @@ class _Place:
         """Return why the daemon refused to start, if it did, or else the end of its log."""
         with contextlib.suppress(OSError):
             lines = (self.directory / f"{self.name}.log").read_text("utf-8", "replace").splitlines()
-            return [line for line in lines if line.startswith(_refusal)] or lines[-3:]
+            refused = [line for line in lines if line.startswith(_refusal)]
+            return refused or [line for line in lines if '"level":"info"' not in line][-3:]
         return []
 
 
@@ -157,8 +157,7 @@ def _start(place: _Place, local_dir: str, deadline: float) -> None:
             with life:
                 if _answers_before(place.socket, deadline, life):
                     return
-                # Nobody can write to it: where there is something to read it is the end.
-                if _can_read(life, 0):
+                if _has_ended(life):
                     starts += 1
                     _give_up_if_hopeless(place, starts)
         if time.monotonic() > deadline:
@@ -170,17 +169,16 @@ def _answers_before(path: Path, end: float, life: IO[bytes] | None = None) -> bo
     while time.monotonic() < end:
         if _answers(path):
             return True
-        if life is None:
-            time.sleep(_poll_seconds)
-        elif _can_read(life, _poll_seconds):
+        if life and _has_ended(life):
             return False
+        time.sleep(_poll_seconds)
     return False
 
 
-def _can_read(file: IO[bytes], seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(file, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+def _has_ended(life: IO[bytes]) -> bool:
+    os.set_blocking(life.fileno(), False)
+    # None: there is nothing to read yet, and no end either.
+    return life.read(1) == b""
 
 
 def _give_up_if_hopeless(place: _Place, starts: int) -> None:
