@@ -92,13 +92,11 @@ export function toCacheServiceError(error: unknown, address: string): CacheServi
   if (error instanceof CacheServiceError) return error;
   if (!isServiceError(error))
     return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
-  const details = error.metadata.get("grpc-status-details-bin")[0];
-  if (details instanceof Uint8Array) return errorFromStatus(Status.decode(details), error);
+  const status = error.metadata.get("grpc-status-details-bin")[0];
+  if (status instanceof Uint8Array) return errorFromStatus(Status.decode(status), error);
   const code = codeName(error.code);
-  const message =
-    code === "UNAVAILABLE"
-      ? `no daemon answers at ${address}: ${withoutGrpcWords(error.details)}`
-      : error.details;
+  const details = withoutGrpcWords(error.details);
+  const message = code === "UNAVAILABLE" ? `no daemon answers at ${address}: ${details}` : details;
   return new CacheServiceError({ code, message }, { cause: error });
 }
 
@@ -111,9 +109,13 @@ function codeName(code: number): ErrorCode {
   return name === undefined || name === "OK" ? "UNKNOWN" : (name as ErrorCode);
 }
 
-/** `connect ENOENT /x` from `No connection established. Last error: Error: connect ENOENT /x. ...` */
+/**
+ * `connect ENOENT /x` from `No connection established. Last error: Error: connect ENOENT /x. ...`, and
+ * `Deadline exceeded after 0.2s` without where the time went.
+ */
 function withoutGrpcWords(details: string): string {
   return details
     .replace(/^No connection established\. Last error: (Error: )?/, "")
-    .replace(/\.? Resolution note: $/, "");
+    .replace(/\.? Resolution note: $/, "")
+    .replace(/^(Deadline exceeded after [\d.]+s),.*$/, "$1");
 }
