@@ -173,6 +173,34 @@ describe("readConfig", () => {
       );
   });
 
+  test("reads profiles beside those built in, and tells malformed ones by their names", (t) => {
+    const own = { small: { include: ["fxgraph/**"], exclude: ["**/*.ttir"] }, lean: {} };
+    const { profiles } = readConfig({ profiles: fileWith(t, JSON.stringify(own)) }, {});
+    assert.deepEqual([...profiles.keys()], ["full", "lean", "vllm", "small"]);
+    assert.deepEqual(profiles.get("small"), own.small);
+    assert.deepEqual(profiles.get("lean"), { include: [], exclude: [] });
+    const mistakeOf = (text: string) =>
+      mistakesOf(() =>
+        readConfig({}, { COMPILE_CACHE_PROFILES_FILE: fileWith(t, text) }),
+      )[0]?.replace(/".*?" /, "");
+    for (const profile of [
+      '{"include": "a"}',
+      '{"exclude": [1]}',
+      '{"exclude": [""]}',
+      '{"excluded": []}',
+    ])
+      assert.equal(
+        mistakeOf(`{"good": {}, "bad": ${profile}}`),
+        'COMPILE_CACHE_PROFILES_FILE: holds a profile "bad" that is not {include, exclude} of globs',
+      );
+    assert.match(mistakeOf("[]") ?? "", /does not hold an object of profiles by name$/);
+    assert.match(mistakeOf("{") ?? "", /cannot be read as JSON: /);
+    assert.match(
+      mistakesOf(() => readConfig({ profiles: "/none/such" }, {}))[0] ?? "",
+      /^--profiles-file: "\/none\/such" cannot be read as JSON: ENOENT/,
+    );
+  });
+
   test("reads tokens, and tells malformed lines without showing them", (t) => {
     const good = fileWith(t, "# ours\n\nread r-secret\n  write w-secret \r\n");
     assert.deepEqual(

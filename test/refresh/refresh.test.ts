@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createFlowBench } from "../archive/flow-bench.ts";
@@ -103,6 +112,96 @@ describe("refresh", () => {
     assert.deepEqual(await loadElsewhere("after-damage"), many("a", 5));
   });
 
+  it("packs afresh what it has whole, once a quarter of it was appended", async (t) => {
+    const noise = (bytes: number) => randomBytes(bytes / 2).toString("hex");
+    const { bench, loadElsewhere } = await benchWith(t, { big: noise(400_000), ...many("a", 9) });
+    const names = () =>
+      execFileSync("tar", ["--zstd", "-tf", bench.archivePath()], { encoding: "utf8" })
+        .split("\n")
+        .filter((name) => name === "more/x" || name === "b/0.json");
+    const refresh = () => bench.save({ policy: "REFRESH" });
+    write(bench.localDir, { "more/x": noise(80_000) });
+    await refresh();
+    write(bench.localDir, { "more/x": noise(40_000), ...many("b", 9) });
+    await refresh();
+    assert.deepEqual(
+      names().sort(),
+      ["b/0.json", "more/x", "more/x"],
+      "the old one is still there",
+    );
+    write(bench.localDir, { "more/y": noise(100_000) });
+    assert.equal((await refresh()).cache?.generation, 4);
+    assert.deepEqual(names().sort(), ["b/0.json", "more/x"]);
+    assert.deepEqual(await loadElsewhere("afresh"), contents(bench.localDir));
+
+    // Who has not all of it cannot pack it afresh without losing something.
+    const expected = await loadElsewhere("all of it");
+    rmSync(join(bench.localDir, "big"));
+    write(bench.localDir, { "more/z": noise(400_000) });
+    await refresh();
+    assert.deepEqual(await loadElsewhere("union"), { ...expected, ...contents(bench.localDir) });
+  });
+
+  it("leaves the stored cache as it is where this directory alone is over the limits", async (t) => {
+    const { bench, loadElsewhere } = await benchWith(t, many("a", 20));
+    write(bench.localDir, many("b", 20));
+    for (const limits of [
+      { maxFileCount: 30 },
+      { maxContentBytes: 100 },
+      { maxArchiveBytes: 500 },
+    ]) {
+      const refreshed = await bench.save({ policy: "REFRESH", limits });
+      assert.equal(refreshed.status, "SKIPPED", JSON.stringify(limits));
+      assert.deepEqual(await loadElsewhere(JSON.stringify(limits)), many("a", 20));
+    }
+    assert.equal(bench.warnings.includes("the directory is too large to be saved"), true);
+  });
+
+  it("keeps this directory alone where the union makes too large an archive", async (t) => {
+    const noise = () => randomBytes(50_000);
+    const { bench, loadElsewhere } = await benchWith(t, { old: noise() });
+    rmSync(join(bench.localDir, "old"));
+    write(bench.localDir, { new: noise() });
+    const limits = { maxArchiveBytes: 80_000 };
+    assert.equal((await bench.save({ policy: "REFRESH", limits })).status, "SUCCESS");
+    assert.deepEqual(await loadElsewhere("local-alone"), contents(bench.localDir));
+    assert.deepEqual(bench.warnings, ["the union would be too large; saving this directory alone"]);
+  });
+
+  it("goes by a profile's globs: what it leaves out is no reason, and stays stored", async (t) => {
+    const { bench, loadElsewhere } = await benchWith(t, { ...many("a", 20), "b/kept.ttir": "1" });
+    const stored = await loadElsewhere("stored");
+    const profile = { include: ["a/**", "b/**"], exclude: ["**/*.ttir"] };
+    const refresh = () => bench.save({ policy: "REFRESH", profile });
+    write(bench.localDir, { ...many("other", 20), "a/new.ttir": "x".repeat(9999) });
+    assert.equal((await refresh()).status, "SKIPPED");
+    write(bench.localDir, many("b", 20));
+    assert.equal((await refresh()).status, "SUCCESS");
+    assert.deepEqual(await loadElsewhere("with b"), { ...stored, ...many("b", 20) });
+    // So much that the whole would be packed afresh.
+    write(bench.localDir, { "b/large": "x".repeat(99_999) });
+    assert.equal((await refresh()).status, "SUCCESS");
+    const large = { "b/large": "x".repeat(99_999) };
+    assert.deepEqual(await loadElsewhere("with more"), { ...stored, ...many("b", 20), ...large });
+  });
+
+  it("waits until young files are finished, and leaves out what is still written", async (t) => {
+    const stored = { ...many("a", 5), large: "x".repeat(5000) };
+    const { bench, loadElsewhere } = await benchWith(t, stored);
+    const growing = join(bench.localDir, "growing");
+    writeFileSync(join(bench.localDir, "young"), "finished just now");
+    writeFileSync(growing, "");
+    const writing = setInterval(() => appendFileSync(growing, "more"), 50);
+    const refreshed = await bench.save({ policy: "REFRESH" });
+    clearInterval(writing);
+    assert.equal(refreshed.status, "SUCCESS");
+    assert.equal(refreshed.leftOutFileCount, 1);
+    assert.deepEqual(await loadElsewhere("loaded"), {
+      ...stored,
+      young: "finished just now",
+    });
+  });
+
   it("loses nothing of many refreshes at once, each of which adds files of its own", async (t) => {
     const { bench, loadElsewhere } = await benchWith(t, many("base", 10));
     const expected = many("base", 10);
@@ -133,5 +232,32 @@ describe("a cache that is loaded at another path", () => {
     rmSync(bench.localDir, { recursive: true });
     await bench.load();
     assert.equal(contents(bench.localDir)[groupName], groupAt(bench.localDir));
+  });
+
+  it("has them so for each of several directories that it is the union of, in either format", async (t) => {
+    const bench = await createFlowBench(t);
+    const nameOf = (kernel: string) => `triton/0/${kernel}/__grp__k.json`;
+    const groupOf = (kernel: string, dir: string) =>
+      JSON.stringify({ child_paths: { "k.cubin": `${dir}/triton/0/${kernel}/k.cubin` } });
+    // Paths of one length: no file's size tells them apart.
+    const [one, two] = [join(bench.dir, "one"), join(bench.dir, "two")];
+    write(one, { [nameOf("A")]: groupOf("A", one), [nameOf("B")]: groupOf("B", one) });
+    await bench.save({ policy: "REFRESH", from: one });
+    mkdirSync(two);
+    await bench.load({ into: two });
+    write(two, { [nameOf("C")]: groupOf("C", two) });
+    rmSync(join(two, nameOf("B")));
+    await bench.save({ policy: "REFRESH", from: two });
+    const third = join(bench.dir, "third");
+    const all = (dir: string) =>
+      Object.fromEntries(["A", "B", "C"].map((kernel) => [nameOf(kernel), groupOf(kernel, dir)]));
+    mkdirSync(third);
+    await bench.load({ into: third });
+    assert.deepEqual(contents(third), all(third));
+
+    await bench.save({ policy: "REPLACE", from: third, format: "tar.gz" });
+    rmSync(one, { recursive: true });
+    await bench.load({ into: one });
+    assert.deepEqual(contents(one), all(one));
   });
 });

@@ -47,6 +47,23 @@ def test_what_one_model_saves_the_next_loads(model: Model) -> None:
     assert facts_of(model.local) == before
 
 
+def test_what_a_warm_start_adds_is_saved_too(model: Model) -> None:
+    model.compile()
+    compilecache.save_compile_cache()
+    compilecache.clear_local_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    assert compilecache.save_compile_cache() == SaveStatus.SKIPPED
+    # Just now, as warm-up leaves it: the save waits until it is surely finished.
+    for number in range(3):
+        (model.local / f"kernel-{number}").write_text("made by the warm start")
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.save_compile_cache() == SaveStatus.SKIPPED
+    second = facts_of(model.local)
+    compilecache.clear_local_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    assert facts_of(model.local) == second
+
+
 def test_policies_reach_the_daemon(model: Model) -> None:
     model.compile(5)
     compilecache.save_compile_cache()

@@ -4,9 +4,11 @@ import { Parser, type ReadEntry } from "tar";
 import { CacheError } from "../domain/cache-error.ts";
 import { requireSpace } from "../local/disk-space.ts";
 import type { Checkpoint } from "../local/tree.ts";
+import type { ForeignJob } from "./archive-work.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type OpenEntry } from "./entry-writer.ts";
 import { gzipMagic, zstdMagic } from "./format.ts";
+import { isKernelGroup, relocate } from "./relocate.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
 export interface UnpackLimits {
@@ -32,13 +34,13 @@ const maxOtherBytes = 16 * 1024 * 1024;
  * called with what has been unpacked so far. Runs in a worker.
  */
 export async function unpackForeign(
-  stage: StagePlace,
+  job: ForeignJob,
   chunks: AsyncIterable<Buffer>,
-  limits: UnpackLimits,
   checkpoint: Checkpoint,
   report: (soFar: Unpacked) => void,
 ): Promise<Unpacked> {
-  const unpacking = new TarUnpacking(stage, limits);
+  const { stage } = job;
+  const unpacking = new TarUnpacking(job);
   let reported = 0;
   try {
     for await (const piece of decompress(chunks)) {
@@ -90,6 +92,7 @@ class TarUnpacking {
   /** Bytes of files that were written. */
   bytes = 0;
   readonly #limits: UnpackLimits;
+  readonly #localDir: string;
   readonly #writer: EntryWriter;
   readonly #parser: Parser;
   #open: OpenEntry | undefined;
@@ -99,8 +102,9 @@ class TarUnpacking {
   #sawEnd = false;
   #failure: unknown;
 
-  constructor(stage: StagePlace, limits: UnpackLimits) {
+  constructor({ stage, localDir, limits }: ForeignJob) {
     this.#limits = limits;
+    this.#localDir = localDir;
     this.#writer = new EntryWriter(stage);
     this.#parser = new Parser({
       onReadEntry: (entry) => this.#attempt(() => this.#unpackEntry(entry)),
@@ -167,23 +171,28 @@ class TarUnpacking {
 
   #unpackFile(entry: ReadEntry): void {
     this.#count(entry.size);
+    const name = judgeEntryName(entry.path);
     const file = this.#writer.openFile({
-      name: judgeEntryName(entry.path),
+      name,
       size: entry.size,
       mode: entry.mode ?? 0o644,
       mtime: Math.floor((entry.mtime?.getTime() ?? 0) / 1000) || 0,
     });
     this.#open = file;
+    // Its paths are moved along once all of it is there.
+    const group: Buffer[] | undefined = isKernelGroup(name, entry.size) ? [] : undefined;
     let written = 0;
     entry.on("data", (piece: Buffer) =>
       this.#attempt(() => {
-        file.write(piece, written);
+        if (group) group.push(Buffer.from(piece));
+        else file.write(piece, written);
         written += piece.length;
         this.bytes += piece.length;
       }),
     );
     entry.on("end", () =>
       this.#attempt(() => {
+        if (group) file.write(relocate(name, Buffer.concat(group), this.#localDir), 0);
         file.finish();
         this.close();
         this.fileCount += 1;

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../local/tree.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
 import { releaseMemory } from "./release-memory.ts";
-import { type Relocation, relocate } from "./relocate.ts";
+import { relocate } from "./relocate.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "./tar-header.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -19,7 +19,8 @@ export interface FetchedFrame {
   readonly contentBytes: number;
   /** Files in it that a later frame holds anew. */
   readonly superseded: readonly string[];
-  readonly relocation: Relocation;
+  /** Path of the local directory, as its client sees it. */
+  readonly localDir: string;
 }
 
 /** A part of a file that spans frames: whether all of it came is for the caller to add up. */
@@ -108,7 +109,7 @@ function unpackContent(
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
     if (record.start === undefined)
-      writer.writeFile(record, relocate(record.name, data, fetched.relocation));
+      writer.writeFile(record, relocate(record.name, data, fetched.localDir));
     else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });

@@ -24,7 +24,6 @@ export async function* unpackOwn(options: {
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
   const { reader, archive, stage, localDir, work, signal } = options;
-  const relocation = { from: archive.manifest.local_dir ?? localDir, to: localDir };
   const index = await readIndex(reader, archive, signal);
   const unpack = async (placed: PlacedFrame) => {
     const frame = await reader.read(placed.offset, placed.bytes, signal);
@@ -32,7 +31,7 @@ export async function* unpackOwn(options: {
     // A copy: what goes to another thread takes all of the memory behind it along.
     const section = Uint8Array.from(index.subarray(sectionAt, sectionAt + placed.index_bytes));
     const { sha256, content_bytes: contentBytes, superseded = [] } = placed;
-    const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
+    const fetched = { frame, section, sha256, contentBytes, superseded, localDir };
     return work.unpackFrame({ stage, fetched });
   };
   const spanning = new SpanningFiles();
@@ -61,14 +60,17 @@ export async function* unpackOwn(options: {
 export async function* unpackOther(options: {
   reader: ArchiveReader;
   stage: StagePlace;
+  /** Path of the local directory, as its client sees it. */
+  localDir: string;
   limits: UnpackLimits;
   work: ArchiveWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
-  const { reader, stage, limits, work, signal } = options;
+  const { reader, stage, localDir, limits, work, signal } = options;
   const reports: Unpacked[] = [];
   let wake = () => {};
-  const unpacking = work.unpackForeign({ stage, limits }, readChunks(reader, signal), (report) => {
+  const job = { stage, localDir, limits };
+  const unpacking = work.unpackForeign(job, readChunks(reader, signal), (report) => {
     reports.push(report);
     wake();
   });

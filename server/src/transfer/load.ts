@@ -142,7 +142,14 @@ async function* loadFrom(
             work,
             signal,
           })
-        : unpackOther({ reader, stage: stage.place, limits, work, signal });
+        : unpackOther({
+            reader,
+            stage: stage.place,
+            localDir: target.place.clientPath,
+            limits,
+            work,
+            signal,
+          });
       const total = yield* progressOf(unpacking);
       yield {
         phase: "COMMITTING",
