@@ -22,7 +22,10 @@ function makeWheel(serverPackage: string, directory: string): void {
     filter: (path) => !notPackaged.test(path),
   });
   cpSync(serverPackage, `${source}/src/compilecache/_server`, { recursive: true });
+  // What begins with LICENSE is found by whoever lists an installation's licences.
   copyFileSync(`${root}LICENSE`, `${source}/LICENSE`);
+  const ofTheServer = `${serverPackage}/THIRD_PARTY_LICENSES.txt`;
+  copyFileSync(ofTheServer, `${source}/LICENSES-THIRD-PARTY.txt`);
   run(`${root}.venv/bin/python`, ["-m", "hatchling", "build", "-t", "wheel", "-d", dist], source);
 }
 

