@@ -35,6 +35,10 @@ interface Daemon {
   readonly startS: number;
   opened: number;
   asked: number;
+  /** Blocks that have come while one before them has not. */
+  readonly early: Set<number>;
+  /** Blocks that the node has been given, one after the other. */
+  given: number;
   unpacked: number;
   readonly flows: Set<Flow<Request>>;
   state: "loading" | "done" | "failed";
@@ -43,6 +47,8 @@ interface Daemon {
 interface Request {
   readonly daemon: Daemon;
   readonly kind: "look" | "opening" | "data";
+  /** Of blocks, which it is. */
+  readonly block: number;
   readonly bytes: number;
   readonly askedS: number;
   /** Attempts so far, and how often they began anew. */
@@ -56,8 +62,8 @@ type Event =
 
 /**
  * Pods start, ask the store for one archive, and unpack it. Requests pass the store's admission, wait
- * its latency, and share its bandwidth; what has come goes through the node's cores and disk in the
- * order in which it came, while more is on its way.
+ * its latency, and share its bandwidth. Blocks go through the node's cores and disk in the order of
+ * the archive, those of several daemons as they come, while more are on their way.
  */
 export function simulateLoads(
   fleet: Fleet,
@@ -97,7 +103,7 @@ export function simulateLoads(
     for (const flow of daemon.flows) link.stop(now, flow);
   };
   const askNew = (daemon: Daemon, kind: Request["kind"], bytes: number, now: number) =>
-    ask({ daemon, kind, bytes, askedS: now, attempt: 0, rounds: 0 }, now);
+    ask({ daemon, kind, block: daemon.asked - 1, bytes, askedS: now, attempt: 0, rounds: 0 }, now);
   const askForMore = (daemon: Daemon, now: number) => {
     const { openingRequests, openingBytes, dataRequests, window } = demand;
     if (daemon.opened < openingRequests) {
@@ -134,14 +140,17 @@ export function simulateLoads(
       fail(request.daemon, "refused", request.askedS + silenceS);
     else events.push(now + pauseS, { kind: "ask", request });
   };
-  const arrived = ({ daemon, kind, askedS }: Request, now: number) => {
+  const arrived = ({ daemon, kind, block, askedS }: Request, now: number) => {
     if (daemon.state !== "loading") return;
     if (now - askedS > store.callDeadlineS) return fail(daemon, "slow", now);
     if (kind === "data") {
-      const begin = Math.max(now, nodeFreeAt[daemon.node] as number);
-      const end = begin + unpackS / demand.dataRequests;
-      nodeFreeAt[daemon.node] = end;
-      events.push(end, { kind: "unpacked", daemon });
+      daemon.early.add(block);
+      for (; daemon.early.delete(daemon.given); daemon.given++) {
+        const begin = Math.max(now, nodeFreeAt[daemon.node] as number);
+        const end = begin + unpackS / demand.dataRequests;
+        nodeFreeAt[daemon.node] = end;
+        events.push(end, { kind: "unpacked", daemon });
+      }
     } else {
       daemon.opened += 1;
       askForMore(daemon, now);
@@ -159,8 +168,9 @@ export function simulateLoads(
       daemon.unpacked += 1;
       askForMore(daemon, now);
       if (daemon.unpacked < demand.dataRequests) return;
-      daemon.state = "done";
       const endS = now - daemon.startS + demand.fixedS;
+      if (endS > fleet.loadDeadlineS) return fail(daemon, "deadline", now);
+      daemon.state = "done";
       for (let pod = 0; pod < daemon.pods; pod++) podsEndS.push(endS);
     }
   };
@@ -188,6 +198,8 @@ function startDaemons(fleet: Fleet): Daemon[] {
       startS: (spreadS * pod) / pods,
       opened: 0,
       asked: 0,
+      early: new Set(),
+      given: 0,
       unpacked: 0,
       flows: new Set(),
       state: "loading",

@@ -1,0 +1,141 @@
+import { median } from "../statistics.ts";
+import { aloneCost, demandOf } from "./demand.ts";
+import { type Crowd, type Figures, type NarrowRun, storeKinds } from "./figures.ts";
+import { figure, table } from "./markdown.ts";
+import { type Fleet, type NodeModel, type StoreModel, unbounded } from "./model.ts";
+import { type FleetResult, simulateLoads } from "./simulate-loads.ts";
+
+/** Chance decides when a refused request comes again, so its runs are simulated so often. */
+const seeds = 40;
+
+/** A prediction beside what was measured. */
+export interface Check {
+  readonly what: string;
+  readonly unit: string;
+  readonly predicted: number;
+  readonly measured: number;
+  /** Of this machine's cores, what everything else took meanwhile; that makes `measured` too long. */
+  readonly othersShare: number;
+  /** The simulation was fed with this very run. */
+  readonly isFed: boolean;
+}
+
+const endless: StoreModel = {
+  bandwidth: unbounded,
+  requestBandwidth: unbounded,
+  latencyS: 0,
+  requestsPerS: unbounded,
+  overload: "queue",
+  callDeadlineS: Number.POSITIVE_INFINITY,
+};
+/** This machine is the one node of all daemons. */
+const fleetOf = (pods: number): Fleet => ({
+  pods,
+  podsPerNode: pods,
+  isShared: false,
+  spreadS: 0,
+  loadDeadlineS: unbounded,
+});
+const nodeOf = ({ machine }: Figures): NodeModel => ({
+  bandwidth: unbounded,
+  cores: machine.cores,
+  diskBandwidth: unbounded,
+});
+const lastOf = ({ podsEndS }: FleetResult) => podsEndS.at(-1) ?? Number.NaN;
+type Measured = Pick<Crowd, "endsS" | "othersCpuS">;
+const lastMeasured = ({ endsS }: Measured) =>
+  median(endsS.map((ends) => ends.at(-1) ?? Number.NaN));
+const othersShareOf = ({ machine }: Figures, run: Measured) =>
+  median(run.othersCpuS) / (machine.cores * lastMeasured(run));
+
+/** What the model says of the runs that were measured. */
+export function checkModel(figures: Figures): Check[] {
+  const crowds = storeKinds.flatMap((store) =>
+    figures.loads[store].map((crowd, i) => ({
+      what: `${countOf(crowd.daemons, "load")}, ${store === "s3" ? "object" : "file"} store: the last`,
+      unit: "s",
+      predicted: lastOf(
+        simulateLoads(fleetOf(crowd.daemons), demandOf(figures, store), endless, nodeOf(figures)),
+      ),
+      measured: lastMeasured(crowd),
+      othersShare: othersShareOf(figures, crowd),
+      isFed: i === 0,
+    })),
+  );
+  return [
+    ...crowds,
+    ...figures.narrow.flatMap((run) => checkNarrow(figures, run)),
+    ...checkSaves(figures),
+  ];
+}
+
+function checkNarrow(figures: Figures, run: NarrowRun): Check[] {
+  const { what, limit, daemons, failed, refused } = run;
+  const store: StoreModel =
+    what === "bandwidth"
+      ? { ...endless, bandwidth: limit }
+      : { ...endless, requestsPerS: limit, overload: "refuse" };
+  const results = Array.from({ length: what === "bandwidth" ? 1 : seeds }, (_, seed) =>
+    simulateLoads(fleetOf(daemons), demandOf(figures, "s3"), store, nodeOf(figures), seed),
+  );
+  const name = `${daemons} loads through ${what === "bandwidth" ? `${limit / 1e6} MB/s` : `${limit} requests/s`}`;
+  const check = (
+    of: string,
+    unit: string,
+    predicted: (of: FleetResult) => number,
+    measured: number,
+  ) => ({
+    what: `${name}: ${of}`,
+    unit,
+    predicted: median(results.map(predicted)),
+    measured,
+    othersShare: othersShareOf(figures, run),
+    isFed: false,
+  });
+  const checks = [check("the last", "s", lastOf, lastMeasured(run))];
+  if (what === "requests")
+    checks.push(
+      check("refused", "", ({ refused }) => refused, median(refused)),
+      check("failed", "", ({ failedPods }) => failedPods, median(failed)),
+    );
+  return checks;
+}
+
+/** Savers on one machine share its cores, and nothing else is narrow. */
+function checkSaves(figures: Figures): Check[] {
+  const { machine, saves } = figures;
+  return storeKinds.flatMap((kind) => {
+    const ours = saves.filter(({ store, policy }) => store === kind && policy === "skip");
+    const alone = ours.find(({ daemons }) => daemons === 1);
+    const { cpuS, fixedS } = aloneCost(figures, alone);
+    return ours.map((crowd) => ({
+      what: `${countOf(crowd.daemons, "save")}, ${kind === "s3" ? "object" : "file"} store: the last`,
+      unit: "s",
+      predicted: fixedS + (crowd.daemons * cpuS) / machine.cores,
+      measured: lastMeasured(crowd),
+      othersShare: othersShareOf(figures, crowd),
+      isFed: crowd.daemons === 1,
+    }));
+  });
+}
+
+function countOf(daemons: number, what: string): string {
+  return daemons === 1 ? `1 ${what}` : `${daemons} ${what}s at once`;
+}
+
+export function checkTable(checks: readonly Check[]): string {
+  const rows = checks.map(({ what, unit, predicted, measured, othersShare, isFed }) => [
+    what,
+    `${figure(predicted)} ${unit}`.trim(),
+    `${figure(measured)} ${unit}`.trim(),
+    isFed ? "fed with it" : errorOf(predicted, measured),
+    `${Math.round(othersShare * 100)} %`,
+  ]);
+  return table(["", "simulated", "measured", "error", "of the cores, others took"], rows);
+}
+
+function errorOf(predicted: number, measured: number): string {
+  if (measured === 0) return predicted === 0 ? "0 %" : "–";
+  const percent = Math.round((predicted / measured - 1) * 100);
+  return `${percent > 0 ? "+" : ""}${percent} %`;
+}

@@ -1,0 +1,53 @@
+import type { Figures } from "./figures.ts";
+import { fleet, node, type Scenario, scenariosOf } from "./scenarios.ts";
+import { type FleetResult, simulateLoads } from "./simulate-loads.ts";
+
+/** A fleet over a store, and what became of it. */
+export interface Cell {
+  readonly scenario: Scenario;
+  readonly isShared: boolean;
+  readonly pods: number;
+  readonly result: FleetResult;
+}
+
+/** Pods that are simulated; every other is in the tables, all are in the chart. */
+export const gridPods = [10, 30, 100, 300, 1_000, 3_000, 10_000];
+
+/** Simulates every store with every number of pods, with daemons of their own and shared ones. */
+export function simulateGrid(figures: Figures): Cell[] {
+  return scenariosOf(figures).flatMap((scenario) =>
+    [false, true].flatMap((isShared) =>
+      gridPods.map((pods) => ({ scenario, isShared, pods, result: run(scenario, isShared, pods) })),
+    ),
+  );
+}
+
+export function run(
+  { store, demand }: Scenario,
+  isShared: boolean,
+  pods: number,
+  spreadS = fleet.spreadS,
+): FleetResult {
+  return simulateLoads({ ...fleet, pods, isShared, spreadS }, demand, store, node);
+}
+
+/** A breaking point is found to so much of it. */
+const precision = 1.03;
+
+/** The fewest pods of which some fail, about, and what became of them; undefined within the grid. */
+export function breakingPoint(cells: readonly Cell[]): Cell | undefined {
+  let broken = cells.find(({ result }) => result.failedPods > 0);
+  if (!broken) return undefined;
+  let whole = Math.max(
+    1,
+    ...cells.filter(({ pods }) => pods < (broken as Cell).pods).map(({ pods }) => pods),
+  );
+  const { scenario, isShared } = broken;
+  while (broken.pods > whole * precision) {
+    const pods = Math.round(Math.sqrt(whole * broken.pods));
+    const result = run(scenario, isShared, pods);
+    if (result.failedPods === 0) whole = pods;
+    else broken = { scenario, isShared, pods, result };
+  }
+  return broken;
+}
