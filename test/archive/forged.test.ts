@@ -161,6 +161,11 @@ describe("an archive of ours whose manifest lies", () => {
       "ARCHIVE_CORRUPT",
       { manifest: withFields({ appended_bytes: -1 }) },
     ],
+    [
+      "has a number for a frame's directory",
+      "ARCHIVE_CORRUPT",
+      { manifest: withFrame({ local_dir: 7 }) },
+    ],
     ["supersedes a text", "ARCHIVE_CORRUPT", { manifest: withFrame({ superseded: "a/one.txt" }) }],
     ["supersedes numbers", "ARCHIVE_CORRUPT", { manifest: withFrame({ superseded: [7] }) }],
     [

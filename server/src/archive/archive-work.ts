@@ -29,14 +29,6 @@ export interface UnpackJob {
   readonly fetched: FetchedFrame;
 }
 
-/** What the unpacking of another tool's archive is asked for. */
-export interface ForeignJob {
-  readonly stage: StagePlace;
-  /** Path of the local directory, as its client sees it. */
-  readonly localDir: string;
-  readonly limits: UnpackLimits;
-}
-
 /** What is asked of a finished stage. */
 export interface InspectJob {
   readonly stage: StagePlace;
@@ -61,7 +53,7 @@ export interface ArchiveWork {
   inspectStage(job: InspectJob): Promise<{ fileCount: number; absent: number }>;
   /** Unpacks a stream that another tool made; a failure of `chunks` itself is thrown as it is. */
   unpackForeign(
-    job: ForeignJob,
+    job: { readonly stage: StagePlace; readonly limits: UnpackLimits },
     chunks: AsyncIterable<Uint8Array>,
     onReport: (soFar: Unpacked) => void,
   ): Promise<Unpacked>;

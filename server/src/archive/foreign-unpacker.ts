@@ -4,11 +4,9 @@ import { Parser, type ReadEntry } from "tar";
 import { CacheError } from "../domain/cache-error.ts";
 import { requireSpace } from "../local/disk-space.ts";
 import type { Checkpoint } from "../local/tree.ts";
-import type { ForeignJob } from "./archive-work.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type OpenEntry } from "./entry-writer.ts";
+import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
 import { gzipMagic, zstdMagic } from "./format.ts";
-import { isKernelGroup, relocate } from "./relocate.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
 export interface UnpackLimits {
@@ -34,13 +32,13 @@ const maxOtherBytes = 16 * 1024 * 1024;
  * called with what has been unpacked so far. Runs in a worker.
  */
 export async function unpackForeign(
-  job: ForeignJob,
+  stage: StagePlace,
   chunks: AsyncIterable<Buffer>,
+  limits: UnpackLimits,
   checkpoint: Checkpoint,
   report: (soFar: Unpacked) => void,
 ): Promise<Unpacked> {
-  const { stage } = job;
-  const unpacking = new TarUnpacking(job);
+  const unpacking = new TarUnpacking(stage, limits);
   let reported = 0;
   try {
     for await (const piece of decompress(chunks)) {
@@ -92,7 +90,6 @@ class TarUnpacking {
   /** Bytes of files that were written. */
   bytes = 0;
   readonly #limits: UnpackLimits;
-  readonly #localDir: string;
   readonly #writer: EntryWriter;
   readonly #parser: Parser;
   #open: OpenEntry | undefined;
@@ -102,9 +99,8 @@ class TarUnpacking {
   #sawEnd = false;
   #failure: unknown;
 
-  constructor({ stage, localDir, limits }: ForeignJob) {
+  constructor(stage: StagePlace, limits: UnpackLimits) {
     this.#limits = limits;
-    this.#localDir = localDir;
     this.#writer = new EntryWriter(stage);
     this.#parser = new Parser({
       onReadEntry: (entry) => this.#attempt(() => this.#unpackEntry(entry)),
@@ -171,28 +167,23 @@ class TarUnpacking {
 
   #unpackFile(entry: ReadEntry): void {
     this.#count(entry.size);
-    const name = judgeEntryName(entry.path);
     const file = this.#writer.openFile({
-      name,
+      name: judgeEntryName(entry.path),
       size: entry.size,
       mode: entry.mode ?? 0o644,
       mtime: Math.floor((entry.mtime?.getTime() ?? 0) / 1000) || 0,
     });
     this.#open = file;
-    // Its paths are moved along once all of it is there.
-    const group: Buffer[] | undefined = isKernelGroup(name, entry.size) ? [] : undefined;
     let written = 0;
     entry.on("data", (piece: Buffer) =>
       this.#attempt(() => {
-        if (group) group.push(Buffer.from(piece));
-        else file.write(piece, written);
+        file.write(piece, written);
         written += piece.length;
         this.bytes += piece.length;
       }),
     );
     entry.on("end", () =>
       this.#attempt(() => {
-        if (group) file.write(relocate(name, Buffer.concat(group), this.#localDir), 0);
         file.finish();
         this.close();
         this.fileCount += 1;

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../local/tree.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
 import { releaseMemory } from "./release-memory.ts";
-import { relocate } from "./relocate.ts";
+import { type Relocation, relocate } from "./relocate.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "./tar-header.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -19,8 +19,7 @@ export interface FetchedFrame {
   readonly contentBytes: number;
   /** Files in it that a later frame holds anew. */
   readonly superseded: readonly string[];
-  /** Path of the local directory, as its client sees it. */
-  readonly localDir: string;
+  readonly relocation: Relocation;
 }
 
 /** A part of a file that spans frames: whether all of it came is for the caller to add up. */
@@ -109,7 +108,7 @@ function unpackContent(
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
     if (record.start === undefined)
-      writer.writeFile(record, relocate(record.name, data, fetched.localDir));
+      writer.writeFile(record, relocate(record.name, data, fetched.relocation));
     else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });

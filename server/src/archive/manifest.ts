@@ -22,6 +22,8 @@ export interface FrameRecord {
   readonly index_bytes: number;
   /** Files in this frame that count no more, because a later frame holds newer ones. */
   readonly superseded?: readonly string[];
+  /** Path of the directory that its files were saved from, where it is not the manifest's. */
+  readonly local_dir?: string;
 }
 
 /** What an archive says of itself: the JSON text in the second skippable frame. */
@@ -119,6 +121,7 @@ function checkShape(manifest: Manifest): void {
         isCount(frame.index_bytes) &&
         isCount(frame.content_bytes) &&
         areTexts(frame.superseded ?? []) &&
+        areTexts([frame.local_dir ?? ""]) &&
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );

@@ -1,21 +1,19 @@
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 
-const maxGroupBytes = 1024 * 1024;
-
-/** Whether a file lists the files of a Triton kernel, by absolute paths. */
-export function isKernelGroup(name: string, size: number): boolean {
-  const file = basename(name);
-  return file.startsWith("__grp__") && file.endsWith(".json") && size <= maxGroupBytes;
+/** Where files were saved from and where they are loaded, as their clients see these directories. */
+export interface Relocation {
+  readonly from: string;
+  readonly to: string;
 }
 
 /**
- * Triton lists the files of a kernel by absolute path in `__grp__*.json` beside them, and builds the
- * kernel anew where these do not exist. Returns such a file's content with the paths of its
- * neighbours moved to where they are in `localDir`, wherever they were when it was written: a cache
- * may be the union of several directories. Anything else comes back as it is.
+ * Triton lists the files of a kernel by absolute path in `__grp__*.json`, and builds the kernel anew
+ * where these do not exist. Returns such a file's content with its paths moved along; anything else,
+ * and paths that were never below the old directory, as they are.
  */
-export function relocate(name: string, content: Uint8Array, localDir: string): Uint8Array {
-  if (!isKernelGroup(name, content.length)) return content;
+export function relocate(name: string, content: Uint8Array, { from, to }: Relocation): Uint8Array {
+  const file = basename(name);
+  if (from === to || !file.startsWith("__grp__") || !file.endsWith(".json")) return content;
   const text = Buffer.from(content).toString("utf8");
   let group: { child_paths?: Record<string, unknown> };
   try {
@@ -23,20 +21,18 @@ export function relocate(name: string, content: Uint8Array, localDir: string): U
   } catch {
     return content;
   }
-  const folder = dirname(name) === "." ? "" : `/${dirname(name)}`;
-  const paths = Object.entries(group?.child_paths ?? {});
-  const moved = paths.map(([child, path]) => {
-    const isNeighbour = typeof path === "string" && path.endsWith(`${folder}/${child}`);
-    return { child, from: path, to: isNeighbour ? `${localDir}${folder}/${child}` : path };
+  const moves = Object.entries(group?.child_paths ?? {}).map(([child, path]) => {
+    const isBelow = typeof path === "string" && path.startsWith(`${from}/`);
+    return { child, path, moved: isBelow ? to + path.slice(from.length) : path };
   });
-  if (moved.every(({ from, to }) => from === to)) return content;
+  if (moves.every(({ path, moved }) => path === moved)) return content;
   const wanted = JSON.stringify({
     ...group,
-    child_paths: Object.fromEntries(moved.map(({ child, to }) => [child, to])),
+    child_paths: Object.fromEntries(moves.map(({ child, moved }) => [child, moved])),
   });
   // As Python wrote it, where that can be: torch's bundle of the kernel holds it so.
-  const replaced = moved.reduce(
-    (sofar, { from, to }) => sofar.replaceAll(JSON.stringify(from), () => JSON.stringify(to)),
+  const replaced = moves.reduce(
+    (sofar, { path, moved }) => sofar.replaceAll(JSON.stringify(path), () => JSON.stringify(moved)),
     text,
   );
   return Buffer.from(isSameJson(replaced, wanted) ? replaced : wanted);

@@ -24,6 +24,7 @@ export async function* unpackOwn(options: {
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
   const { reader, archive, stage, localDir, work, signal } = options;
+  const { local_dir: savedFrom = localDir } = archive.manifest;
   const index = await readIndex(reader, archive, signal);
   const unpack = async (placed: PlacedFrame) => {
     const frame = await reader.read(placed.offset, placed.bytes, signal);
@@ -31,7 +32,8 @@ export async function* unpackOwn(options: {
     // A copy: what goes to another thread takes all of the memory behind it along.
     const section = Uint8Array.from(index.subarray(sectionAt, sectionAt + placed.index_bytes));
     const { sha256, content_bytes: contentBytes, superseded = [] } = placed;
-    const fetched = { frame, section, sha256, contentBytes, superseded, localDir };
+    const relocation = { from: placed.local_dir ?? savedFrom, to: localDir };
+    const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
     return work.unpackFrame({ stage, fetched });
   };
   const spanning = new SpanningFiles();
@@ -60,17 +62,14 @@ export async function* unpackOwn(options: {
 export async function* unpackOther(options: {
   reader: ArchiveReader;
   stage: StagePlace;
-  /** Path of the local directory, as its client sees it. */
-  localDir: string;
   limits: UnpackLimits;
   work: ArchiveWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
-  const { reader, stage, localDir, limits, work, signal } = options;
+  const { reader, stage, limits, work, signal } = options;
   const reports: Unpacked[] = [];
   let wake = () => {};
-  const job = { stage, localDir, limits };
-  const unpacking = work.unpackForeign(job, readChunks(reader, signal), (report) => {
+  const unpacking = work.unpackForeign({ stage, limits }, readChunks(reader, signal), (report) => {
     reports.push(report);
     wake();
   });

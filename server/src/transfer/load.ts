@@ -142,14 +142,7 @@ async function* loadFrom(
             work,
             signal,
           })
-        : unpackOther({
-            reader,
-            stage: stage.place,
-            localDir: target.place.clientPath,
-            limits,
-            work,
-            signal,
-          });
+        : unpackOther({ reader, stage: stage.place, limits, work, signal });
       const total = yield* progressOf(unpacking);
       yield {
         phase: "COMMITTING",

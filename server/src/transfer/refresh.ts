@@ -191,6 +191,8 @@ async function* append(
   const { rootFd, exclude } = attempt;
   const { manifest } = stored.archive;
   const { profile } = target;
+  // What another directory saved keeps the paths that it was saved with.
+  const savedFrom = manifest.local_dir === undefined ? {} : { local_dir: manifest.local_dir };
   const { young, ...rest } = comparison.fresh;
   const scan = { ...rest, young: [] };
   return yield* withArchive(
@@ -209,7 +211,8 @@ async function* append(
             "ARCHIVE_CORRUPT",
             "a frame of the archive does not match its digest",
           );
-        await assembler.addFrame(bytes, record, sectionOf(stored.archive, stored.index, frame));
+        const section = sectionOf(stored.archive, stored.index, frame);
+        await assembler.addFrame(bytes, { ...savedFrom, ...record }, section);
       }
       const work = createArchiveWork(pool, signal);
       const packed = yield* pack({

@@ -2,13 +2,13 @@ import { existsSync, readdirSync } from "node:fs";
 import type { MessagePort } from "node:worker_threads";
 import type {
   CompareJob,
-  ForeignJob,
   InspectJob,
   PackJob,
   ScanJob,
   UnpackJob,
 } from "../archive/archive-work.ts";
-import { type Unpacked, unpackForeign } from "../archive/foreign-unpacker.ts";
+import type { StagePlace } from "../archive/entry-writer.ts";
+import { type Unpacked, type UnpackLimits, unpackForeign } from "../archive/foreign-unpacker.ts";
 import { type PackedFrame, packFrame } from "../archive/frame-packer.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/frame-unpacker.ts";
 import { type Comparison, compareTree } from "../archive/tree-compare.ts";
@@ -73,11 +73,11 @@ export const jobs = {
   },
 
   unpackForeign: (
-    { port, ...job }: ForeignJob & { port: MessagePort },
+    job: { stage: StagePlace; limits: UnpackLimits; port: MessagePort },
     checkpoint: Checkpoint,
   ): Promise<Unpacked> =>
-    unpackForeign(job, receiveChunks(port), checkpoint, ({ fileCount, bytes }) =>
-      port.postMessage({ fileCount, bytes }),
+    unpackForeign(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
+      job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 
   /** Counts what a save would take. */

@@ -43,7 +43,7 @@ function stageIn(t: TestContext) {
 /** Keeps a thread busy until it is told to end. */
 function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
   const { port1, port2 } = new MessageChannel();
-  const job = { stage: stageIn(t).stage, localDir: "/cache", limits, port: port2 };
+  const job = { stage: stageIn(t).stage, limits, port: port2 };
   const busy = pool.run("unpackForeign", job, signal, [port2]).catch((error: unknown) => error);
   return { busy, end: () => port1.postMessage({ end: true }) };
 }
@@ -190,7 +190,7 @@ describe("a stream of chunks to a thread", () => {
     ] as const) {
       const { stage } = stageIn(t);
       const got = await work.unpackForeign(
-        { stage, localDir: "/cache", limits },
+        { stage, limits },
         chunks(gzipped, bytes, pauseMs),
         () => {},
       );
@@ -206,7 +206,7 @@ describe("a stream of chunks to a thread", () => {
     };
     const { stage } = stageIn(t);
     await assert.rejects(
-      work.unpackForeign({ stage, localDir: "/cache", limits }, failing(), () => {}),
+      work.unpackForeign({ stage, limits }, failing(), () => {}),
       {
         reason: "STORE_UNAVAILABLE",
       },
@@ -224,7 +224,7 @@ describe("a stream of chunks to a thread", () => {
     };
     const { stage } = stageIn(t);
     await assert.rejects(
-      work.unpackForeign({ stage, localDir: "/cache", limits }, endless(), () => {}),
+      work.unpackForeign({ stage, limits }, endless(), () => {}),
       {
         reason: "ARCHIVE_CORRUPT",
       },
