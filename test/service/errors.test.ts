@@ -176,6 +176,20 @@ describe("each row of the table of errors, from a whole daemon", () => {
     assert.deepEqual(names(localDir), []);
   });
 
+  test("ARCHIVE_CORRUPT, and a directory goes again that was made for it alone", async (t) => {
+    const { client, localDir, archive } = await startTestDaemon(t);
+    writeFiles(`${localDir}/saved`, 3);
+    await call(client, "save", { environment, localDir: `${localDir}/saved` });
+    const damaged = readFileSync(archive).fill(0, 20, 30);
+    mkdirSync(`${localDir}/own`);
+    for (const target of ["own", "absent"]) {
+      writeFileSync(archive, damaged);
+      const loading = call(client, "load", { environment, localDir: `${localDir}/${target}` });
+      assertFailure(await failureOf(loading), 15, "ARCHIVE_CORRUPT");
+    }
+    assert.deepEqual(names(localDir).toSorted(), ["own", "saved"]);
+  });
+
   test("ARCHIVE_UNSAFE, and nothing appears", async (t) => {
     const { client, dir, localDir, archive } = await startTestDaemon(t);
     mkdirSync(`${dir}/hostile`);

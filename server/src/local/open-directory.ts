@@ -22,6 +22,8 @@ export interface OpenedDirectory {
   readonly parentFd?: number;
   /** Its name in the directory above. */
   readonly name: string;
+  /** Whether it was absent, and was made for its holder. */
+  readonly made: boolean;
   /** As the daemon sees it. */
   readonly path: string;
   /** Who is to own what is made in it, where that is not the daemon itself. */
@@ -43,7 +45,7 @@ export function openDirectory(place: AllowedPath, create: boolean): OpenedDirect
   if (!opened) return undefined;
   let directory: OpenedDirectory | undefined;
   try {
-    directory = describe(place, opened.parentFd, opened.fd);
+    directory = describe(place, opened);
     return directory;
   } finally {
     if (!directory) fs.closeSync(opened.fd);
@@ -64,25 +66,35 @@ export function withPassage<T>(place: AllowedPath, body: (fd: number) => T): T |
   }
 }
 
+/** What going down to a place came to. */
+interface Descent {
+  readonly fd: number;
+  readonly parentFd: number | undefined;
+  /** Whether the place itself had to be made. */
+  readonly made: boolean;
+}
+
 /** Goes down to a place; both descriptors are the caller's to close. */
 function descend(
   place: AllowedPath,
   create: boolean,
   openLastAt: typeof openDirectoryAt,
-): { fd: number; parentFd: number | undefined } | undefined {
+): Descent | undefined {
   const components = [...place.root.split("/").filter(Boolean), ...place.below];
   const open = [openRoot()];
   let arrived = false;
+  let made = false;
   try {
     for (const [i, name] of components.entries()) {
       const openAt = i < components.length - 1 ? openPassageAt : openLastAt;
       const next = enter(open.at(-1) as number, name, place, create, openAt);
       if (next === undefined) return undefined;
-      open.push(next);
+      open.push(next.fd);
+      made = next.made;
       if (open.length > 2) fs.closeSync(open.shift() as number);
     }
     arrived = true;
-    return { fd: open.at(-1) as number, parentFd: open.at(-2) };
+    return { fd: open.at(-1) as number, parentFd: open.at(-2), made };
   } finally {
     if (!arrived) for (const fd of open) fs.closeSync(fd);
   }
@@ -94,10 +106,11 @@ function enter(
   place: AllowedPath,
   create: boolean,
   openAt: typeof openDirectoryAt,
-): number | undefined {
+): { fd: number; made: boolean } | undefined {
+  let made = false;
   for (let attempt = 0; ; attempt++) {
     try {
-      return openAt(parentFd, name);
+      return { fd: openAt(parentFd, name), made };
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "ENOTDIR" || code === "ELOOP") {
@@ -114,23 +127,35 @@ function enter(
       }
       if (code !== "ENOENT" || attempt > 0) throw toLocalError(error, place.path);
       if (!create) return undefined;
-      make(parentFd, name, place);
+      made = make(parentFd, name, place);
     }
   }
 }
 
-function make(parentFd: number, name: string, place: AllowedPath): void {
+/** Makes a directory; false if somebody else just did. */
+function make(parentFd: number, name: string, place: AllowedPath): boolean {
   try {
     fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
     const owner = foreignOwner(fs.fstatSync(parentFd));
     // Whoever may write in the directory above may have put something else in its place.
     if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw toLocalError(error, place.path);
+    return false;
   }
 }
 
-function describe(place: AllowedPath, parentFd: number | undefined, fd: number): OpenedDirectory {
+/** Removes a directory that was made for its holder, who found no use for it, unless it holds something. */
+export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void {
+  if (!made || parentFd === undefined) return;
+  const there = statAt(parentFd, name);
+  const own = fs.fstatSync(fd);
+  if (there?.dev === own.dev && there.ino === own.ino)
+    fs.rmdirSync(`${pathOfHandle(parentFd)}/${name}`);
+}
+
+function describe(place: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
   const owner = foreignOwner(stat);
   const mayUseParent = parentFd !== undefined && place.below.length > 0;
@@ -138,6 +163,7 @@ function describe(place: AllowedPath, parentFd: number | undefined, fd: number):
     fd,
     ...(mayUseParent ? { parentFd } : {}),
     name: place.below.at(-1) ?? basename(place.root),
+    made,
     path: place.path,
     ...(owner ? { owner } : {}),
     replaceable: mayUseParent && isReplaceable(parentFd, stat, place.path),

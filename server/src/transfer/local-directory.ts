@@ -7,7 +7,10 @@ import { stageHeartbeatMs, touchStage } from "../local/stage.ts";
 import type { WorkerPool } from "../workers/worker-pool.ts";
 import { uncancelled } from "./flow-context.ts";
 
-/** Runs `body` with an open local directory; undefined stands for one that is absent. */
+/**
+ * Runs `body` with an open local directory; undefined stands for one that is absent. One that was made
+ * for a body which then fails is removed again, where the directory above is allowed.
+ */
 export async function* withDirectory<T, R>(
   pool: WorkerPool,
   place: AllowedPath,
@@ -16,9 +19,14 @@ export async function* withDirectory<T, R>(
   body: (directory: OpenedDirectory | undefined) => AsyncGenerator<T, R>,
 ): AsyncGenerator<T, R> {
   const directory = await pool.run("openDirectory", { place, create: options.create }, signal);
+  let succeeded = false;
   try {
-    return yield* body(directory);
+    const result = yield* body(directory);
+    succeeded = true;
+    return result;
   } finally {
+    if (directory?.made && !succeeded)
+      await pool.run("removeMade", { directory }, uncancelled).catch(() => {});
     if (directory) closeDirectory(directory);
   }
 }

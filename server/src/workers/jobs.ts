@@ -23,7 +23,7 @@ import {
   openSource,
 } from "../local/copy-tree.ts";
 import { requireSpace } from "../local/disk-space.ts";
-import { type OpenedDirectory, openDirectory } from "../local/open-directory.ts";
+import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import {
   clearMarker,
@@ -94,6 +94,8 @@ export const jobs = {
 
   openDirectory: (job: { place: AllowedPath; create: boolean }): OpenedDirectory | undefined =>
     openDirectory(job.place, job.create),
+
+  removeMade: (job: { directory: OpenedDirectory }): void => removeMade(job.directory),
 
   makeStage: (
     job: { directory: OpenedDirectory; inside: boolean },
