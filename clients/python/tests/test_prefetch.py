@@ -230,6 +230,23 @@ def test_no_fork_falls_into_the_start_of_a_process(model: Model) -> None:
     assert model.run(script) == "True 0\n"
 
 
+def test_a_start_may_fork(model: Model) -> None:
+    """As it does where gevent has replaced what starts processes."""
+    script = """
+        import os, signal
+        from compilecache.python_process import no_fork
+
+        signal.alarm(10)
+        with no_fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+        with no_fork():
+            print(os.waitpid(child, 0)[1])
+    """
+    assert model.run(script) == "0\n"
+
+
 def test_a_load_ends_with_its_process(model: Model, serve: Serve) -> None:
     left, called = threading.Event(), threading.Event()
 

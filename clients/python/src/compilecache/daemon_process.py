@@ -177,8 +177,10 @@ def _answers_before(path: Path, end: float, life: IO[bytes] | None = None) -> bo
 
 def _has_ended(life: IO[bytes]) -> bool:
     os.set_blocking(life.fileno(), False)
-    # None: there is nothing to read yet, and no end either.
-    return life.read(1) == b""
+    try:
+        return os.read(life.fileno(), 1) == b""
+    except BlockingIOError:
+        return False
 
 
 def _give_up_if_hopeless(place: _Place, starts: int) -> None:

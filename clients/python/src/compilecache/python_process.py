@@ -21,8 +21,8 @@ importlib.import_module(module).main()
 """
 _package_parent = str(Path(__file__).parents[1])
 
-
-_starting = threading.Lock()
+# The start itself may be a fork of ours.
+_starting = threading.RLock()
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def start_python(module: str, stdin: int, stdout: int) -> subprocess.Popen[bytes
 
 def _after_fork_in_child() -> None:
     global _starting
-    _starting = threading.Lock()
+    _starting = threading.RLock()
 
 
 os.register_at_fork(
