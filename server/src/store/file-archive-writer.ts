@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { syncDirectory } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./file-generations.ts";
 import type { FileStorePlace } from "./file-store.ts";
@@ -15,6 +16,9 @@ const abandonedAfterMs = 3_600_000;
 /** Writing and making durable may rightly take longer than a look. */
 const writeTimeoutMs = 120_000;
 
+/** How long a file that is given up is waited for. */
+const closeTimeoutMs = 1_000;
+
 /** A writer of an archive that is a file: a hidden one beside `target`, until it is committed. */
 export async function createFileArchiveWriter(
   { root, gate }: FileStorePlace,
@@ -25,9 +29,9 @@ export async function createFileArchiveWriter(
   const partial = join(directory, `.${filename}.${randomBytes(6).toString("hex")}.partial`);
   const file = await fs.open(partial, "wx", 0o644);
   // A hung mount may keep a close waiting; nobody has to wait with it.
-  const close = () => void file.close().catch(() => {});
+  const close = () => file.close().catch(() => {});
   const { ctimeMs: createdAtMs } = await file.stat().catch(async (error) => {
-    close();
+    void close();
     await fs.rm(partial, { force: true });
     throw error;
   });
@@ -67,13 +71,14 @@ export async function createFileArchiveWriter(
         return published;
       });
       finished = true;
-      close();
+      void close();
       return result;
     },
     async abort() {
       if (finished) return;
       finished = true;
-      close();
+      // An NFS client keeps a file that is removed while it is open, and with it the space that it takes.
+      await Promise.race([close(), sleep(closeTimeoutMs, undefined, { ref: false })]);
       await call(() => fs.rm(partial, { force: true })).catch(() => {});
     },
   };

@@ -8,8 +8,13 @@ export function hasNoHardLinks(error: unknown): boolean {
 
 /**
  * Whether a file that we just linked has a second name. On NFS the answer to a link can be lost after
- * it was made, so this is the judge.
+ * it was made, so this is the judge; and there a file must be opened to learn what the server knows.
  */
 export async function isLinkedTwice(path: string): Promise<boolean> {
-  return (await fs.stat(path)).nlink >= 2;
+  const file = await fs.open(path, "r");
+  try {
+    return (await file.stat()).nlink >= 2;
+  } finally {
+    await file.close();
+  }
 }
