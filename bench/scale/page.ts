@@ -7,6 +7,7 @@ import type { Figures } from "./figures.ts";
 import { simulateGrid } from "./grid.ts";
 import { breakTable, loadTables, requestTable, spreadTable } from "./load-tables.ts";
 import { coldTable, growTable, saveRunTable } from "./save-tables.ts";
+import { summaryOf } from "./summary.ts";
 
 const page = fileURLToPath(import.meta.resolve("../../docs/scale.md"));
 const chart = fileURLToPath(import.meta.resolve("../../docs/scale.svg"));
@@ -16,6 +17,7 @@ export function writePage(figures: Figures): void {
   const cells = simulateGrid(figures);
   let text = readFileSync(page, "utf8");
   for (const [name, markdown] of Object.entries({
+    summary: summaryOf(figures, cells),
     origin: originOf(figures),
     loads: loadTables(cells),
     breaks: breakTable(cells),

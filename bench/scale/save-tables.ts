@@ -103,5 +103,5 @@ export function saveRunTable({ saves }: Figures): string {
 }
 
 function aloneRun({ saves }: Figures): SaveRun | undefined {
-  return saves.find(({ store, daemons }) => store === "s3" && daemons === 1);
+  return saves.find(({ store, daemons }) => store === "file" && daemons === 1);
 }
