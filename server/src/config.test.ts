@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { syncBuiltinESMExports } from "node:module";
+import os, { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ConfigError, readConfig, settings } from "./config.ts";
@@ -53,6 +54,19 @@ describe("readConfig", () => {
   test("names the default directory as torch does when the user's name is no file name", () => {
     const config = readConfig({}, { LOGNAME: 'CORP\\a:d"a' });
     assert.equal(config.torchCacheDir, "/tmp/torchinductor_CORP_a_d_a");
+  });
+
+  test("numbers a user who has no name, as torch does", (t) => {
+    const { mock } = t.mock.method(os, "userInfo", () => {
+      throw new Error("ENOENT");
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      mock.restore();
+      syncBuiltinESMExports();
+    });
+    const config = readConfig({}, {});
+    assert.equal(config.torchCacheDir, `/tmp/torchinductor_uid_${process.getuid?.()}`);
   });
 
   test("prefers flags to variables, and TORCH_CACHE_DIR to TORCHINDUCTOR_CACHE_DIR", () => {

@@ -299,6 +299,7 @@ function accountName(): string {
   try {
     return userInfo().username;
   } catch {
-    return String(process.getuid?.() ?? 0);
+    // A user without an account, as containers have, and torch's word for one.
+    return `uid_${process.getuid?.() ?? 0}`;
   }
 }

@@ -33,7 +33,7 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", "/scratch")
     monkeypatch.setattr(getpass, "getuser", nameless)
-    assert torch_cache_directory() == f"/scratch/torchinductor_{os.getuid()}"
+    assert torch_cache_directory() == f"/scratch/torchinductor_uid_{os.getuid()}"
 
 
 def test_a_directory_becomes_absolute_and_links_stay(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
+import { syncBuiltinESMExports } from "node:module";
+import os, { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";
@@ -15,6 +16,19 @@ describe("torchCacheDirectory", () => {
       torchCacheDirectory({ LOGNAME: "first", USER: "second" }),
       join(tmpdir(), "torchinductor_first"),
     );
+  });
+
+  it("numbers a user who has no name, as torch does", (t) => {
+    const { mock } = t.mock.method(os, "userInfo", () => {
+      throw new Error("ENOENT");
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      mock.restore();
+      syncBuiltinESMExports();
+    });
+    const expected = join(tmpdir(), `torchinductor_uid_${process.getuid?.()}`);
+    assert.equal(torchCacheDirectory({}), expected);
   });
 });
 

@@ -16,8 +16,8 @@ function accountName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user without an account, as containers have; torch itself wants the variable there.
-    return String(process.getuid?.());
+    // A user without an account, as containers have, and torch's word for one.
+    return `uid_${process.getuid?.()}`;
   }
 }
 

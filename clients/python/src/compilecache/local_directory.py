@@ -43,6 +43,7 @@ def create_local_directory(local_dir: str) -> None:
 def _user_name() -> str:
     try:
         return getpass.getuser()
-    # A user without an account; torch fails there unless the variable is set.
+    # A user without an account, as Truss's containers have. This is torch's word for one; the older
+    # versions fail there, unless the variable is set.
     except (KeyError, OSError):
-        return str(os.getuid())
+        return f"uid_{os.getuid()}"
