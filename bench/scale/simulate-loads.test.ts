@@ -136,6 +136,33 @@ describe("simulateLoads", () => {
     assert.equal(result.podsEndS.length + result.failedPods, 200);
   });
 
+  it("refuses a first look five times, and any later request until no byte has come for long", () => {
+    const refusing = { ...store, requestsPerS: 1e-9, overload: "refuse" as const };
+    // One look passes, and nothing after it.
+    const [alone, two] = [1, 2].map((pods) =>
+      simulateLoads({ ...fleet, pods }, demand, refusing, node),
+    );
+    assert.equal(alone?.causes.refused, 1);
+    assert.ok((alone?.refused ?? 0) > 5, `${alone?.refused}`);
+    assert.equal(two?.causes.refused, 2);
+    const lookOnly = simulateLoads({ ...fleet, pods: 100 }, demand, refusing, node);
+    assert.ok(lookOnly.refused <= 100 * 5 + 20, `${lookOnly.refused}`);
+  });
+
+  it("asks for no more than the window at once", () => {
+    const far = { ...store, latencyS: 1 };
+    const quick = { ...demand, cpuS: 0, fixedS: 0, contentBytes: 0 };
+    // Eight blocks: five, then three.
+    near(simulateLoads(fleet, quick, far, node).podsEndS[0], 2 + 2);
+    near(simulateLoads(fleet, { ...quick, window: 2 }, far, node).podsEndS[0], 2 + 4);
+  });
+
+  it("answers no more requests than the store can", () => {
+    const slow = { ...store, requestsPerS: 20 };
+    const { podsEndS } = simulateLoads({ ...fleet, pods: 40 }, demand, slow, node);
+    assert.ok((podsEndS.at(-1) ?? 0) >= (40 * 10) / 20);
+  });
+
   it("helps pods that start one after the other", () => {
     const narrow = { ...store, bandwidth: 100 * megabyte };
     const ends = [0, 100].map((spreadS) => {
