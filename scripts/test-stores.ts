@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { findTool, goBin, type ToolName } from "../test/stores/tools.ts";
+import { cargoHome, findTool, goBin, type ToolName } from "../test/stores/tools.ts";
 
 /**
- * Runs all tests of the stores, against real servers and a bad network. Installs what is not there:
- * Go programs, by name, in some minutes.
+ * Runs all tests of the stores, against real servers and a bad network. Installs what is not there,
+ * by name: Go programs in some minutes, garage in a quarter of an hour.
  */
 
 interface GoTool {
@@ -16,7 +16,7 @@ interface GoTool {
   readonly version: string;
 }
 
-const tools: Record<ToolName, GoTool> = {
+const goTools: Record<Exclude<ToolName, "garage">, GoTool> = {
   versitygw: {
     module: "github.com/versity/versitygw",
     program: "/cmd/versitygw",
@@ -33,6 +33,9 @@ const tools: Record<ToolName, GoTool> = {
     version: "v0.0.0-20260212201848-7aac2a2c5b7c",
   },
 };
+
+/** The server that ignores conditions. */
+const garageVersion = "2.5.0";
 
 function run(command: string, args: string[], environment: Record<string, string> = {}): void {
   const { status, error } = spawnSync(command, args, {
@@ -62,8 +65,15 @@ function install(name: ToolName, { module, program, version }: GoTool): void {
   }
 }
 
-for (const [name, tool] of Object.entries(tools) as [ToolName, GoTool][])
+function installGarage(): void {
+  if (findTool("garage")) return;
+  console.log(`installing garage ${garageVersion}`);
+  run("cargo", ["install", "garage", "--version", garageVersion, "--root", cargoHome]);
+}
+
+for (const [name, tool] of Object.entries(goTools) as [ToolName, GoTool][])
   if (!isInstalled(name, tool)) install(name, tool);
+installGarage();
 
 run(
   process.execPath,

@@ -253,7 +253,14 @@ describe("the other calls", () => {
           asked.push(spec);
           const local = { localExists: true, localBytes: 5, localFileCount: 1 };
           const { cacheKey } = stored;
-          return { environmentKey: "e", cacheKey, ...local, stored, store: "file:///s" };
+          return {
+            environmentKey: "e",
+            cacheKey,
+            ...local,
+            stored,
+            store: "file:///s",
+            storeNote: "n",
+          };
         },
         deleteCache: async (id) => void asked.push(id),
         clearLocalCache: async (localDir) => {
@@ -281,6 +288,7 @@ describe("the other calls", () => {
       localDir: "/l",
     });
     assert.equal(info.localBytes, 5n);
+    assert.deepEqual([info.store, info.storeNote], ["file:///s", "n"]);
     assert.equal(info.stored?.isCurrentEnvironment, true);
     await call(client, "deleteCache", { cacheKey: "0123456789ab" });
     const cleared = await call(client, "clearLocalCache", { localDir: "/l" });

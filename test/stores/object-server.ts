@@ -2,23 +2,26 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { S3Server } from "../../server/src/store/s3-client.ts";
 import { accepting, freePort } from "./ports.ts";
 import { findTool } from "./tools.ts";
 
 const bucket = "compile-caches";
+// Garage is particular about what they look like.
 const credentials = {
-  accessKeyId: randomBytes(8).toString("hex"),
-  secretAccessKey: randomBytes(16).toString("hex"),
+  accessKeyId: `GK${randomBytes(12).toString("hex")}`,
+  secretAccessKey: randomBytes(32).toString("hex"),
 };
 
 interface ServerKind {
   command(port: number, dir: string): readonly string[];
   readonly variables: Record<string, string>;
+  /** Writes what it reads when it starts. */
+  prepare?(port: number, dir: string): Promise<void>;
 }
 
 /** The servers that these tests run against, and how they are started. */
@@ -43,6 +46,37 @@ export const serverKinds = {
       MINIO_ROOT_USER: credentials.accessKeyId,
       MINIO_ROOT_PASSWORD: credentials.secretAccessKey,
       MINIO_BROWSER: "off",
+    },
+  },
+  garage: {
+    command: (_port, dir) => [
+      "--config",
+      join(dir, "garage.toml"),
+      "server",
+      "--single-node",
+      "--default-bucket",
+    ],
+    prepare: async (port, dir) => {
+      const rpc = `127.0.0.1:${await freePort()}`;
+      const settings = [
+        `metadata_dir = "${dir}/meta"`,
+        `data_dir = "${dir}/data"`,
+        'db_engine = "sqlite"',
+        "replication_factor = 1",
+        `rpc_bind_addr = "${rpc}"`,
+        `rpc_public_addr = "${rpc}"`,
+        `rpc_secret = "${randomBytes(32).toString("hex")}"`,
+        "[s3_api]",
+        's3_region = "us-east-1"',
+        `api_bind_addr = "127.0.0.1:${port}"`,
+      ];
+      await writeFile(join(dir, "garage.toml"), settings.join("\n"));
+    },
+    variables: {
+      GARAGE_DEFAULT_ACCESS_KEY: credentials.accessKeyId,
+      GARAGE_DEFAULT_SECRET_KEY: credentials.secretAccessKey,
+      GARAGE_DEFAULT_BUCKET: bucket,
+      RUST_LOG: "warn",
     },
   },
 } satisfies Record<string, ServerKind>;
@@ -70,12 +104,13 @@ export async function startObjectServer(
   const dir = await mkdtemp(join(root, `cc-${name}-`));
   const port = await freePort();
   const server = { endpoint: `http://127.0.0.1:${port}`, credentials };
+  const kind: ServerKind = serverKinds[name];
+  await kind.prepare?.(port, dir);
   let child: ChildProcess;
   const start = async () => {
-    const { command, variables } = serverKinds[name];
-    child = spawn(findTool(name) ?? name, command(port, dir), {
+    child = spawn(findTool(name) ?? name, kind.command(port, dir), {
       stdio: ["ignore", "ignore", "inherit"],
-      env: { PATH: process.env.PATH, HOME: dir, ...variables },
+      env: { PATH: process.env.PATH, HOME: dir, ...kind.variables },
     });
     await accepting(port, child);
   };
@@ -116,6 +151,10 @@ async function createBucket(server: Required<S3Server>): Promise<void> {
     forcePathStyle: true,
     maxAttempts: 10,
   });
-  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if (!(error instanceof BucketAlreadyOwnedByYou)) throw error;
+  }
   client.destroy();
 }

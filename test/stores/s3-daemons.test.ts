@@ -41,6 +41,7 @@ for (const { name, skip = false } of servers)
       assert.deepEqual(await listKeys(server), [`caches/here/default/${saved.cache?.filename}`]);
       const info = await client.getCacheInfo({ environment, localDir: source });
       assert.equal(info.store, `s3://${server.bucket}/caches/here`);
+      assert.equal(info.storeNote, "keeps to conditions");
       assert.deepEqual(info.stored, saved.cache);
       // Another daemon knows nothing but what is in the bucket.
       const other = await startDaemon();

@@ -15,9 +15,11 @@ export const mebibyte = 1024 * 1024;
 export async function openScriptedStore(
   t: TestContext,
   conditions: ScriptedS3["conditions"] = "kept",
+  script: ScriptedS3["script"] = () => undefined,
 ) {
   const s3 = await startScriptedS3(t);
   s3.conditions = conditions;
+  s3.script = script;
   const lines: LogLine[] = [];
   const store = createS3Store({
     bucket: s3.bucket,

@@ -3,11 +3,13 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** The programs that `npm run test:stores` installs. */
-export type ToolName = "versitygw" | "minio" | "toxiproxy-server";
+export type ToolName = "versitygw" | "minio" | "garage" | "toxiproxy-server";
 
 /** Where Go puts programs. */
 export const goBin = process.env.GOBIN || join(process.env.GOPATH || join(homedir(), "go"), "bin");
-const places = [goBin, ...(process.env.PATH ?? "").split(delimiter)];
+/** Where Cargo does, below which is `bin`. */
+export const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
+const places = [goBin, join(cargoHome, "bin"), ...(process.env.PATH ?? "").split(delimiter)];
 
 /** Where a program is; undefined if it is not installed. */
 export function findTool(name: ToolName): string | undefined {

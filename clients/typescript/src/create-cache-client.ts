@@ -119,6 +119,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         localFileCount: Number(info.localFileCount),
         ...(info.stored && { stored: fromCacheMessage(info.stored) }),
         store: info.store,
+        storeNote: info.storeNote,
       };
     },
 

@@ -118,6 +118,8 @@ export interface CacheInfo {
   readonly stored?: Cache;
   /** Where archives live, as a URL without credentials. */
   readonly store: string;
+  /** What there is to know of that store, for people; may be empty. */
+  readonly storeNote: string;
 }
 
 export interface DeleteCacheInput {

@@ -45,10 +45,11 @@ function infoText(info: CacheInfo, namespace: string, localDir: string): string 
   const there = stored
     ? `${stored.filename}, ${bytesText(stored.archiveBytes)}, saved ${dateText(stored.createdAt)} UTC`
     : "no cache";
+  const note = info.storeNote && ` (${info.storeNote})`;
   return [
     `environment  ${info.environmentKey}`,
     `cache        ${namespace}/${info.cacheKey}`,
     `local        ${localDir}: ${here}`,
-    `store        ${info.store}: ${there}`,
+    `store        ${info.store}${note}: ${there}`,
   ].join("\n");
 }

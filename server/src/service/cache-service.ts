@@ -127,6 +127,7 @@ export function createCacheService(
         localFileCount: BigInt(info.localFileCount),
         stored: info.stored && toWireCache(info.stored, info.cacheKey),
         store: info.store,
+        storeNote: info.storeNote,
       };
     }),
 

@@ -59,7 +59,7 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
   }
 }
 
-type Outcome = "done" | "held back" | "not understood";
+type Outcome = "done" | "held back" | "failed otherwise";
 
 async function exactlyOne(racers: Promise<unknown>[]): Promise<boolean> {
   const outcomes = await Promise.all(racers.map(outcomeOf));
@@ -74,7 +74,8 @@ async function outcomeOf(call: Promise<unknown>): Promise<Outcome> {
   } catch (error) {
     const status = statusOf(error);
     if (status === 409 || status === 412) return "held back";
-    if (status === 501 || status === 400) return "not understood";
+    // Not understood; or, of an upload, swept away by the winner of the race.
+    if (status === 501 || status === 400 || status === 404) return "failed otherwise";
     throw error;
   }
 }

@@ -8,12 +8,6 @@ import { listArchives, removeArchive, setArchiveAside } from "./s3-objects.ts";
 import { sweepUploads } from "./s3-sweep.ts";
 import type { ArchiveName, Store } from "./store.ts";
 
-/** A store in a bucket. */
-export interface S3Store extends Store {
-  /** Its URL, and what is known of the server's way with conditions. */
-  describe(): string;
-}
-
 /**
  * A store in a bucket: `<prefix>/<namespace>/<filename>`. Endpoint, region and credentials come from
  * where createS3Client says, or are given as `server`.
@@ -24,7 +18,7 @@ export function createS3Store(options: {
   prefix: string;
   logger: Logger;
   server?: S3Server;
-}): S3Store {
+}): Store {
   const { bucket, logger } = options;
   const client = createS3Client(logger, options.server);
   const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
@@ -43,7 +37,7 @@ export function createS3Store(options: {
 
   return {
     url,
-    describe: () => `${url} (${conditions.describe()})`,
+    note: () => conditions.describe(),
     open: (name, signal) => call(() => openS3Archive(place, name, keyOf(name), signal), signal),
     async create(name, signal) {
       signal?.throwIfAborted();

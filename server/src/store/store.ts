@@ -48,6 +48,8 @@ export interface ArchiveWriter {
 export interface Store {
   /** As a URL, without credentials. */
   readonly url: string;
+  /** What there is to know of it, in a few words for people. */
+  note?(): string;
   /** The path of the store on this machine, where it has one: nothing may be copied into it. */
   readonly directory?: string;
   /** Opens a committed archive, or answers undefined if there is none. */

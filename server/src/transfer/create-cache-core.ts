@@ -175,6 +175,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
           localFileCount: local.fileCount,
           ...(stored ? { stored } : {}),
           store: store.url,
+          storeNote: store.note?.() ?? "",
         };
       } finally {
         if (directory) closeDirectory(directory);

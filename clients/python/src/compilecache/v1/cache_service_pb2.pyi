@@ -511,6 +511,7 @@ class GetCacheInfoResponse(google.protobuf.message.Message):
     LOCAL_FILE_COUNT_FIELD_NUMBER: builtins.int
     STORED_FIELD_NUMBER: builtins.int
     STORE_FIELD_NUMBER: builtins.int
+    STORE_NOTE_FIELD_NUMBER: builtins.int
     environment_key: builtins.str
     """Canonical text of the environment."""
     cache_key: builtins.str
@@ -525,6 +526,10 @@ class GetCacheInfoResponse(google.protobuf.message.Message):
     """Number of those files."""
     store: builtins.str
     """Where archives live, as a URL without credentials."""
+    store_note: builtins.str
+    """What there is to know of that store, in a few words for people: whether an
+    object store keeps to the conditions of a commit. May be empty.
+    """
     @property
     def stored(self) -> compilecache.v1.cache_pb2.Cache:
         """The stored cache. Absent when the store holds none."""
@@ -539,9 +544,10 @@ class GetCacheInfoResponse(google.protobuf.message.Message):
         local_file_count: builtins.int = ...,
         stored: compilecache.v1.cache_pb2.Cache | None = ...,
         store: builtins.str = ...,
+        store_note: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["stored", b"stored"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_key", b"cache_key", "environment_key", b"environment_key", "local_bytes", b"local_bytes", "local_exists", b"local_exists", "local_file_count", b"local_file_count", "store", b"store", "stored", b"stored"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_key", b"cache_key", "environment_key", b"environment_key", "local_bytes", b"local_bytes", "local_exists", b"local_exists", "local_file_count", b"local_file_count", "store", b"store", "store_note", b"store_note", "stored", b"stored"]) -> None: ...
 
 global___GetCacheInfoResponse = GetCacheInfoResponse
 

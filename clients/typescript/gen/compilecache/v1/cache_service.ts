@@ -364,6 +364,11 @@ export interface GetCacheInfoResponse {
     | undefined;
   /** Where archives live, as a URL without credentials. */
   store: string;
+  /**
+   * What there is to know of that store, in a few words for people: whether an
+   * object store keeps to the conditions of a commit. May be empty.
+   */
+  storeNote: string;
 }
 
 /** ListCachesRequest asks for stored caches. */
@@ -1872,6 +1877,7 @@ function createBaseGetCacheInfoResponse(): GetCacheInfoResponse {
     localFileCount: 0n,
     stored: undefined,
     store: "",
+    storeNote: "",
   };
 }
 
@@ -1903,6 +1909,9 @@ export const GetCacheInfoResponse: MessageFns<GetCacheInfoResponse> = {
     }
     if (message.store !== "") {
       writer.uint32(58).string(message.store);
+    }
+    if (message.storeNote !== "") {
+      writer.uint32(66).string(message.storeNote);
     }
     return writer;
   },
@@ -1976,6 +1985,14 @@ export const GetCacheInfoResponse: MessageFns<GetCacheInfoResponse> = {
             message.store = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.storeNote = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2017,6 +2034,11 @@ export const GetCacheInfoResponse: MessageFns<GetCacheInfoResponse> = {
         : 0n,
       stored: isSet(object.stored) ? Cache.fromJSON(object.stored) : undefined,
       store: isSet(object.store) ? globalThis.String(object.store) : "",
+      storeNote: isSet(object.storeNote)
+        ? globalThis.String(object.storeNote)
+        : isSet(object.store_note)
+        ? globalThis.String(object.store_note)
+        : "",
     };
   },
 
@@ -2043,6 +2065,9 @@ export const GetCacheInfoResponse: MessageFns<GetCacheInfoResponse> = {
     if (message.store !== "") {
       obj.store = message.store;
     }
+    if (message.storeNote !== "") {
+      obj.storeNote = message.storeNote;
+    }
     return obj;
   },
 
@@ -2064,6 +2089,7 @@ export const GetCacheInfoResponse: MessageFns<GetCacheInfoResponse> = {
       ? Cache.fromPartial(object.stored)
       : undefined;
     message.store = object.store ?? "";
+    message.storeNote = object.storeNote ?? "";
     return message;
   },
 };
