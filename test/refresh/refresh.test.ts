@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { CacheError } from "../../server/src/domain/cache-error.ts";
 import { createFlowBench } from "../archive/flow-bench.ts";
 import { contents, longAgo, many, write } from "./trees.ts";
 
@@ -45,6 +46,24 @@ describe("refresh", () => {
     assert.equal(again.cache?.fileCount, 27);
     const loaded = await loadElsewhere("union");
     assert.deepEqual(loaded, { ...many("a", 20), ...many("b", 5), same: "s", other: "new!" });
+  });
+
+  it("compares again when the archive is replaced while it is read", async (t) => {
+    const { bench, loadElsewhere } = await benchWith(t, many("a", 20));
+    write(bench.localDir, many("b", 5));
+    let reads = 0;
+    const { open } = bench.store;
+    t.mock.method(bench.store, "open", async (...args: Parameters<typeof open>) => {
+      const reader = await open(...args);
+      if (!reader || ++reads > 3) return reader;
+      const cause = Object.assign(new Error("ESTALE"), { code: "ESTALE", errno: -116 });
+      const stale = () =>
+        Promise.reject(new CacheError("STORE_UNAVAILABLE", "it was replaced", { cause }));
+      return { ...reader, read: reads === 1 ? stale : reader.read, close: reader.close };
+    });
+    assert.equal((await bench.save({ policy: "REFRESH" })).cache?.generation, 2);
+    assert.ok(reads > 1);
+    assert.deepEqual(await loadElsewhere("union"), { ...many("a", 20), ...many("b", 5) });
   });
 
   it("is one file that tar reads to the same end", async (t) => {

@@ -64,6 +64,16 @@ describe("an archive's reader", { concurrency: true }, () => {
     assert.ok((await reader?.read(mebibyte - 1000, 1000))?.equals(body.subarray(-1000)));
   });
 
+  it("is opened though the store is too busy for a while", { skip: slow }, async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    s3.put(key, randomBytes(mebibyte));
+    let refusals = 0;
+    s3.script = ({ operation }) =>
+      operation === "GetObject" && ++refusals <= 7 ? { error: [503, "SlowDown"] } : undefined;
+    assert.equal((await store.open(name))?.bytes, mebibyte);
+    assert.equal(refusals, 8);
+  });
+
   for (const what of ["replaced", "removed"])
     it(`fails as a stale file handle does once its object was ${what}`, async (t) => {
       const { s3, store } = await openScriptedStore(t);

@@ -7,15 +7,13 @@ import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./s3
 import { isNetworkFailure, statusOf, toS3Error } from "./s3-error.ts";
 import { foundIn, isArchive, versionOf } from "./s3-found-object.ts";
 import { createReadAhead } from "./s3-read-ahead.ts";
+import { estale } from "./stale-look.ts";
 import type { ArchiveName, ArchiveReader } from "./store.ts";
 
 /** A reader begins with the end, which tells all the rest, so it comes with the first request. */
 const tailBytes = 128 * 1024;
 
 const longestPauseMs = 1_000;
-
-/** What a file system says of a file that another machine replaced. */
-const estale = -116;
 
 /** Opens the archive that is the object `key`, or answers undefined if there is none. */
 export async function openS3Archive(
@@ -63,21 +61,33 @@ interface PinnedObject {
   readonly etag: string;
 }
 
+/** The end of the object; undefined if there is none. A store that is too busy is asked for 15 s. */
 async function getTail(place: S3Place, key: string, signal: AbortSignal | undefined) {
   const tail = { Bucket: place.bucket, Key: key, Range: `bytes=-${tailBytes}` };
-  try {
-    return await withDeadline(
-      place,
-      (options) => place.client.send(new GetObjectCommand(tail), options),
-      { signal },
-    );
-  } catch (error) {
-    const { name } = error as Error;
-    // An empty object has no last bytes, and is no archive.
-    if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
-      return undefined;
-    throw error;
+  const until = performance.now() + lookMs;
+  for (let attempt = 1; ; attempt++) {
+    const totalMs = Math.max(1, Math.round(until - performance.now()));
+    try {
+      return await withDeadline(
+        place,
+        (options) => place.client.send(new GetObjectCommand(tail), options),
+        { signal, totalMs },
+      );
+    } catch (error) {
+      const { name } = error as Error;
+      // An empty object has no last bytes, and is no archive.
+      if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
+        return undefined;
+      // The client's own attempts may be over long before the time is.
+      if (!isTooBusy(error) || performance.now() + longestPauseMs > until) throw error;
+      await pause(attempt, signal);
+    }
   }
+}
+
+/** Whether the store asks for fewer requests. */
+function isTooBusy(error: unknown): boolean {
+  return [429, 503].includes(statusOf(error) ?? 0);
 }
 
 /**
@@ -158,9 +168,9 @@ class SilentBody extends Error {
   readonly code = "ETIMEDOUT";
 }
 
-function pause(attempt: number, signal: AbortSignal): Promise<void> {
+function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
   const most = Math.min(longestPauseMs, 50 * 2 ** attempt);
-  return sleep(Math.random() * most, undefined, { signal });
+  return sleep(Math.random() * most, undefined, signal ? { signal } : {});
 }
 
 /** Whether the same call may do better a moment later. */

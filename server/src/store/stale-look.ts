@@ -1,7 +1,12 @@
 const attempts = 10;
 
 /** What NFS says of a file that another machine replaced or removed since this one looked. */
-const estale = -116;
+export const estale = -116;
+
+/** Whether a store failed because the archive was replaced or removed while it was read. */
+export function wasReplaced(error: unknown): boolean {
+  return (error as { cause?: Partial<NodeJS.ErrnoException> }).cause?.errno === estale;
+}
 
 /** Whether what was looked at is there no more, and another may be. */
 export function isStale(error: unknown): boolean {

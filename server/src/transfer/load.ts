@@ -4,6 +4,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
+import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { LoadSpec } from "./cache-core.ts";
@@ -21,9 +22,6 @@ export interface LoadTarget {
   readonly place: AllowedPath;
   readonly policy: LoadSpec["ifLocalExists"];
 }
-
-/** What NFS says of a file that another machine replaced. */
-const estale = -116;
 
 /** Store to local directory. */
 export async function* load(context: FlowContext, target: LoadTarget, signal: AbortSignal): Flow {
@@ -56,10 +54,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 
 /** A failure that a fresh handle may cure: damage on the way, or a file that was replaced under us. */
 function isWorthAnotherRead(error: CacheError): boolean {
-  return (
-    error.code === "DATA_LOSS" ||
-    (error.cause as NodeJS.ErrnoException | undefined)?.errno === estale
-  );
+  return error.code === "DATA_LOSS" || wasReplaced(error);
 }
 
 /** Only what failed alike twice is set aside, so that the next save heals the store. */

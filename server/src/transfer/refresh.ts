@@ -9,6 +9,7 @@ import { pack } from "../archive/pack.ts";
 import type { Comparison, Superseded } from "../archive/tree-compare.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { archiveFilename } from "../domain/cache-id.ts";
+import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { FlowContext } from "./flow-context.ts";
@@ -24,6 +25,9 @@ import {
 import { afterPause, logBundled } from "./settled-scan.ts";
 import { describe, openStored } from "./stored-archives.ts";
 import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
+
+/** How often the archive may be replaced while it is read, before that is taken for a broken store. */
+const mostReplaced = 100;
 
 /** Once more than this share of a cache was appended by refreshes, it is packed afresh. */
 const mostAppended = 1 / 4;
@@ -44,10 +48,14 @@ export async function* refresh(
     target,
     signal,
     async function* (rootFd, exclude): SaveFlow {
-      for (;;) {
+      for (let replaced = 0; ; ) {
         signal.throwIfAborted();
-        const outcome = yield* refreshOnce(context, target, rootFd, exclude, signal);
-        if (outcome) return outcome;
+        try {
+          const outcome = yield* refreshOnce(context, target, rootFd, exclude, signal);
+          if (outcome) return outcome;
+        } catch (error) {
+          if (!wasReplaced(error) || ++replaced === mostReplaced) throw error;
+        }
         context.logger.info("another save came first; comparing once more");
       }
     },
