@@ -58,7 +58,7 @@ export const retries = {
   attempts: 5,
   firstPauseS: 1,
   longestPauseS: 20,
-  /** A read begins its attempts anew as long as a byte has come within this time; the first look not. */
+  /** A read begins its attempts anew as long as a byte has come within this time. */
   silenceS: 15,
   longestReadPauseS: 1,
 } as const;

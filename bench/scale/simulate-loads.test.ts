@@ -136,17 +136,11 @@ describe("simulateLoads", () => {
     assert.equal(result.podsEndS.length + result.failedPods, 200);
   });
 
-  it("refuses a first look five times, and any later request until no byte has come for long", () => {
+  it("refuses a request more often than the SDK comes back, until no byte has come for long", () => {
     const refusing = { ...store, requestsPerS: 1e-9, overload: "refuse" as const };
-    // One look passes, and nothing after it.
-    const [alone, two] = [1, 2].map((pods) =>
-      simulateLoads({ ...fleet, pods }, demand, refusing, node),
-    );
-    assert.equal(alone?.causes.refused, 1);
-    assert.ok((alone?.refused ?? 0) > 5, `${alone?.refused}`);
-    assert.equal(two?.causes.refused, 2);
-    const lookOnly = simulateLoads({ ...fleet, pods: 100 }, demand, refusing, node);
-    assert.ok(lookOnly.refused <= 100 * 5 + 20, `${lookOnly.refused}`);
+    const { causes, refused } = simulateLoads({ ...fleet, pods: 100 }, demand, refusing, node);
+    assert.equal(causes.refused, 100);
+    assert.ok(refused > 100 * 5, `${refused}`);
   });
 
   it("asks for no more than the window at once", () => {

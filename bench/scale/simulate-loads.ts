@@ -46,7 +46,7 @@ interface Daemon {
 
 interface Request {
   readonly daemon: Daemon;
-  readonly kind: "look" | "opening" | "data";
+  readonly kind: "opening" | "data";
   /** Of blocks, which it is. */
   readonly block: number;
   readonly bytes: number;
@@ -106,10 +106,9 @@ export function simulateLoads(
     ask({ daemon, kind, block: daemon.asked - 1, bytes, askedS: now, attempt: 0, rounds: 0 }, now);
   const askForMore = (daemon: Daemon, now: number) => {
     const { openingRequests, openingBytes, dataRequests, window } = demand;
-    if (daemon.opened < openingRequests) {
-      const kind = daemon.opened === 0 ? "look" : "opening";
-      askNew(daemon, kind, openingBytes / openingRequests, now);
-    } else
+    if (daemon.opened < openingRequests)
+      askNew(daemon, "opening", openingBytes / openingRequests, now);
+    else
       while (daemon.asked < dataRequests && daemon.asked - daemon.unpacked < window) {
         daemon.asked += 1;
         askNew(daemon, "data", blockBytes, now);
@@ -131,7 +130,6 @@ export function simulateLoads(
     let pauseS = chance() * Math.min(longestPauseS, firstPauseS * 2 ** request.attempt);
     request.attempt += 1;
     if (request.attempt === attempts) {
-      if (request.kind === "look") return fail(request.daemon, "refused", now);
       request.attempt = 0;
       request.rounds += 1;
       pauseS = chance() * Math.min(longestReadPauseS, 0.05 * 2 ** request.rounds);
