@@ -10,7 +10,7 @@ import type { Profile } from "../domain/profile.ts";
 import { toolVersion } from "../domain/tool-version.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import type { ArchiveWriter, CommitMode } from "../store/store.ts";
+import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { SaveSpec } from "./cache-core.ts";
 import type { FlowContext } from "./flow-context.ts";
@@ -194,12 +194,14 @@ async function committed(
 ): Promise<SaveOutcome> {
   const { namespace, cacheKey, environment } = target;
   const filename = archiveFilename(cacheKey, archiveFormat);
-  for (const name of archiveNames(target))
-    if (name.filename !== filename)
-      // The save is done, whatever becomes of an archive in the other format.
-      await store.remove(name).catch((error: unknown) => {
-        logger.warn("could not remove the archive in the other format", { ...name, error });
-      });
+  const names = archiveNames(target);
+  const own = names.findIndex((name) => name.filename === filename);
+  // Loads would go on with an archive that they prefer to the new one.
+  for (const name of names.slice(0, own)) if (await isThere(store, name)) await store.remove(name);
+  for (const name of names.slice(own + 1))
+    await store.remove(name).catch((error: unknown) => {
+      logger.warn("could not remove the archive in the other format", { ...name, error });
+    });
   return {
     kind: "SAVE",
     status: "SUCCESS",
@@ -216,6 +218,12 @@ async function committed(
     },
     leftOutFileCount: saved.leftOutFileCount,
   };
+}
+
+async function isThere(store: Store, name: ArchiveName): Promise<boolean> {
+  const reader = await store.open(name);
+  await reader?.close();
+  return reader !== undefined;
 }
 
 function manifestHead(target: SaveTarget, generation: number, appendedBytes: number): ManifestHead {
