@@ -44,6 +44,26 @@ describe("beside torch", () => {
     assert.equal(same, true, stdout);
   });
 
+  test("the local directory is where torch keeps its cache, also for who has no name", async () => {
+    const compare = `
+import getpass, os
+from compilecache.local_directory import torch_cache_directory
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+# torch sets it when it is imported.
+del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+
+def nameless():
+    raise KeyError("getpwuid(): uid not found")
+
+print(torch_cache_directory() == default_cache_dir())
+getpass.getuser = nameless
+print(torch_cache_directory() == default_cache_dir())
+`;
+    const { stdout } = await run(python, ["-c", compare], { env });
+    assert.equal(stdout, "True\nTrue\n");
+  });
+
   test("the second start of a model finds all that the first one compiled", async () => {
     const { stdout } = await run(python, [`${root}examples/pytorch/twice.py`], { env });
     const [first = "", second = ""] = stdout.split("with the cache of the first:");
