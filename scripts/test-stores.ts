@@ -75,6 +75,8 @@ for (const [name, tool] of Object.entries(goTools) as [ToolName, GoTool][])
   if (!isInstalled(name, tool)) install(name, tool);
 installGarage();
 
+installDebianPackages();
+
 run(
   process.execPath,
   [

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { GuestResult } from "./guest/report.ts";
-import { bootGuest, createGuestPlace } from "./guest.ts";
+import { bootGuest, createGuestPlace, type GuestPlace } from "./guest.ts";
 
 const folder = "test/stores/file-systems/guest";
 const timeoutMs = 15 * 60_000;
@@ -13,8 +13,12 @@ interface Outcome extends GuestResult {
 }
 
 /** Runs test files of `guest/` in a guest, and shows each test there as a test of `t`. */
-export async function runInGuest(t: TestContext, files: readonly string[]): Promise<void> {
-  const place = await createGuestPlace(t);
+export async function runInGuest(
+  t: TestContext,
+  files: readonly string[],
+  givenPlace?: GuestPlace,
+): Promise<void> {
+  const place = givenPlace ?? (await createGuestPlace(t));
   const command = [
     ...["node", "--test", "--test-concurrency=1"],
     ...["--test-reporter=spec", "--test-reporter-destination=stdout"],

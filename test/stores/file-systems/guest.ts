@@ -17,7 +17,7 @@ import type { Program } from "./programs.ts";
 
 const init = fileURLToPath(import.meta.resolve("./guest/init.sh"));
 const repository = fileURLToPath(import.meta.resolve("../../.."));
-const memory = "3072M";
+const memory = "4096M";
 
 /** What a guest needs on this machine. */
 export const guestNeeds: readonly Program[] = [

@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 import { runsAll } from "../tools.ts";
+import { testDaemons } from "./daemon-races.ts";
 import { localFileSystems } from "./local-mounts.ts";
 import { cannotRun } from "./programs.ts";
 import { startRacers, testRaces } from "./races.ts";
@@ -20,9 +21,11 @@ describe("races on file systems of this machine", { skip }, () => {
       after(() => {
         for (const step of tidy) step();
       });
-      testRaces(name, processes, () => {
+      const makePlace = () => {
         const dir = mkdtempSync(join(root, "place-"));
         return { roots: [join(dir, "store")], lastWins: !hasHardLinks };
-      });
+      };
+      testRaces(name, processes, makePlace);
+      testDaemons(name, makePlace);
     });
 });

@@ -106,24 +106,24 @@ for (const version of nfsVersions) {
         assert.deepEqual((await entriesIn(store)).entries, ["third"]);
       });
 
-    // Over version 3 a client waits for minutes before it connects again.
-    const restart = version === "v3" ? it.skip : it;
-    restart("loses nothing that was acknowledged when the server is restarted", async () => {
-      const place = makePlace(rootsOf(version)[0]);
-      const roots = rootsOf(version).map((root) => join(root, place));
-      const entries = Array.from({ length: 40 }, (_, n) => `${n}`);
-      const work = [0, 1].map(async (client) => {
-        for (const entry of entries.filter((_, n) => n % 2 === client))
-          await carryOut({ root: roots[client] as string, name, task: { kind: "grow", entry } });
+    // Over version 3 this kernel's client waits for minutes before it connects again.
+    if (version !== "v3")
+      it("loses nothing that was acknowledged when the server is restarted", async () => {
+        const place = makePlace(rootsOf(version)[0]);
+        const roots = rootsOf(version).map((root) => join(root, place));
+        const entries = Array.from({ length: 40 }, (_, n) => `${n}`);
+        const work = [0, 1].map(async (client) => {
+          for (const entry of entries.filter((_, n) => n % 2 === client))
+            await carryOut({ root: roots[client] as string, name, task: { kind: "grow", entry } });
+        });
+        await sleep(500);
+        await restartServer();
+        await Promise.all(work);
+        for (const root of roots) {
+          const { entries: there } = await carryOut({ root, name, task: { kind: "read" } });
+          assert.deepEqual([...there].sort(), [...entries].sort());
+        }
       });
-      await sleep(500);
-      await restartServer();
-      await Promise.all(work);
-      for (const root of roots) {
-        const { entries: there } = await carryOut({ root, name, task: { kind: "read" } });
-        assert.deepEqual([...there].sort(), [...entries].sort());
-      }
-    });
 
     for (const what of ["create", "refresh"] as const)
       it(`knows its own link although the answer to it was lost (${what})`, async (t) => {
