@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { cargoHome, findTool, goBin, type ToolName } from "../test/stores/tools.ts";
+import { installDebianPackages } from "./install-debian-packages.ts";
 
 /**
  * Runs all tests of the stores, against real servers and a bad network. Installs what is not there,
