@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { syncDirectory } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./file-generations.ts";
 import type { FileStorePlace } from "./file-store.ts";
-import { hasNoHardLinks, isLinkedTwice } from "./hard-links.ts";
+import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
 import { renameOver } from "./rename-over.ts";
 import type { ArchiveWriter, CommitMode } from "./store.ts";
 import { toStoreError } from "./store-error.ts";
@@ -21,7 +21,7 @@ const closeTimeoutMs = 1_000;
 
 /** A writer of an archive that is a file: a hidden one beside `target`, until it is committed. */
 export async function createFileArchiveWriter(
-  { root, gate }: FileStorePlace,
+  { root, gate, link }: FileStorePlace,
   target: string,
 ): Promise<ArchiveWriter & { readonly createdAtMs: number }> {
   const directory = dirname(target);
@@ -66,7 +66,7 @@ export async function createFileArchiveWriter(
       await call(() => file.sync(), signal);
       // From here on the commit runs to its end: nobody may think it undone while it is done.
       const result = await call(async () => {
-        const published = await publish(file, partial, target, mode);
+        const published = await publish(file, partial, target, mode, link);
         await syncDirectory(directory);
         return published;
       });
@@ -89,6 +89,7 @@ async function publish(
   partial: string,
   target: string,
   mode: CommitMode,
+  link: Link,
 ): Promise<"committed" | "exists"> {
   if (mode === "replace") {
     await replaceAny(partial, target, () => rename(file, partial, target));
@@ -96,8 +97,8 @@ async function publish(
   }
   const result =
     mode === "create"
-      ? await linkFirst(file, partial, target)
-      : await replaceVersion(partial, target, mode.replaces);
+      ? await linkFirst(file, partial, target, link)
+      : await replaceVersion(partial, target, mode.replaces, link);
   // If that fails it is swept later: nobody may think undone what is done.
   await fs.rm(partial, { force: true }).catch(() => {});
   return result;
@@ -108,10 +109,11 @@ async function linkFirst(
   file: fs.FileHandle,
   partial: string,
   target: string,
+  link: Link,
 ): Promise<"committed" | "exists"> {
   if (await findNewest(target)) return "exists";
   try {
-    await fs.link(partial, target);
+    await link(partial, target);
   } catch (error) {
     if (await isLinkedTwice(partial)) return "committed";
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
 import { refreshNames } from "./fresh-names.ts";
-import { hasNoHardLinks, isLinkedTwice } from "./hard-links.ts";
+import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
 import { renameOver } from "./rename-over.ts";
 import { lookAgainIfStale } from "./stale-look.ts";
 
@@ -63,6 +63,7 @@ export async function replaceVersion(
   partial: string,
   target: string,
   version: string,
+  link: Link,
 ): Promise<"committed" | "exists"> {
   const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
@@ -72,7 +73,7 @@ export async function replaceVersion(
   const claim = pathOf(target, number);
   await makeDurableDirectory(dirname(claim));
   try {
-    await fs.link(partial, claim);
+    await link(partial, claim);
   } catch (error) {
     if (!(await isLinkedTwice(partial))) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";

@@ -21,6 +21,7 @@ import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cannotMount, mount, mountTmpfs } from "../../../test/archive/mounts.ts";
 import { assertNothingOpen } from "../../../test/archive/refusal.ts";
+import { type LogLine, recordingLogger } from "../../../test/service/served-core.ts";
 import {
   failing,
   failingAfterwards,
@@ -87,10 +88,15 @@ async function assertUnavailable(store: Store, but: readonly string[] = []): Pro
 
 describe("the file store on a file system without hard links", () => {
   for (const code of ["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"])
-    it(`commits all the same, and only the first (${code})`, async (t) => {
-      const { store, folder } = await freshStore(t);
+    it(`commits all the same, only the first, and says so once (${code})`, async (t) => {
+      const lines: LogLine[] = [];
+      const root = join(scratch(t), "store");
+      const store = await createFileStore(root, recordingLogger(lines));
+      const folder = join(root, name.namespace);
       injectFault(t, "link", failing(code));
+      assert.equal(store.note?.(), "");
       assert.equal(await put(store, "first"), "committed");
+      assert.match(store.note?.() ?? "", /no hard links/);
       assert.equal(await put(store, "second"), "exists");
       assert.equal(await contentOf(store), "first");
       const reader = await store.open(name);
@@ -103,6 +109,10 @@ describe("the file store on a file system without hard links", () => {
         [],
       );
       await assertNothingOpen(folder);
+      assert.deepEqual(
+        lines.map(({ level }) => level),
+        ["warn"],
+      );
     });
 });
 

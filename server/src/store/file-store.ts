@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isNamespace, parseArchiveFilename } from "../domain/cache-id.ts";
+import type { Logger } from "../domain/logger.ts";
 import { type CallGate, createCallGate } from "./call-gate.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
 import { createFileArchiveWriter, sweepPartials } from "./file-archive-writer.ts";
@@ -14,6 +15,7 @@ import {
   versionOf,
 } from "./file-generations.ts";
 import { refreshNames } from "./fresh-names.ts";
+import { createLink, type Link } from "./hard-links.ts";
 import { createRootCheck } from "./root-check.ts";
 import { lookAgainIfStale } from "./stale-look.ts";
 import type { ArchiveName, ArchiveReader, Store } from "./store.ts";
@@ -23,19 +25,27 @@ import { toStoreError } from "./store-error.ts";
 const slots = 6;
 const callTimeoutMs = 30_000;
 
+const withoutHardLinks = "has no hard links: of several savers at once the last one wins";
+
 /** What the parts of the file store share. */
 export interface FileStorePlace {
   readonly root: string;
   readonly gate: CallGate;
+  readonly link: Link;
 }
 
 /**
  * A store in a directory that machines share: `<root>/<namespace>/<filename>`. The root's last
  * component is made if need be, now and never later: a root that is gone later on was unmounted.
  */
-export async function createFileStore(root: string): Promise<Store> {
+export async function createFileStore(root: string, logger?: Logger): Promise<Store> {
   const gate = createCallGate({ slots, timeoutMs: callTimeoutMs, place: `the store ${root}` });
-  const place: FileStorePlace = { root, gate };
+  let lacksHardLinks = false;
+  const link = createLink(() => {
+    if (!lacksHardLinks) logger?.warn(`the store ${withoutHardLinks}`, { store: root });
+    lacksHardLinks = true;
+  });
+  const place: FileStorePlace = { root, gate, link };
   const call = async <T>(
     body: () => Promise<T>,
     signal?: AbortSignal,
@@ -59,6 +69,7 @@ export async function createFileStore(root: string): Promise<Store> {
   return {
     url: pathToFileURL(root).href,
     directory: root,
+    note: () => (lacksHardLinks ? withoutHardLinks : ""),
 
     open: (name, signal) =>
       call(

@@ -14,7 +14,7 @@ export type StoreLocation =
 
 /** Opens the store at a place, which need not be in reach now. */
 export async function openStore(location: StoreLocation, logger: Logger): Promise<Store> {
-  if (location.kind === "file") return createFileStore(location.path);
+  if (location.kind === "file") return createFileStore(location.path, logger);
   // Loading the AWS SDK takes a while, which the file store need not wait for.
   const { createS3Store } = await import("./s3-store.ts");
   const { bucket, prefix } = location;
