@@ -17,6 +17,8 @@ export interface RacePlace {
 
 const processCount = 32;
 const victimCount = 4;
+/** What 32 processes need to write their archives, before they all commit. */
+const writtenWithinMs = 2_000;
 
 /** Starts the processes of races, which last as long as the suite. */
 export function startRacers(): StoreProcess[] {
@@ -70,7 +72,8 @@ export function testRaces(
     it("create one archive: the first wins, and stays", async () => {
       for (let round = 0; round < 4; round++) {
         nextName();
-        const results = await all((n) => ({ kind: "put", entry: `${n}`, mode: "create" }));
+        const atMs = Date.now() + writtenWithinMs;
+        const results = await all((n) => ({ kind: "put", entry: `${n}`, mode: "create", atMs }));
         const winners = results.flatMap(({ answer }, n) => (answer === "committed" ? [n] : []));
         assert.ok(place.lastWins ? winners.length >= 1 : winners.length === 1, String(winners));
         const [winner = ""] = (await seen()).entries;

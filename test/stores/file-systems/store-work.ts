@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createFileStore } from "../../../server/src/store/file-store.ts";
 import type {
   ArchiveName,
@@ -12,7 +13,13 @@ export interface Order {
   readonly root: string;
   readonly name: ArchiveName;
   readonly task:
-    | { readonly kind: "put"; readonly entry: string; readonly mode: CommitMode }
+    | {
+        readonly kind: "put";
+        readonly entry: string;
+        readonly mode: CommitMode;
+        /** When to commit what was written: all at once, by the clock that they share. */
+        readonly atMs?: number;
+      }
     /** Adds an entry to those that are there, as a refresh does: until no other comes between. */
     | { readonly kind: "grow"; readonly entry: string }
     | { readonly kind: "read" }
@@ -37,7 +44,7 @@ export async function carryOut({ root, name, task }: Order): Promise<Done> {
   const store = (await stores.get(root)) as Store;
   switch (task.kind) {
     case "put":
-      return done(await put(store, name, [task.entry], task.mode));
+      return done(await put(store, name, [task.entry], task.mode, task.atMs));
     case "grow":
       for (;;) {
         const { entries, version } = await read(store, name);
@@ -59,10 +66,12 @@ async function put(
   name: ArchiveName,
   entries: readonly string[],
   mode: CommitMode,
+  atMs = 0,
 ): Promise<"committed" | "exists"> {
   const writer = await store.create(name);
   try {
     await writer.write(seal(entries));
+    await sleep(Math.max(0, atMs - Date.now()));
     return await writer.commit(mode);
   } finally {
     await writer.abort();
