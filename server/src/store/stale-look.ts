@@ -3,9 +3,13 @@ const attempts = 10;
 /** What NFS says of a file that another machine replaced or removed since this one looked. */
 export const estale = -116;
 
-/** Whether a store failed because the archive was replaced or removed while it was read. */
+/**
+ * Whether a store failed because the archive was replaced or removed while it was read. (What a call
+ * that writes says so of is not that archive.)
+ */
 export function wasReplaced(error: unknown): boolean {
-  return (error as { cause?: Partial<NodeJS.ErrnoException> }).cause?.errno === estale;
+  const { cause } = error as { cause?: Partial<NodeJS.ErrnoException> };
+  return cause?.errno === estale && (cause.syscall === undefined || cause.syscall === "read");
 }
 
 /** Whether what was looked at is there no more, and another may be. */
