@@ -65,6 +65,7 @@ interface PinnedObject {
 async function getTail(place: S3Place, key: string, signal: AbortSignal | undefined) {
   const tail = { Bucket: place.bucket, Key: key, Range: `bytes=-${tailBytes}` };
   const until = performance.now() + lookMs;
+  let refusal: unknown;
   for (let attempt = 1; ; attempt++) {
     const totalMs = Math.max(1, Math.round(until - performance.now()));
     try {
@@ -78,8 +79,10 @@ async function getTail(place: S3Place, key: string, signal: AbortSignal | undefi
       // An empty object has no last bytes, and is no archive.
       if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
         return undefined;
-      // The client's own attempts may be over long before the time is.
-      if (!isTooBusy(error) || performance.now() + longestPauseMs > until) throw error;
+      signal?.throwIfAborted();
+      // The client's own attempts may be over long before the time is; in the last ones it is cut short.
+      if (isTooBusy(error)) refusal = error;
+      if (error !== refusal || performance.now() + longestPauseMs > until) throw refusal ?? error;
       await pause(attempt, signal);
     }
   }
