@@ -16,8 +16,8 @@ const abandonedAfterMs = 3_600_000;
 /** Writing and making durable may rightly take longer than a look. */
 const writeTimeoutMs = 120_000;
 
-/** How long a file that is given up is waited for. */
-const closeTimeoutMs = 1_000;
+/** How long a file that is given up is waited for: a cancel answers within a second, whatever hangs. */
+const closeTimeoutMs = 300;
 
 /** A writer of an archive that is a file: a hidden one beside `target`, until it is committed. */
 export async function createFileArchiveWriter(
