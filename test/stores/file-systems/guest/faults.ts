@@ -166,8 +166,9 @@ function loseAnswerToLink(t: TestContext, first: string, second: string): void {
   const restore = injectFault(t, "link", async (_, [from, to]) => {
     restore();
     const [elsewhere, name] = [from, to].map((path) => String(path).replace(first, second));
-    linkSync(elsewhere as string, name as string);
     // Version 3 tells changes of a directory apart by its time of change, in steps of 10 ms there.
+    await sleep(50);
+    linkSync(elsewhere as string, name as string);
     await sleep(50);
     throw systemError("EEXIST", -17);
   });
