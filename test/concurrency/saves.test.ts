@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { startClients } from "./client-processes.ts";
 import { createTestPlace, environment, namesIn, type TestPlace } from "./daemons.ts";
-import { touchVersion, versionIn, writeVersion } from "./versions.ts";
+import { saveAtOnce } from "./save-at-once.ts";
+import { versionIn } from "./versions.ts";
 
 const saverCount = 32;
 
@@ -18,20 +19,7 @@ describe("32 processes that save the same key at once", () => {
   ) {
     const starting = Array.from({ length: daemonCount }, () => place.startDaemon());
     const daemons = await Promise.all(starting);
-    const savers = clients.map((client, version) => {
-      const localDir = join(place.allowed, `saver-${version}`);
-      writeVersion(localDir, version);
-      const { address } = daemons[version % daemonCount] as { address: string };
-      return { client, address, localDir };
-    });
-    await Promise.all(savers.map(({ client, address }) => client.connect(address)));
-    // A save waits for a young file to settle, so that one of each daemon commits at that moment.
-    const now = new Date();
-    for (const { localDir } of savers) touchVersion(localDir, now);
-    const saves = savers.map(({ client, address, localDir }) =>
-      client.save(address, { environment, localDir, ifStoredExists }),
-    );
-    const results = await Promise.all(saves);
+    const results = await saveAtOnce(clients, daemons, place.allowed, ifStoredExists);
 
     // What counts is what a daemon that took no part finds.
     const { client } = await place.startDaemon();

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { startClients } from "../concurrency/client-processes.ts";
 import { createTestPlace, environment } from "../concurrency/daemons.ts";
+import { saveAtOnce } from "../concurrency/save-at-once.ts";
 import { versionIn, writeVersion } from "../concurrency/versions.ts";
 import { listKeys } from "./bucket-content.ts";
-import { largeVersionIn, writeLargeVersion } from "./large-versions.ts";
+import { loadWhileReplaced } from "./load-while-replaced.ts";
 import { startObjectServer, variablesFor } from "./object-server.ts";
 import { lacksTools, leavesOut } from "./tools.ts";
 
@@ -56,18 +56,7 @@ for (const { name, skip = false } of servers)
       const { place, server, startDaemon } = await setUp(t);
       const daemons = await Promise.all(Array.from({ length: daemonCount }, startDaemon));
       const clients = startClients(t, saverCount);
-      const savers = clients.map((client, version) => {
-        const localDir = join(place.allowed, `saver-${version}`);
-        writeVersion(localDir, version);
-        const { address } = daemons[version % daemonCount] as { address: string };
-        return { client, address, localDir };
-      });
-      await Promise.all(savers.map(({ client, address }) => client.connect(address)));
-      const results = await Promise.all(
-        savers.map(({ client, address, localDir }) =>
-          client.save(address, { environment, localDir }),
-        ),
-      );
+      const results = await saveAtOnce(clients, daemons, place.allowed);
       const winners = results.filter(({ status }) => status === "success");
       assert.equal(winners.length, 1);
       for (const { status, cache } of results) {
@@ -86,30 +75,6 @@ for (const { name, skip = false } of servers)
     it("load one whole version each time while others replace it", async (t) => {
       const { place, startDaemon } = await setUp(t);
       const [saver, loader] = await Promise.all([startDaemon(), startDaemon()]);
-      const versionDir = (version: number) => join(place.allowed, `version-${version}`);
-      for (const version of [0, 1, 2]) writeLargeVersion(versionDir(version), version);
-      const save = (version: number) =>
-        saver.client.save({
-          environment,
-          localDir: versionDir(version),
-          ifStoredExists: "replace",
-        });
-      await save(0);
-      let saving = true;
-      const saves = Promise.all(
-        [0, 1, 2].map(async (version) => {
-          while (saving) assert.equal((await save(version)).status, "success");
-        }),
-      );
-      const seen = new Set<number | undefined>();
-      for (let round = 0; round < 10; round++) {
-        const localDir = join(place.allowed, "loaded");
-        assert.equal((await loader.client.load({ environment, localDir })).status, "success");
-        seen.add(largeVersionIn(localDir));
-        rmSync(localDir, { recursive: true });
-      }
-      saving = false;
-      await saves;
-      assert.ok(seen.size > 1, "the loads saw no version but one, so nothing raced");
+      await loadWhileReplaced(saver, loader, place.allowed);
     });
   });

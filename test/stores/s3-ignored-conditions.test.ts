@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { startClients } from "../concurrency/client-processes.ts";
 import { createTestPlace, environment } from "../concurrency/daemons.ts";
+import { saveAtOnce } from "../concurrency/save-at-once.ts";
 import { versionIn, writeVersion } from "../concurrency/versions.ts";
 import { listKeys } from "./bucket-content.ts";
-import { largeVersionIn, writeLargeVersion } from "./large-versions.ts";
+import { loadWhileReplaced } from "./load-while-replaced.ts";
 import { startObjectServer, variablesFor } from "./object-server.ts";
 import { leavesOut } from "./tools.ts";
 
@@ -51,18 +52,7 @@ describe("daemons over a store that ignores conditions", {
     const { place, server, startDaemon } = await setUp(t);
     const daemons = await Promise.all(Array.from({ length: daemonCount }, startDaemon));
     const clients = startClients(t, saverCount);
-    const savers = clients.map((client, version) => {
-      const localDir = join(place.allowed, `saver-${version}`);
-      writeVersion(localDir, version);
-      const { address } = daemons[version % daemonCount] as { address: string };
-      return { client, address, localDir };
-    });
-    await Promise.all(savers.map(({ client, address }) => client.connect(address)));
-    const results = await Promise.all(
-      savers.map(({ client, address, localDir }) =>
-        client.save(address, { environment, localDir }),
-      ),
-    );
+    const results = await saveAtOnce(clients, daemons, place.allowed);
     const winners = results.flatMap(({ status }, version) =>
       status === "success" ? [version] : [],
     );
@@ -77,30 +67,6 @@ describe("daemons over a store that ignores conditions", {
   it("load one whole version each time while others replace it", async (t) => {
     const { place, startDaemon } = await setUp(t);
     const [saver, loader] = await Promise.all([startDaemon(), startDaemon()]);
-    const localDir = join(place.allowed, "loaded");
-    const seen = new Set<number | undefined>();
-    const versionDir = (version: number) => join(place.allowed, `version-${version}`);
-    for (const version of [0, 1]) writeLargeVersion(versionDir(version), version);
-    const save = (version: number) =>
-      saver.client.save({
-        environment,
-        localDir: versionDir(version),
-        ifStoredExists: "replace",
-      });
-    await save(0);
-    let saving = true;
-    const saves = Promise.all(
-      [0, 1].map(async (version) => {
-        while (saving) assert.equal((await save(version)).status, "success");
-      }),
-    );
-    for (let round = 0; round < 10; round++) {
-      assert.equal((await loader.client.load({ environment, localDir })).status, "success");
-      seen.add(largeVersionIn(localDir));
-      rmSync(localDir, { recursive: true });
-    }
-    saving = false;
-    await saves;
-    assert.ok(seen.size > 1, "the loads saw no version but one, so nothing raced");
+    await loadWhileReplaced(saver, loader, place.allowed);
   });
 });
