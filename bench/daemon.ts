@@ -57,6 +57,8 @@ export interface DaemonOptions {
   /** Directories that it may read and write. */
   readonly allowedDirs: readonly string[];
   readonly storeDir?: string;
+  /** Further variables, such as those that name another store. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Worker threads; default: its own. */
   readonly workers?: number;
   /** CPUs that it may use; default: all. */
@@ -84,6 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemo
       COMPILE_CACHE_ALLOWED_DIRS: allowedDirs.join(","),
       MAX_CACHE_SIZE_MB: String(archiveLimitMb),
       LOG_FORMAT: "json",
+      ...options.variables,
       ...(options.workers ? { COMPILE_CACHE_WORKERS: String(options.workers) } : {}),
     },
   });

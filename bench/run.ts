@@ -14,9 +14,19 @@ import { daemons } from "./suites/daemons.ts";
 import { files } from "./suites/files.ts";
 import { latency } from "./suites/latency.ts";
 import { main } from "./suites/main.ts";
+import { objectStore } from "./suites/object-store.ts";
 import { watchers } from "./suites/watchers.ts";
 
-const suites: Record<string, Suite> = { main, files, bytes, cores, latency, watchers, daemons };
+const suites: Record<string, Suite> = {
+  main,
+  files,
+  bytes,
+  cores,
+  latency,
+  watchers,
+  daemons,
+  "object-store": objectStore,
+};
 const bytesPerGB = 1e9;
 
 interface Options {
