@@ -305,13 +305,17 @@ describe("the file store that others use meanwhile", () => {
     assert.equal(await contentOf(store), "third");
   });
 
-  for (const call of ["stat", "readdir"])
-    it(`looks again when NFS says that what it looked at is gone (${call})`, async (t) => {
+  for (const [call, code, errno] of [
+    ["stat", "ESTALE", -116],
+    ["readdir", "ESTALE", -116],
+    ["stat", "EIO", -5],
+  ] as const)
+    it(`looks again when NFS says ${code} of what others replace (${call})`, async (t) => {
       const { store } = await freshStore(t);
       await put(store, "first");
       let times = 0;
       injectFault(t, call, async (real, [path]) => {
-        if (/\.latest/.test(String(path)) && ++times % 3 !== 0) throw systemError("ESTALE", -116);
+        if (/\.latest/.test(String(path)) && ++times % 3 !== 0) throw systemError(code, errno);
         return real();
       });
       assert.equal(await contentOf(store), "first");

@@ -1,5 +1,11 @@
 const attempts = 10;
 
+/**
+ * How often a look may fail with EIO before that is believed: an NFSv3 client says so, too, of a name
+ * that two machines replace all the time.
+ */
+const errorAttempts = 3;
+
 /** What NFS says of a file that another machine replaced or removed since this one looked. */
 export const estale = -116;
 
@@ -18,12 +24,14 @@ export function isStale(error: unknown): boolean {
   return code === "ENOENT" || errno === estale;
 }
 
-/** Looks, and looks again where another machine came between. */
+/** Looks, and looks again where another machine came between, or may have. */
 export async function lookAgainIfStale<T>(look: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++)
     try {
       return await look();
     } catch (error) {
-      if (!isStale(error) || attempt === attempts) throw error;
+      const isError = (error as NodeJS.ErrnoException).code === "EIO";
+      const most = isStale(error) ? attempts : isError ? errorAttempts : 0;
+      if (attempt >= most) throw error;
     }
 }
