@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mount, mountTmpfs } from "../../archive/mounts.ts";
-import type { Program } from "./programs.ts";
+import { findProgram, type Program } from "./programs.ts";
 
 const sftpServer = "/usr/lib/openssh/sftp-server";
 
@@ -50,7 +50,7 @@ function folders(dir: string, ...names: string[]): string[] {
 /** Makes an image of an ext4, in a file of that size. */
 export function makeExt4(image: string, mebibytes: number): void {
   execFileSync("truncate", ["-s", `${mebibytes}M`, image]);
-  execFileSync("mkfs.ext4", ["-q", "-F", image]);
+  execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", "-F", image]);
 }
 
 async function mountExt4(scope: Lifetime): Promise<string> {

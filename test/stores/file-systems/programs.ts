@@ -21,9 +21,10 @@ export type Program = keyof typeof packageOf;
 export const programs = Object.keys(packageOf) as Program[];
 const places = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
 
-export function hasProgram(program: Program): boolean {
+/** Where a program is, also where the PATH lacks the administrator's; undefined if it is not installed. */
+export function findProgram(program: Program): string | undefined {
   const paths = program.startsWith("/") ? [program] : places.map((place) => join(place, program));
-  return paths.some((path) => {
+  return paths.find((path) => {
     try {
       accessSync(path, constants.X_OK);
       return true;
@@ -31,6 +32,10 @@ export function hasProgram(program: Program): boolean {
       return false;
     }
   });
+}
+
+export function hasProgram(program: Program): boolean {
+  return findProgram(program) !== undefined;
 }
 
 /**
