@@ -7,18 +7,17 @@ directory exists at a time. Results are appended to OUT/runs.jsonl as they come.
 usage: warm_start.py OUT STEP [STEP...]
   cold:MODELS[:N]       nothing cached
   seed:TAR              fill the local directory from a tar archive (its one folder is the cache)
-  save:b10|ours         save the local directory
+  save:b10|ours[:NAME]  save the local directory (with compilecache: under profile NAME)
   b10:MODELS[:N]        b10-transfer loads, N fresh processes (default 3)
   ours:MODELS[:N]       compilecache loads
   refresh:MODELS        compilecache loads, and saves again after warm-up
   settle:MODELS         refreshes until there is nothing worth it, four times at most
   audit:MODELS:NAME     compilecache loads; which files are opened goes to OUT/opened-NAME.json
-  lean:MODELS:GLOB,...  compilecache loads, files that match a glob are removed, then the start
-  moved:MODELS          compilecache loads into another directory
+  moved:MODELS[:N]      compilecache loads into another directory
+  ns:NAME               from here on, both keep their archives apart from those before
 """
 
 import collections
-import fnmatch
 import json
 import os
 import pathlib
@@ -35,7 +34,9 @@ namespace = ["default"]
 
 def environment(local_dir):
     made = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=str(local_dir), BASETEN_FS_ENABLED="1")
-    made.update(B10FS_CACHE_DIR="/cache/model/compile_cache", LOCAL_WORK_DIR="/app")
+    # b10-transfer's keys hold no namespace; its archives have their own directory instead.
+    made.update(B10FS_CACHE_DIR=f"/cache/model/{namespace[0]}", LOCAL_WORK_DIR="/app")
+    made.update(COMPILE_CACHE_STORE="file:///cache/model/compile_cache")
     made.update(MIN_B10FS_SPACE_MB="100", MIN_LOCAL_SPACE_MB="100")
     made.update(COMPILE_CACHE_NAMESPACE=namespace[0], STARTED=repr(time.time()))
     return made
@@ -77,7 +78,7 @@ def start(out, label, models, cache, *options, local_dir=local, extra=None):
         record(out, {"label": label, "failed": done.returncode, "error": done.stderr[-3000:]})
         return {}
     result = json.loads(lines[-1])
-    record(out, {"label": label, **result})
+    record(out, {"label": label, "ns": namespace[0], **result})
     return result
 
 
@@ -139,9 +140,10 @@ def step(out, words):
         if rest[0] == "b10":
             code = "import torch, b10_transfer, time; t = time.time(); print(b10_transfer.save_compile_cache(), time.time() - t)"
         else:
-            code = "import time; t = time.time(); import compilecache; print(compilecache.save_compile_cache(), time.time() - t)"
+            profile = f"profile={rest[1]!r}" if len(rest) > 1 else ""
+            code = f"import time; t = time.time(); import compilecache; print(compilecache.save_compile_cache({profile}), time.time() - t)"
         time.sleep(2)
-        record(out, {"label": f"save-{rest[0]}", **python(code)})
+        record(out, {"label": "-".join(["save", *rest]), "ns": namespace[0], **python(code)})
     elif name in ("b10", "ours"):
         cache = "b10" if name == "b10" else "compilecache"
         for _ in range(int(rest[1]) if len(rest) > 1 else 3):
@@ -155,26 +157,13 @@ def step(out, words):
                 break
     elif name == "audit":
         opened(out, rest[0], rest[1])
-    elif name == "lean":
-        clear()
-        python("import compilecache; print(compilecache.load_compile_cache())")
-        globs = rest[1].split(",")
-        gone = kept = 0
-        for path in [p for p in local.rglob("*") if p.is_file()]:
-            size = path.stat().st_size
-            if any(fnmatch.fnmatch(str(path.relative_to(local)), glob) for glob in globs):
-                path.unlink()
-                gone += size
-            else:
-                kept += size
-        record(out, {"label": "lean-removed", "globs": globs, "gone": gone, "kept": kept})
-        start(out, "lean", rest[0], "given")
     elif name == "moved":
         elsewhere = pathlib.Path("/tmp/another_place/cache")
         shutil.rmtree(local, ignore_errors=True)
-        elsewhere.mkdir(parents=True)
-        start(out, "moved", rest[0], "compilecache", local_dir=elsewhere)
-        shutil.rmtree(elsewhere)
+        for _ in range(int(rest[1]) if len(rest) > 1 else 1):
+            elsewhere.mkdir(parents=True)
+            start(out, "moved", rest[0], "compilecache", local_dir=elsewhere)
+            shutil.rmtree(elsewhere)
     else:
         sys.exit(f"warm_start.py: no step {words!r}")
 

@@ -28,6 +28,15 @@ export function fxGraphEntry(kernels: readonly Kernel[]): Buffer {
   return Buffer.concat([op("8004"), op("7d28"), ...members, op("75"), op("2e")]);
 }
 
+/** An FX graph entry that names the source of its kernel by absolute path, as Python pickles that. */
+export function fxGraphEntryAt(source: string, payload: Buffer): Buffer {
+  const path = Buffer.from(source);
+  const head =
+    path.length < 256 ? Buffer.from([0x8c, path.length]) : sized(0x58, path).subarray(0, 5);
+  const members = [text("payload"), sized(0x42, payload), text("filename"), head, path];
+  return Buffer.concat([op("8004"), op("7d28"), ...members, op("75"), op("2e")]);
+}
+
 function kernelArtifacts({ device, hash, files }: Kernel): Buffer {
   const artifacts = Object.entries(files).map(([filename, payload]) =>
     instance("TritonKernelArtifact", [

@@ -4,6 +4,7 @@ import type { StagePlace } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import type { PackedFrame } from "./frame-packer.ts";
 import type { FetchedFrame, UnpackedFrame } from "./frame-unpacker.ts";
+import type { Relocation } from "./relocation.ts";
 import type { Comparison } from "./tree-compare.ts";
 import type { ScanResult } from "./tree-scan.ts";
 
@@ -29,6 +30,13 @@ export interface UnpackJob {
   readonly fetched: FetchedFrame;
 }
 
+/** A file of a stage whose paths are to be moved along. */
+export interface MoveJob {
+  readonly stage: StagePlace;
+  readonly name: string;
+  readonly relocation: Relocation;
+}
+
 /** What is asked of a finished stage. */
 export interface InspectJob {
   readonly stage: StagePlace;
@@ -39,6 +47,8 @@ export interface InspectJob {
 export interface CompareJob extends ScanJob {
   readonly sections: readonly Uint8Array[];
   readonly superseded: readonly (readonly string[])[];
+  /** For each section, what moves the paths of the directory to where its files were saved from. */
+  readonly relocations: readonly Relocation[];
 }
 
 /** The heavy steps of packing and unpacking, as they are shared out over threads. */
@@ -49,6 +59,7 @@ export interface ArchiveWork {
   compare(job: CompareJob): Promise<Comparison>;
   packFrame(job: PackJob): Promise<PackedFrame>;
   unpackFrame(job: UnpackJob): Promise<UnpackedFrame>;
+  moveEntry(job: MoveJob): Promise<void>;
   /** Counts the files of a stage, and those of the names that it lacks. */
   inspectStage(job: InspectJob): Promise<{ fileCount: number; absent: number }>;
   /** Unpacks a stream that another tool made; a failure of `chunks` itself is thrown as it is. */

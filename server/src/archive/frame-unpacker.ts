@@ -4,8 +4,10 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
+import { moveGroup } from "./group-paths.ts";
+import { isGraphEntry, isGroup } from "./move-content.ts";
 import { releaseMemory } from "./release-memory.ts";
-import { type Relocation, relocate } from "./relocate.ts";
+import type { Relocation } from "./relocation.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "./tar-header.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -34,6 +36,8 @@ export interface UnpackedFrame {
   readonly fileCount: number;
   readonly bytes: number;
   readonly parts: UnpackedPart[];
+  /** Files that start here and whose paths are still to be moved along, once they are whole. */
+  readonly unmoved: string[];
   /** Whether this is the frame that ends the tar stream; it holds no files. */
   readonly ends: boolean;
 }
@@ -84,11 +88,14 @@ function unpackContent(
   if (records.length === 0) {
     if (content.length < tarTrailer.length || content.some((byte) => byte !== 0))
       throw disagreement();
-    return { fileCount: 0, bytes: 0, parts: [], ends: true };
+    return { fileCount: 0, bytes: 0, parts: [], unmoved: [], ends: true };
   }
   const superseded = new Set(fetched.superseded);
   const writer = writerFor(stage);
+  const { relocation } = fetched;
+  const moves = relocation.from !== relocation.to;
   const parts: UnpackedPart[] = [];
+  const unmoved: string[] = [];
   let fileCount = 0;
   let bytes = 0;
   let at = 0;
@@ -107,9 +114,11 @@ function unpackContent(
     const data = content.subarray(at, at + length);
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
-    if (record.start === undefined)
-      writer.writeFile(record, relocate(record.name, data, fetched.relocation));
-    else {
+    if (moves && start === 0 && isGraphEntry(record.name)) unmoved.push(record.name);
+    if (record.start === undefined) {
+      const isMoved = moves && isGroup(record.name);
+      writer.writeFile(record, isMoved ? moveGroup(data, relocation) : data);
+    } else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });
     }
@@ -117,7 +126,7 @@ function unpackContent(
     if (start === 0) fileCount += 1;
   }
   if (at !== content.length) throw disagreement();
-  return { fileCount, bytes, parts, ends: false };
+  return { fileCount, bytes, parts, unmoved, ends: false };
 }
 
 function decompress({ frame, contentBytes }: FetchedFrame): Buffer {

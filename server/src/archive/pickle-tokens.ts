@@ -1,11 +1,18 @@
 import type { Checkpoint } from "../local/tree.ts";
 import { readFully } from "./listed-file.ts";
 
+/** A part of a file: its first byte, and the one after its last. */
+export interface PickleRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A value as it comes up in a pickle. Nothing is built of it, and nothing in it is run. */
 export type PickleToken =
   /** A class by its module and name. */
   | { readonly kind: "class"; readonly name: string }
-  | { readonly kind: "text"; readonly text: string }
+  /** Text, and where the operation that writes it out lies; nowhere for text that is referred to. */
+  | { readonly kind: "text"; readonly text: string; readonly at?: PickleRange }
   | { readonly kind: "number"; readonly value: number }
   /** Bytes, by where they lie in the file. */
   | { readonly kind: "bytes"; readonly start: number; readonly length: number }
@@ -24,7 +31,6 @@ const other: PickleToken = { kind: "other" };
 
 /** Operations that put values together or mark a place, by the bytes of their argument. */
 const silent = new Map<number, number>([
-  [0x95, 8], // FRAME
   ...[..."()]}taesub01RQ"].map((code) => [code.charCodeAt(0), 0] as const),
   // EMPTY_SET, ADDITEMS, FROZENSET, NEWOBJ, NEWOBJ_EX, TUPLE1, TUPLE2, TUPLE3
   ...[0x8f, 0x90, 0x91, 0x81, 0x92, 0x85, 0x86, 0x87].map((code) => [code, 0] as const),
@@ -57,6 +63,7 @@ const numberBytes = new Map([
   [0x4d, 2],
   [0x4a, 4],
 ]);
+const frame = 0x95;
 const protocolCode = 0x80;
 const protocols = new Set([4, 5]);
 const stackGlobal = 0x93;
@@ -69,12 +76,14 @@ const stop = 0x2e;
 
 /**
  * Reads the pickle that an open file of `size` bytes is, through a window of 64 KiB, and yields what
- * comes up in it, in order. Ends only where the pickle does; throws PickleUnreadable anywhere else.
+ * comes up in it, in order. Tells `onFrame` what each frame holds, the length before it aside. Ends only where the
+ * pickle does; throws PickleUnreadable anywhere else.
  */
 export function* readPickle(
   fd: number,
   size: number,
   checkpoint: Checkpoint,
+  onFrame: (content: PickleRange) => void = () => {},
 ): Generator<PickleToken> {
   const input = createInput(fd, size, checkpoint);
   const memo = new Map<number, PickleToken>();
@@ -94,16 +103,21 @@ export function* readPickle(
         // An entry takes room too, however short.
         kept += 64 + (last.kind === "text" ? last.text.length : last.name.length);
         if (kept > maxKeptBytes) throw new PickleUnreadable("too much text");
-        memo.set(memoized, last);
+        memo.set(memoized, last.kind === "text" ? { kind: "text", text: last.text } : last);
       }
       memoized += 1;
+      continue;
+    }
+    if (code === frame) {
+      const length = input.number(8);
+      onFrame({ start: input.at(), end: input.at() + length });
       continue;
     }
     const skipped = silent.get(code);
     if (skipped !== undefined) {
       input.skip(skipped);
       // What these leave on the stack is nothing that is kept.
-      if (code !== 0x95) last = other;
+      last = other;
       continue;
     }
     const token = readValue(code);
@@ -111,20 +125,24 @@ export function* readPickle(
     last = token;
     yield token;
   }
-  if (input.left() > 0) throw new PickleUnreadable("more than a pickle");
+  if (input.at() < size) throw new PickleUnreadable("more than a pickle");
 
   function readValue(code: number): PickleToken {
     const text = textLength.get(code);
     if (text !== undefined) {
+      const start = input.at() - 1;
       const length = input.number(text);
-      if (length <= maxTextBytes) return { kind: "text", text: input.text(length) };
+      if (length <= maxTextBytes) {
+        const value = input.text(length);
+        return { kind: "text", text: value, at: { start, end: input.at() } };
+      }
       input.skip(length);
       return other;
     }
     const bytes = bytesLength.get(code);
     if (bytes !== undefined) {
       const length = input.number(bytes);
-      const start = size - input.left();
+      const start = input.at();
       input.skip(length);
       return { kind: "bytes", start, length };
     }
@@ -168,7 +186,7 @@ function createInput(fd: number, size: number, checkpoint: Checkpoint) {
   }
 
   return {
-    left: () => size - at,
+    at: () => at,
     /** A whole number without sign, low byte first. */
     number(bytes: number): number {
       if (bytes < 8) return take(bytes).readUIntLE(0, bytes);

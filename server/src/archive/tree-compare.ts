@@ -1,9 +1,13 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import type { Profile } from "../domain/profile.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
+import { readFully } from "./listed-file.ts";
+import { isGraphEntry, isGroup, moveContent } from "./move-content.ts";
+import { PickleUnreadable } from "./pickle-tokens.ts";
+import type { MovedContent, Relocation } from "./relocation.ts";
 import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -33,7 +37,8 @@ export interface Comparison {
 /**
  * Compares an open directory with the file index of a stored cache, one section for each of its
  * frames. A file of the same size and time (to the second) is taken for the same; with another time
- * its content decides. `superseded` names, by frame, the stored files that count no more.
+ * its content decides. `superseded` names, by frame, the stored files that count no more. Paths that
+ * a load moved along are moved back first, as `relocations` says for each frame.
  */
 export function compareTree(
   rootFd: number,
@@ -43,6 +48,7 @@ export function compareTree(
     profile: Profile;
     sections: readonly Uint8Array[];
     superseded: readonly (readonly string[])[];
+    relocations: readonly Relocation[];
   },
   checkpoint: Checkpoint,
 ): Comparison {
@@ -61,7 +67,9 @@ export function compareTree(
       return true;
     }
     seen.add(file.name);
-    if (isSameContent(rootFd, file, parts)) return false;
+    const [first] = parts as [StoredPart];
+    const back = options.relocations[first.frame];
+    if (isSameContent(rootFd, file, parts, back, checkpoint)) return false;
     for (const { frame, record } of parts)
       superseded[frame]?.push({
         name: file.name,
@@ -103,33 +111,76 @@ function isSameContent(
   rootFd: number,
   file: { name: string; size: number; mtimeMs: number },
   parts: readonly StoredPart[],
+  back: Relocation | undefined,
+  checkpoint: Checkpoint,
 ): boolean {
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
-  if (file.size !== first.record.size) return false;
-  if (Math.floor(file.mtimeMs / 1000) === first.record.mtime) return true;
-  return parts.every(({ record }) => digestOf(rootFd, file.name, record) === record.digest);
+  const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
+  const mayMove = back && back.from !== back.to && (isGraphEntry(file.name) || isGroup(file.name));
+  if (!mayMove && (file.size !== first.record.size || isSameTime))
+    return file.size === first.record.size;
+  return withFile(rootFd, file.name, (fd) => {
+    const moved = mayMove ? moveContent(fd, file, back, checkpoint) : undefined;
+    const { size, pieces } = moved ?? contentAsItIs(fd, file.size, checkpoint);
+    if (size !== first.record.size || isSameTime) return size === first.record.size;
+    return hasDigests(pieces(), parts);
+  });
 }
 
-function digestOf(
-  rootFd: number,
-  name: string,
-  { size, start = 0, length = size }: FileRecord,
-): string | undefined {
+const pieceBytes = 1024 * 1024;
+
+function contentAsItIs(fd: number, size: number, checkpoint: Checkpoint): MovedContent {
+  return {
+    size,
+    *pieces() {
+      const piece = Buffer.allocUnsafe(Math.min(size, pieceBytes));
+      for (let at = 0; at < size; at += piece.length) {
+        checkpoint();
+        const part = piece.subarray(0, Math.min(piece.length, size - at));
+        // What follows is too short for its digest.
+        if (!readFully(fd, at, part)) return;
+        yield part;
+      }
+    },
+  };
+}
+
+/** Whether a file's content has the digest of each part of the stored file, one after the other. */
+function hasDigests(pieces: Iterable<Uint8Array>, parts: readonly StoredPart[]): boolean {
+  const lengths = parts.map(({ record }) => record.length ?? record.size);
+  const digests = lengths.map(() => createHash("sha256"));
+  let part = 0;
+  let done = 0;
+  for (const piece of pieces)
+    for (let at = 0; at < piece.length; ) {
+      while (part < lengths.length && done === lengths[part]) {
+        part += 1;
+        done = 0;
+      }
+      const length = Math.min(piece.length - at, (lengths[part] ?? 0) - done);
+      if (length <= 0) return false;
+      digests[part]?.update(piece.subarray(at, at + length));
+      at += length;
+      done += length;
+    }
+  return parts.every(
+    ({ record }, i) => digests[i]?.digest().subarray(0, 16).toString("base64") === record.digest,
+  );
+}
+
+/** Whether a file is what `body` finds it to be; one that is gone, or another thing by now, is not. */
+function withFile(rootFd: number, name: string, body: (fd: number) => boolean): boolean {
   let fd: number | undefined;
   try {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
     fd = fs.openSync(`${pathOfHandle(rootFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    const content = Buffer.allocUnsafe(length);
-    for (let done = 0; done < length; ) {
-      const read = fs.readSync(fd, content, done, length - done, start + done);
-      if (read === 0) return undefined;
-      done += read;
-    }
-    return hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
-  } catch {
-    // Gone, or another thing by now: packing will see to it.
-    return undefined;
+    return body(fd);
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined && !(error instanceof PickleUnreadable)) throw error;
+    // Packing will see to it.
+    return false;
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }

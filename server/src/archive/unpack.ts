@@ -1,6 +1,6 @@
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveReader } from "../store/store.ts";
-import type { ArchiveWork } from "./archive-work.ts";
+import type { ArchiveWork, MoveJob } from "./archive-work.ts";
 import type { StagePlace } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
@@ -34,8 +34,10 @@ export async function* unpackOwn(options: {
     const { sha256, content_bytes: contentBytes, superseded = [] } = placed;
     const relocation = { from: placed.local_dir ?? savedFrom, to: localDir };
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
-    return work.unpackFrame({ stage, fetched });
+    const { unmoved, ...unpacked } = await work.unpackFrame({ stage, fetched });
+    return { ...unpacked, moves: unmoved.map((name) => ({ stage, name, relocation })) };
   };
+  const moves: MoveJob[] = [];
   const spanning = new SpanningFiles();
   let ended = false;
   let fileCount = 0;
@@ -48,6 +50,7 @@ export async function* unpackOwn(options: {
     if (fileCount > archive.manifest.file_count || bytes > archive.manifest.content_bytes)
       throw wrongTotals();
     spanning.add(unpacked.parts);
+    moves.push(...unpacked.moves);
     yield { fileCount, bytes };
   }
   if (fileCount !== archive.manifest.file_count || bytes !== archive.manifest.content_bytes)
@@ -55,6 +58,7 @@ export async function* unpackOwn(options: {
   if (!ended) throw disagreement();
   spanning.requireWhole();
   await requireSound(stage, archive, fileCount, spanning.any, work);
+  await Promise.all(moves.map((move) => work.moveEntry(move)));
   return { fileCount, bytes };
 }
 

@@ -139,13 +139,15 @@ function sectionOf(archive: OwnArchive, index: Buffer, frame: PlacedFrame): Buff
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
   { backgroundPool: pool }: FlowContext,
-  { profile }: SaveTarget,
+  { profile, place }: SaveTarget,
   archive: OwnArchive,
   index: Buffer,
   { rootFd, exclude }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = createArchiveWork(pool, signal);
+  const { clientPath } = place;
+  const { local_dir: savedFrom = clientPath } = archive.manifest;
   const compareNow = () =>
     work.compare({
       rootFd,
@@ -154,6 +156,10 @@ async function compare(
       profile,
       sections: archive.frames.map((frame) => Uint8Array.from(sectionOf(archive, index, frame))),
       superseded: archive.frames.map((frame) => frame.superseded ?? []),
+      relocations: archive.frames.map((frame) => ({
+        from: clientPath,
+        to: frame.local_dir ?? savedFrom,
+      })),
     });
   const comparison = await compareNow();
   if (comparison.fresh.young.length === 0) return comparison;

@@ -12,6 +12,7 @@ export function createArchiveWork(pool: WorkerPool, signal: AbortSignal): Archiv
     inspectStage: (job) => pool.run("inspectStage", job, signal),
     packFrame: (job) => pool.run("packFrame", job, signal),
     unpackFrame: (job) => pool.run("unpackFrame", job, signal, [job.fetched.frame.buffer]),
+    moveEntry: (job) => pool.run("moveEntry", job, signal),
     async unpackForeign(job, chunks, onReport) {
       const { port1, port2 } = new MessageChannel();
       let failure: { error: unknown } | undefined;

@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import type {
   CompareJob,
   InspectJob,
+  MoveJob,
   PackJob,
   ScanJob,
   UnpackJob,
@@ -11,6 +12,7 @@ import type { StagePlace } from "../archive/entry-writer.ts";
 import { type Unpacked, type UnpackLimits, unpackForeign } from "../archive/foreign-unpacker.ts";
 import { type PackedFrame, packFrame } from "../archive/frame-packer.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/frame-unpacker.ts";
+import { moveEntry } from "../archive/move-entry.ts";
 import { type Comparison, compareTree } from "../archive/tree-compare.ts";
 import { type FramePlan, type ScanResult, scanTree } from "../archive/tree-scan.ts";
 import { CacheError } from "../domain/cache-error.ts";
@@ -71,6 +73,9 @@ export const jobs = {
     requireSpace(job.stage.path, job.stage.place, job.fetched.contentBytes, 0);
     return unpackFrame(job.stage, job.fetched, checkpoint);
   },
+
+  moveEntry: ({ stage, name, relocation }: MoveJob, checkpoint: Checkpoint): void =>
+    moveEntry(stage, name, relocation, checkpoint),
 
   unpackForeign: (
     job: { stage: StagePlace; limits: UnpackLimits; port: MessagePort },

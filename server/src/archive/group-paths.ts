@@ -1,19 +1,10 @@
-import { basename } from "node:path";
-
-/** Where files were saved from and where they are loaded, as their clients see these directories. */
-export interface Relocation {
-  readonly from: string;
-  readonly to: string;
-}
+import type { Relocation } from "./relocation.ts";
 
 /**
- * Triton lists the files of a kernel by absolute path in `__grp__*.json`, and builds the kernel anew
- * where these do not exist. Returns such a file's content with its paths moved along; anything else,
- * and paths that were never below the old directory, as they are.
+ * Moves the paths in a Triton group, the JSON text that lists a kernel's files, along. Returns the very
+ * content that came where it is none, or holds no path below the old directory.
  */
-export function relocate(name: string, content: Uint8Array, { from, to }: Relocation): Uint8Array {
-  const file = basename(name);
-  if (from === to || !file.startsWith("__grp__") || !file.endsWith(".json")) return content;
+export function moveGroup(content: Uint8Array, { from, to }: Relocation): Uint8Array {
   const text = Buffer.from(content).toString("utf8");
   let group: { child_paths?: Record<string, unknown> };
   try {

@@ -1,0 +1,44 @@
+import { basename } from "node:path";
+import type { Checkpoint } from "../local/tree.ts";
+import { moveGraphEntry } from "./graph-entry-paths.ts";
+import { moveGroup } from "./group-paths.ts";
+import { readFully } from "./listed-file.ts";
+import type { MovedContent, Relocation } from "./relocation.ts";
+
+const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;
+const groupName = /^__grp__.*\.json$/;
+/** Real groups have less than 2 KiB. */
+const maxGroupBytes = 1024 * 1024;
+
+/** Whether a name is that of an entry of torch's FX graph or AOTAutograd cache. */
+export function isGraphEntry(name: string): boolean {
+  return graphEntryName.test(name);
+}
+
+/** Whether a name is that of the text in which Triton lists a kernel's files. */
+export function isGroup(name: string): boolean {
+  return groupName.test(basename(name));
+}
+
+/**
+ * The content of an open file of `size` bytes with its absolute paths below one directory moved to
+ * another; undefined where that is the content as it is. Moving back gives the same bytes.
+ *
+ * Triton builds a kernel anew whose group lists files that do not exist. torch's graph entries name
+ * the source of each kernel by absolute path, and beside it torch looks for what autotuning found to be
+ * best, and tunes anew where that is not found.
+ */
+export function moveContent(
+  fd: number,
+  { name, size }: { name: string; size: number },
+  relocation: Relocation,
+  checkpoint: Checkpoint,
+): MovedContent | undefined {
+  if (relocation.from === relocation.to) return undefined;
+  if (isGraphEntry(name)) return moveGraphEntry(fd, size, relocation, checkpoint);
+  if (!isGroup(name) || size > maxGroupBytes) return undefined;
+  const content = Buffer.allocUnsafe(size);
+  if (!readFully(fd, 0, content)) return undefined;
+  const moved = moveGroup(content, relocation);
+  return moved === content ? undefined : { size: moved.length, pieces: () => [moved] };
+}

@@ -1,0 +1,44 @@
+import * as fs from "node:fs";
+import { requireSpace } from "../local/disk-space.ts";
+import { toLocalError } from "../local/local-error.ts";
+import type { Checkpoint } from "../local/tree.ts";
+import { judgeEntryName } from "./entry-name.ts";
+import { EntryWriter, type StagePlace } from "./entry-writer.ts";
+import { moveContent } from "./move-content.ts";
+import type { Relocation } from "./relocation.ts";
+
+/** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
+export function moveEntry(
+  stage: StagePlace,
+  name: string,
+  relocation: Relocation,
+  checkpoint: Checkpoint,
+): void {
+  const path = `${stage.path}/${judgeEntryName(name)}`;
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    const { size, mode, mtimeMs } = fs.fstatSync(fd);
+    const moved = moveContent(fd, { name, size }, relocation, checkpoint);
+    if (!moved) return;
+    requireSpace(stage.path, stage.place, moved.size, 1);
+    // Read on by its descriptor, while the new file takes the name.
+    fs.unlinkSync(path);
+    const entry = { name, size: moved.size, mode, mtime: mtimeMs / 1000 };
+    const file = new EntryWriter(stage).openFile(entry);
+    try {
+      let at = 0;
+      for (const piece of moved.pieces()) {
+        file.write(piece, at);
+        at += piece.length;
+      }
+      file.finish();
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    throw toLocalError(error, stage.place);
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
+  }
+}
