@@ -6,6 +6,7 @@ directory exists at a time. Results are appended to OUT/runs.jsonl as they come.
 
 usage: warm_start.py OUT STEP [STEP...]
   cold:MODELS[:N]       nothing cached
+  given:MODELS[:N]      with the local directory as the step before left it
   seed:TAR              fill the local directory from a tar archive (its one folder is the cache)
   save:b10|ours[:NAME]  save the local directory (with compilecache: under profile NAME)
   b10:MODELS[:N]        b10-transfer loads, N fresh processes (default 3)
@@ -130,6 +131,9 @@ def step(out, words):
         for _ in range(int(rest[1]) if len(rest) > 1 else 1):
             clear()
             start(out, "cold", rest[0], "given")
+    elif name == "given":
+        for _ in range(int(rest[1]) if len(rest) > 1 else 1):
+            start(out, "given", rest[0], "given")
     elif name == "seed":
         clear()
         with tempfile.TemporaryDirectory() as folder:

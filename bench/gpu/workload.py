@@ -104,7 +104,15 @@ def bert():
         yield model(tokens(30522, batch, length)).last_hidden_state
 
 
-models = {"llama": llama, "resnet": resnet, "vit": vit, "bert": bert}
+def gpt2():
+    model = torch.compile(
+        made("gpt2", lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config())).to(BF16)
+    )
+    for batch, length in ((2, 128), (4, 256)):
+        yield model(tokens(50257, batch, length), use_cache=False).logits
+
+
+models = {"llama": llama, "resnet": resnet, "vit": vit, "bert": bert, "gpt2": gpt2}
 torch.manual_seed(0)
 with torch.no_grad(), Step("models_s"):
     for name in args.models.split(","):
