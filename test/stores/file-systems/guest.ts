@@ -45,9 +45,15 @@ export interface Guest {
   kill(): void;
 }
 
+/** Where a guest sees something of its own instead of this machine's files. */
+const ownInGuest = /^\/(dev|run|mnt|proc|sys|var\/lib\/nfs)\//;
+
 /** Makes empty disks, one of 1 GiB and one of 24 MiB. */
 export async function createGuestPlace(scope: Lifetime): Promise<GuestPlace> {
   const dir = mkdtempSync(join(tmpdir(), "compilecache-guest-"));
+  for (const path of [repository, dir])
+    if (ownInGuest.test(path))
+      throw new Error(`a guest cannot see ${path}: have the repository and TMPDIR elsewhere`);
   scope.after(() => rmSync(dir, { recursive: true, force: true }));
   makeExt4(join(dir, "caches.img"), 1024);
   makeExt4(join(dir, "small.img"), 24);
