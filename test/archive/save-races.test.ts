@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { Progress } from "../../server/src/transfer/transfer-state.ts";
+import type { Progress, SaveOutcome } from "../../server/src/transfer/transfer-state.ts";
 import { cannotBeNobody, runAsNobody } from "./as-user.ts";
 import { createFlowBench, type FlowBench, scratchDir } from "./flow-bench.ts";
 import { cannotMount, mountTmpfs } from "./mounts.ts";
@@ -200,9 +200,29 @@ describe("a save while files are written", { concurrency: 4 }, () => {
       onProgress: onceListed(() => rmSync(bench.localDir, { recursive: true })),
     });
     assert.equal(saved.status, "SKIPPED");
+    assert.equal(saved.skipReason, "UNFINISHED");
     assert.equal(saved.leftOutFileCount, 2);
     assert.deepEqual(bench.storeFiles(), []);
     await assertNothingOpen(bench.dir);
+  });
+});
+
+describe("a save that comes second", () => {
+  it("is SKIPPED, and names the cache of the first", async (t) => {
+    const bench = await createFlowBench(t);
+    makeTree(bench.localDir, { a: "a", b: "b" });
+    makeTree(join(bench.dir, "other"), { c: "c" });
+    let first: SaveOutcome | undefined;
+    const second = await bench.save({
+      onProgress: async ({ phase }) => {
+        if (phase === "PACKING") first = await bench.save({ from: join(bench.dir, "other") });
+      },
+    });
+    assert.equal(first?.status, "SUCCESS");
+    assert.equal(second.status, "SKIPPED");
+    assert.equal(second.skipReason, "ALREADY_STORED");
+    assert.equal(second.cache?.fileCount, 1);
+    assert.deepEqual(await stored(bench), { c: "c" });
   });
 });
 

@@ -5,7 +5,11 @@ import {
   type WatchTransferRequest,
   WatchTransferResponse,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import { LoadStatus, SaveStatus } from "compilecache-client/gen/compilecache/v1/transfer.ts";
+import {
+  LoadStatus,
+  SaveSkipReason,
+  SaveStatus,
+} from "compilecache-client/gen/compilecache/v1/transfer.ts";
 import { parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
 import { cacheKeyOf, environmentKey } from "../domain/environment.ts";
 import type { CacheCore, Transfer } from "../transfer/cache-core.ts";
@@ -82,7 +86,12 @@ export function createCacheService(
       if (request.detach) {
         transfer.detach();
         const status = SaveStatus.SAVE_STATUS_IN_PROGRESS;
-        return { status, transfer: toWireTransfer(transfer.state), leftOutFileCount: 0n };
+        return {
+          status,
+          transfer: toWireTransfer(transfer.state),
+          leftOutFileCount: 0n,
+          skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
+        };
       }
       const state = await finished(transfer, signal);
       const outcome = toWireSaveOutcome(outcomeOf(state, "SAVE"), state.cacheKey);

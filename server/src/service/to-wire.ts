@@ -4,6 +4,7 @@ import type {
 } from "compilecache-client/gen/compilecache/v1/cache.ts";
 import {
   LoadStatus,
+  SaveSkipReason,
   SaveStatus,
   type Transfer,
   TransferKind,
@@ -57,6 +58,7 @@ export function toWireSaveOutcome(outcome: SaveOutcome, currentKey: string) {
     status: SaveStatus[`SAVE_STATUS_${outcome.status}`],
     cache: outcome.cache && toWireCache(outcome.cache, currentKey),
     leftOutFileCount: BigInt(outcome.leftOutFileCount),
+    skipReason: SaveSkipReason[`SAVE_SKIP_REASON_${outcome.skipReason ?? "UNSPECIFIED"}`],
   };
 }
 

@@ -14,6 +14,7 @@ import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { FlowContext } from "./flow-context.ts";
 import {
+  nothingPacked,
   type SaveAttempt,
   type SaveFlow,
   type SaveTarget,
@@ -80,34 +81,50 @@ async function* refreshOnce(
     );
   try {
     const archive = await openOwn(context, target, reader, signal);
-    const generation = (archive?.manifest.generation ?? 0) + 1;
-    const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
-    const mode = isOurName ? { replaces: reader.version } : ("create" as const);
-    const attempt = { rootFd, exclude, mode, generation };
-    // An archive without an index cannot be compared; whoever loaded it has all of it here.
-    if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
-      return yield* wholeIfItFits(context, target, attempt, signal);
-
-    const index = await readIndex(reader, archive, signal);
-    const comparison = await compare(context, target, archive, index, attempt, signal);
-    if (!isWorthIt(context, archive, comparison)) {
-      const { newFiles, newBytes } = comparison;
-      context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
-      return { ...skipped(exclude.length), cache: describe(reader, archive) };
-    }
-    if (isBetterPackedAfresh(context, archive, comparison))
-      return yield* wholeIfItFits(context, target, attempt, signal);
-    logBundled(context.logger, comparison.fresh);
-    const stored = { reader, archive, index };
-    try {
-      return yield* append(context, target, stored, comparison, attempt, signal);
-    } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      context.logger.warn("the union would be too large; saving this directory alone", { error });
-      return yield* wholeIfItFits(context, target, attempt, signal);
-    }
+    const stored = { reader, archive };
+    const outcome = yield* refreshStored(context, target, stored, rootFd, exclude, signal);
+    if (outcome?.status !== "SKIPPED") return outcome;
+    return { ...outcome, cache: describe(reader, archive) };
   } finally {
     await reader.close();
+  }
+}
+
+async function* refreshStored(
+  context: FlowContext,
+  target: SaveTarget,
+  { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
+  rootFd: number,
+  exclude: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Progress, SaveOutcome | undefined> {
+  const generation = (archive?.manifest.generation ?? 0) + 1;
+  const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
+  const mode = isOurName ? { replaces: reader.version } : ("create" as const);
+  const attempt = { rootFd, exclude, mode, generation };
+  // An archive without an index cannot be compared; whoever loaded it has all of it here.
+  if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
+    return yield* wholeIfItFits(context, target, attempt, signal);
+
+  const index = await readIndex(reader, archive, signal);
+  const comparison = await compare(context, target, archive, index, attempt, signal);
+  if (!isWorthIt(context, archive, comparison)) {
+    const { newFiles, newBytes, fresh } = comparison;
+    context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
+    const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
+    const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
+    return skipped(reason, exclude.length + fresh.young.length);
+  }
+  if (isBetterPackedAfresh(context, archive, comparison))
+    return yield* wholeIfItFits(context, target, attempt, signal);
+  logBundled(context.logger, comparison.fresh);
+  const stored = { reader, archive, index };
+  try {
+    return yield* append(context, target, stored, comparison, attempt, signal);
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+    context.logger.warn("the union would be too large; saving this directory alone", { error });
+    return yield* wholeIfItFits(context, target, attempt, signal);
   }
 }
 
@@ -241,7 +258,7 @@ async function* append(
       });
       const leftOut = new Set([...packed.leftOut, ...young]);
       const leftOutFileCount = leftOut.size + exclude.length;
-      if (packed.fileCount === 0) return skipped(leftOutFileCount);
+      if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
       const gone = comparison.superseded.map((files) =>
         files.filter(({ name }) => !leftOut.has(name)),
       );
@@ -280,7 +297,7 @@ async function* wholeIfItFits(
   } catch (error) {
     if (!isTooLarge(error)) throw error;
     context.logger.warn("the directory is too large to be saved", { error });
-    return skipped(0);
+    return skipped("TOO_LARGE");
   }
 }
 

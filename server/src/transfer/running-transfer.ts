@@ -136,6 +136,7 @@ export class RunningTransfer implements Transfer {
     };
     this.#end({ status: "SUCCESS", ...done, ...(outcome ? { outcome } : {}) });
     this.#logger.info(`${kind.toLowerCase()} ${(outcome?.status ?? "SUCCESS").toLowerCase()}`, {
+      ...(outcome?.kind === "SAVE" && outcome.skipReason ? { reason: outcome.skipReason } : {}),
       bytes: done.bytesDone,
       files: done.filesDone,
       ms: Date.now() - this.#state.startedAt.getTime(),

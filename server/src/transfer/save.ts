@@ -12,12 +12,13 @@ import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
+import type { CacheDescription } from "./cache-catalog.ts";
 import type { SaveSpec } from "./cache-core.ts";
 import type { FlowContext } from "./flow-context.ts";
 import { withDirectory } from "./local-directory.ts";
 import { scanToSave } from "./settled-scan.ts";
 import { archiveNames, describe, describeStored, openStored } from "./stored-archives.ts";
-import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
+import type { Flow, Progress, SaveOutcome, SaveSkipReason } from "./transfer-state.ts";
 
 /** A save whose request was found to be sound. */
 export interface SaveTarget {
@@ -50,7 +51,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
   const { store } = context;
   if (target.policy === "SKIP") {
     const stored = await describeStored(store, target, signal);
-    if (stored) return { kind: "SAVE", status: "SKIPPED", cache: stored, leftOutFileCount: 0 };
+    if (stored) return skipped("ALREADY_STORED", 0, stored);
   }
   const mode = target.policy === "SKIP" ? "create" : "replace";
   return yield* withFilesToSave(context, target, signal, async function* (rootFd, exclude) {
@@ -59,7 +60,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
     const winner = await describeStored(store, target, signal);
-    return { ...skipped(exclude.length), ...(winner ? { cache: winner } : {}) };
+    return skipped("ALREADY_STORED", exclude.length, winner);
   });
 }
 
@@ -79,7 +80,7 @@ export async function* withFilesToSave(
         ? "a load or clear of it was interrupted"
         : "it has no files";
       logger.info("nothing to save", { local_dir: place.path, why });
-      return skipped(0);
+      return skipped(directory?.notLoaded ? "NOT_LOADED" : "NO_FILES");
     }
     const exclude: string[] = [];
     for (;;) {
@@ -96,9 +97,24 @@ export async function* withFilesToSave(
   return yield* withDirectory(backgroundPool, place, { create: false }, signal, inside);
 }
 
-/** Nothing was saved. */
-export function skipped(leftOutFileCount: number): SaveOutcome {
-  return { kind: "SAVE", status: "SKIPPED", leftOutFileCount };
+/** Nothing was saved. `cache` is what the store holds, where that is known. */
+export function skipped(
+  skipReason: SaveSkipReason,
+  leftOutFileCount = 0,
+  cache?: CacheDescription,
+): SaveOutcome {
+  return {
+    kind: "SAVE",
+    status: "SKIPPED",
+    skipReason,
+    ...(cache ? { cache } : {}),
+    leftOutFileCount,
+  };
+}
+
+/** No file was packed: those that were to be were left out, or there were none. */
+export function nothingPacked(leftOutFileCount: number): SaveOutcome {
+  return skipped(leftOutFileCount > 0 ? "UNFINISHED" : "NO_FILES", leftOutFileCount);
 }
 
 /** Saves the directory whole; undefined if the mode forbade the commit. */
@@ -119,7 +135,7 @@ export async function* saveWhole(
     const work = createArchiveWork(pool, signal);
     const packed = yield* pack({ rootFd, scan, exclude, profile, format, assembler, work, signal });
     const leftOutFileCount = packed.leftOut.length + exclude.length;
-    if (packed.fileCount === 0) return skipped(leftOutFileCount);
+    if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
     return yield* archive.commit(attempt, { ...packed, leftOutFileCount });
   });
 }

@@ -25,9 +25,20 @@ export interface LoadOutcome {
   readonly cache?: CacheDescription;
 }
 
+/** Why a save was skipped; the contract explains each. */
+export type SaveSkipReason =
+  | "ALREADY_STORED"
+  | "NO_FILES"
+  | "NOT_LOADED"
+  | "TOO_LITTLE_NEW"
+  | "TOO_LARGE"
+  | "UNFINISHED";
+
 export interface SaveOutcome {
   readonly kind: "SAVE";
   readonly status: "SUCCESS" | "ERROR" | "SKIPPED";
+  /** With SKIPPED, and only then. */
+  readonly skipReason?: SaveSkipReason;
   readonly cache?: CacheDescription;
   readonly leftOutFileCount: number;
 }

@@ -17,17 +17,17 @@ from compilecache.v1 import environment_pb2 as compilecache_dot_v1_dot_environme
 from compilecache.v1 import transfer_pb2 as compilecache_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#compilecache/v1/cache_service.proto\x12\x0f\x63ompilecache.v1\x1a\x1b\x63ompilecache/v1/cache.proto\x1a!compilecache/v1/environment.proto\x1a\x1e\x63ompilecache/v1/transfer.proto\"\xe8\x01\n\x0bLoadRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\x12\x16\n\x06\x64\x65tach\x18\x04 \x01(\x08R\x06\x64\x65tach\x12\x46\n\x0fif_local_exists\x18\x05 \x01(\x0e\x32\x1e.compilecache.v1.IfLocalExistsR\rifLocalExists\"\xb3\x01\n\x0cLoadResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32\x1b.compilecache.v1.LoadStatusR\x06status\x12\x35\n\x08transfer\x18\x02 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\x12\x37\n\x07\x63losest\x18\x03 \x01(\x0b\x32\x1d.compilecache.v1.ClosestCacheR\x07\x63losest\"\x85\x02\n\x0bSaveRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\x12\x16\n\x06\x64\x65tach\x18\x04 \x01(\x08R\x06\x64\x65tach\x12I\n\x10if_stored_exists\x18\x05 \x01(\x0e\x32\x1f.compilecache.v1.IfStoredExistsR\x0eifStoredExists\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\"\xd7\x01\n\x0cSaveResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32\x1b.compilecache.v1.SaveStatusR\x06status\x12\x35\n\x08transfer\x18\x02 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\x12,\n\x05\x63\x61\x63he\x18\x03 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x05\x63\x61\x63he\x12-\n\x13left_out_file_count\x18\x04 \x01(\x03R\x10leftOutFileCount\"9\n\x14WatchTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"N\n\x15WatchTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"w\n\x14StartTransferRequest\x12\x16\n\x06source\x18\x01 \x01(\tR\x06source\x12 \n\x0b\x64\x65stination\x18\x02 \x01(\tR\x0b\x64\x65stination\x12%\n\x0eoperation_name\x18\x03 \x01(\tR\roperationName\"N\n\x15StartTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"7\n\x12GetTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"L\n\x13GetTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"}\n\x14ListTransfersRequest\x12)\n\x10include_finished\x18\x01 \x01(\x08R\x0fincludeFinished\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"x\n\x15ListTransfersResponse\x12\x37\n\ttransfers\x18\x01 \x03(\x0b\x32\x19.compilecache.v1.TransferR\ttransfers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n\x15\x43\x61ncelTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"O\n\x16\x43\x61ncelTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"\x90\x01\n\x13GetCacheInfoRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\"\xaf\x02\n\x14GetCacheInfoResponse\x12\'\n\x0f\x65nvironment_key\x18\x01 \x01(\tR\x0e\x65nvironmentKey\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\x12!\n\x0clocal_exists\x18\x03 \x01(\x08R\x0blocalExists\x12\x1f\n\x0blocal_bytes\x18\x04 \x01(\x03R\nlocalBytes\x12(\n\x10local_file_count\x18\x05 \x01(\x03R\x0elocalFileCount\x12.\n\x06stored\x18\x06 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x06stored\x12\x14\n\x05store\x18\x07 \x01(\tR\x05store\x12\x1d\n\nstore_note\x18\x08 \x01(\tR\tstoreNote\"\xad\x01\n\x11ListCachesRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"l\n\x12ListCachesResponse\x12.\n\x06\x63\x61\x63hes\x18\x01 \x03(\x0b\x32\x16.compilecache.v1.CacheR\x06\x63\x61\x63hes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"O\n\x12\x44\x65leteCacheRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\"\x15\n\x13\x44\x65leteCacheResponse\"5\n\x16\x43learLocalCacheRequest\x12\x1b\n\tlocal_dir\x18\x01 \x01(\tR\x08localDir\"N\n\x17\x43learLocalCacheResponse\x12\x14\n\x05\x62ytes\x18\x01 \x01(\x03R\x05\x62ytes\x12\x1d\n\nfile_count\x18\x02 \x01(\x03R\tfileCount*\x82\x01\n\rIfLocalExists\x12\x1f\n\x1bIF_LOCAL_EXISTS_UNSPECIFIED\x10\x00\x12\x18\n\x14IF_LOCAL_EXISTS_SKIP\x10\x01\x12\x19\n\x15IF_LOCAL_EXISTS_MERGE\x10\x02\x12\x1b\n\x17IF_LOCAL_EXISTS_REPLACE\x10\x03*\x89\x01\n\x0eIfStoredExists\x12 \n\x1cIF_STORED_EXISTS_UNSPECIFIED\x10\x00\x12\x19\n\x15IF_STORED_EXISTS_SKIP\x10\x01\x12\x1c\n\x18IF_STORED_EXISTS_REFRESH\x10\x02\x12\x1c\n\x18IF_STORED_EXISTS_REPLACE\x10\x03\x32\xeb\x07\n\x0c\x43\x61\x63heService\x12\x43\n\x04Load\x12\x1c.compilecache.v1.LoadRequest\x1a\x1d.compilecache.v1.LoadResponse\x12\x43\n\x04Save\x12\x1c.compilecache.v1.SaveRequest\x1a\x1d.compilecache.v1.SaveResponse\x12`\n\rWatchTransfer\x12%.compilecache.v1.WatchTransferRequest\x1a&.compilecache.v1.WatchTransferResponse0\x01\x12^\n\rStartTransfer\x12%.compilecache.v1.StartTransferRequest\x1a&.compilecache.v1.StartTransferResponse\x12X\n\x0bGetTransfer\x12#.compilecache.v1.GetTransferRequest\x1a$.compilecache.v1.GetTransferResponse\x12^\n\rListTransfers\x12%.compilecache.v1.ListTransfersRequest\x1a&.compilecache.v1.ListTransfersResponse\x12\x61\n\x0e\x43\x61ncelTransfer\x12&.compilecache.v1.CancelTransferRequest\x1a\'.compilecache.v1.CancelTransferResponse\x12[\n\x0cGetCacheInfo\x12$.compilecache.v1.GetCacheInfoRequest\x1a%.compilecache.v1.GetCacheInfoResponse\x12U\n\nListCaches\x12\".compilecache.v1.ListCachesRequest\x1a#.compilecache.v1.ListCachesResponse\x12X\n\x0b\x44\x65leteCache\x12#.compilecache.v1.DeleteCacheRequest\x1a$.compilecache.v1.DeleteCacheResponse\x12\x64\n\x0f\x43learLocalCache\x12\'.compilecache.v1.ClearLocalCacheRequest\x1a(.compilecache.v1.ClearLocalCacheResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#compilecache/v1/cache_service.proto\x12\x0f\x63ompilecache.v1\x1a\x1b\x63ompilecache/v1/cache.proto\x1a!compilecache/v1/environment.proto\x1a\x1e\x63ompilecache/v1/transfer.proto\"\xe8\x01\n\x0bLoadRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\x12\x16\n\x06\x64\x65tach\x18\x04 \x01(\x08R\x06\x64\x65tach\x12\x46\n\x0fif_local_exists\x18\x05 \x01(\x0e\x32\x1e.compilecache.v1.IfLocalExistsR\rifLocalExists\"\xb3\x01\n\x0cLoadResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32\x1b.compilecache.v1.LoadStatusR\x06status\x12\x35\n\x08transfer\x18\x02 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\x12\x37\n\x07\x63losest\x18\x03 \x01(\x0b\x32\x1d.compilecache.v1.ClosestCacheR\x07\x63losest\"\x85\x02\n\x0bSaveRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\x12\x16\n\x06\x64\x65tach\x18\x04 \x01(\x08R\x06\x64\x65tach\x12I\n\x10if_stored_exists\x18\x05 \x01(\x0e\x32\x1f.compilecache.v1.IfStoredExistsR\x0eifStoredExists\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\"\x99\x02\n\x0cSaveResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32\x1b.compilecache.v1.SaveStatusR\x06status\x12\x35\n\x08transfer\x18\x02 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\x12,\n\x05\x63\x61\x63he\x18\x03 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x05\x63\x61\x63he\x12-\n\x13left_out_file_count\x18\x04 \x01(\x03R\x10leftOutFileCount\x12@\n\x0bskip_reason\x18\x05 \x01(\x0e\x32\x1f.compilecache.v1.SaveSkipReasonR\nskipReason\"9\n\x14WatchTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"N\n\x15WatchTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"w\n\x14StartTransferRequest\x12\x16\n\x06source\x18\x01 \x01(\tR\x06source\x12 \n\x0b\x64\x65stination\x18\x02 \x01(\tR\x0b\x64\x65stination\x12%\n\x0eoperation_name\x18\x03 \x01(\tR\roperationName\"N\n\x15StartTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"7\n\x12GetTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"L\n\x13GetTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"}\n\x14ListTransfersRequest\x12)\n\x10include_finished\x18\x01 \x01(\x08R\x0fincludeFinished\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"x\n\x15ListTransfersResponse\x12\x37\n\ttransfers\x18\x01 \x03(\x0b\x32\x19.compilecache.v1.TransferR\ttransfers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n\x15\x43\x61ncelTransferRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"O\n\x16\x43\x61ncelTransferResponse\x12\x35\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.compilecache.v1.TransferR\x08transfer\"\x90\x01\n\x13GetCacheInfoRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tlocal_dir\x18\x03 \x01(\tR\x08localDir\"\xaf\x02\n\x14GetCacheInfoResponse\x12\'\n\x0f\x65nvironment_key\x18\x01 \x01(\tR\x0e\x65nvironmentKey\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\x12!\n\x0clocal_exists\x18\x03 \x01(\x08R\x0blocalExists\x12\x1f\n\x0blocal_bytes\x18\x04 \x01(\x03R\nlocalBytes\x12(\n\x10local_file_count\x18\x05 \x01(\x03R\x0elocalFileCount\x12.\n\x06stored\x18\x06 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x06stored\x12\x14\n\x05store\x18\x07 \x01(\tR\x05store\x12\x1d\n\nstore_note\x18\x08 \x01(\tR\tstoreNote\"\xad\x01\n\x11ListCachesRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12>\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"l\n\x12ListCachesResponse\x12.\n\x06\x63\x61\x63hes\x18\x01 \x03(\x0b\x32\x16.compilecache.v1.CacheR\x06\x63\x61\x63hes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"O\n\x12\x44\x65leteCacheRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\"\x15\n\x13\x44\x65leteCacheResponse\"5\n\x16\x43learLocalCacheRequest\x12\x1b\n\tlocal_dir\x18\x01 \x01(\tR\x08localDir\"N\n\x17\x43learLocalCacheResponse\x12\x14\n\x05\x62ytes\x18\x01 \x01(\x03R\x05\x62ytes\x12\x1d\n\nfile_count\x18\x02 \x01(\x03R\tfileCount*\x82\x01\n\rIfLocalExists\x12\x1f\n\x1bIF_LOCAL_EXISTS_UNSPECIFIED\x10\x00\x12\x18\n\x14IF_LOCAL_EXISTS_SKIP\x10\x01\x12\x19\n\x15IF_LOCAL_EXISTS_MERGE\x10\x02\x12\x1b\n\x17IF_LOCAL_EXISTS_REPLACE\x10\x03*\x89\x01\n\x0eIfStoredExists\x12 \n\x1cIF_STORED_EXISTS_UNSPECIFIED\x10\x00\x12\x19\n\x15IF_STORED_EXISTS_SKIP\x10\x01\x12\x1c\n\x18IF_STORED_EXISTS_REFRESH\x10\x02\x12\x1c\n\x18IF_STORED_EXISTS_REPLACE\x10\x03\x32\xeb\x07\n\x0c\x43\x61\x63heService\x12\x43\n\x04Load\x12\x1c.compilecache.v1.LoadRequest\x1a\x1d.compilecache.v1.LoadResponse\x12\x43\n\x04Save\x12\x1c.compilecache.v1.SaveRequest\x1a\x1d.compilecache.v1.SaveResponse\x12`\n\rWatchTransfer\x12%.compilecache.v1.WatchTransferRequest\x1a&.compilecache.v1.WatchTransferResponse0\x01\x12^\n\rStartTransfer\x12%.compilecache.v1.StartTransferRequest\x1a&.compilecache.v1.StartTransferResponse\x12X\n\x0bGetTransfer\x12#.compilecache.v1.GetTransferRequest\x1a$.compilecache.v1.GetTransferResponse\x12^\n\rListTransfers\x12%.compilecache.v1.ListTransfersRequest\x1a&.compilecache.v1.ListTransfersResponse\x12\x61\n\x0e\x43\x61ncelTransfer\x12&.compilecache.v1.CancelTransferRequest\x1a\'.compilecache.v1.CancelTransferResponse\x12[\n\x0cGetCacheInfo\x12$.compilecache.v1.GetCacheInfoRequest\x1a%.compilecache.v1.GetCacheInfoResponse\x12U\n\nListCaches\x12\".compilecache.v1.ListCachesRequest\x1a#.compilecache.v1.ListCachesResponse\x12X\n\x0b\x44\x65leteCache\x12#.compilecache.v1.DeleteCacheRequest\x1a$.compilecache.v1.DeleteCacheResponse\x12\x64\n\x0f\x43learLocalCache\x12\'.compilecache.v1.ClearLocalCacheRequest\x1a(.compilecache.v1.ClearLocalCacheResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'compilecache.v1.cache_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_IFLOCALEXISTS']._serialized_start=2895
-  _globals['_IFLOCALEXISTS']._serialized_end=3025
-  _globals['_IFSTOREDEXISTS']._serialized_start=3028
-  _globals['_IFSTOREDEXISTS']._serialized_end=3165
+  _globals['_IFLOCALEXISTS']._serialized_start=2961
+  _globals['_IFLOCALEXISTS']._serialized_end=3091
+  _globals['_IFSTOREDEXISTS']._serialized_start=3094
+  _globals['_IFSTOREDEXISTS']._serialized_end=3231
   _globals['_LOADREQUEST']._serialized_start=153
   _globals['_LOADREQUEST']._serialized_end=385
   _globals['_LOADRESPONSE']._serialized_start=388
@@ -35,43 +35,43 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SAVEREQUEST']._serialized_start=570
   _globals['_SAVEREQUEST']._serialized_end=831
   _globals['_SAVERESPONSE']._serialized_start=834
-  _globals['_SAVERESPONSE']._serialized_end=1049
-  _globals['_WATCHTRANSFERREQUEST']._serialized_start=1051
-  _globals['_WATCHTRANSFERREQUEST']._serialized_end=1108
-  _globals['_WATCHTRANSFERRESPONSE']._serialized_start=1110
-  _globals['_WATCHTRANSFERRESPONSE']._serialized_end=1188
-  _globals['_STARTTRANSFERREQUEST']._serialized_start=1190
-  _globals['_STARTTRANSFERREQUEST']._serialized_end=1309
-  _globals['_STARTTRANSFERRESPONSE']._serialized_start=1311
-  _globals['_STARTTRANSFERRESPONSE']._serialized_end=1389
-  _globals['_GETTRANSFERREQUEST']._serialized_start=1391
-  _globals['_GETTRANSFERREQUEST']._serialized_end=1446
-  _globals['_GETTRANSFERRESPONSE']._serialized_start=1448
-  _globals['_GETTRANSFERRESPONSE']._serialized_end=1524
-  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1526
-  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1651
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1653
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1773
-  _globals['_CANCELTRANSFERREQUEST']._serialized_start=1775
-  _globals['_CANCELTRANSFERREQUEST']._serialized_end=1833
-  _globals['_CANCELTRANSFERRESPONSE']._serialized_start=1835
-  _globals['_CANCELTRANSFERRESPONSE']._serialized_end=1914
-  _globals['_GETCACHEINFOREQUEST']._serialized_start=1917
-  _globals['_GETCACHEINFOREQUEST']._serialized_end=2061
-  _globals['_GETCACHEINFORESPONSE']._serialized_start=2064
-  _globals['_GETCACHEINFORESPONSE']._serialized_end=2367
-  _globals['_LISTCACHESREQUEST']._serialized_start=2370
-  _globals['_LISTCACHESREQUEST']._serialized_end=2543
-  _globals['_LISTCACHESRESPONSE']._serialized_start=2545
-  _globals['_LISTCACHESRESPONSE']._serialized_end=2653
-  _globals['_DELETECACHEREQUEST']._serialized_start=2655
-  _globals['_DELETECACHEREQUEST']._serialized_end=2734
-  _globals['_DELETECACHERESPONSE']._serialized_start=2736
-  _globals['_DELETECACHERESPONSE']._serialized_end=2757
-  _globals['_CLEARLOCALCACHEREQUEST']._serialized_start=2759
-  _globals['_CLEARLOCALCACHEREQUEST']._serialized_end=2812
-  _globals['_CLEARLOCALCACHERESPONSE']._serialized_start=2814
-  _globals['_CLEARLOCALCACHERESPONSE']._serialized_end=2892
-  _globals['_CACHESERVICE']._serialized_start=3168
-  _globals['_CACHESERVICE']._serialized_end=4171
+  _globals['_SAVERESPONSE']._serialized_end=1115
+  _globals['_WATCHTRANSFERREQUEST']._serialized_start=1117
+  _globals['_WATCHTRANSFERREQUEST']._serialized_end=1174
+  _globals['_WATCHTRANSFERRESPONSE']._serialized_start=1176
+  _globals['_WATCHTRANSFERRESPONSE']._serialized_end=1254
+  _globals['_STARTTRANSFERREQUEST']._serialized_start=1256
+  _globals['_STARTTRANSFERREQUEST']._serialized_end=1375
+  _globals['_STARTTRANSFERRESPONSE']._serialized_start=1377
+  _globals['_STARTTRANSFERRESPONSE']._serialized_end=1455
+  _globals['_GETTRANSFERREQUEST']._serialized_start=1457
+  _globals['_GETTRANSFERREQUEST']._serialized_end=1512
+  _globals['_GETTRANSFERRESPONSE']._serialized_start=1514
+  _globals['_GETTRANSFERRESPONSE']._serialized_end=1590
+  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1592
+  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1717
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1719
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1839
+  _globals['_CANCELTRANSFERREQUEST']._serialized_start=1841
+  _globals['_CANCELTRANSFERREQUEST']._serialized_end=1899
+  _globals['_CANCELTRANSFERRESPONSE']._serialized_start=1901
+  _globals['_CANCELTRANSFERRESPONSE']._serialized_end=1980
+  _globals['_GETCACHEINFOREQUEST']._serialized_start=1983
+  _globals['_GETCACHEINFOREQUEST']._serialized_end=2127
+  _globals['_GETCACHEINFORESPONSE']._serialized_start=2130
+  _globals['_GETCACHEINFORESPONSE']._serialized_end=2433
+  _globals['_LISTCACHESREQUEST']._serialized_start=2436
+  _globals['_LISTCACHESREQUEST']._serialized_end=2609
+  _globals['_LISTCACHESRESPONSE']._serialized_start=2611
+  _globals['_LISTCACHESRESPONSE']._serialized_end=2719
+  _globals['_DELETECACHEREQUEST']._serialized_start=2721
+  _globals['_DELETECACHEREQUEST']._serialized_end=2800
+  _globals['_DELETECACHERESPONSE']._serialized_start=2802
+  _globals['_DELETECACHERESPONSE']._serialized_end=2823
+  _globals['_CLEARLOCALCACHEREQUEST']._serialized_start=2825
+  _globals['_CLEARLOCALCACHEREQUEST']._serialized_end=2878
+  _globals['_CLEARLOCALCACHERESPONSE']._serialized_start=2880
+  _globals['_CLEARLOCALCACHERESPONSE']._serialized_end=2958
+  _globals['_CACHESERVICE']._serialized_start=3234
+  _globals['_CACHESERVICE']._serialized_end=4237
 # @@protoc_insertion_point(module_scope)

@@ -218,20 +218,23 @@ class SaveResponse(google.protobuf.message.Message):
     TRANSFER_FIELD_NUMBER: builtins.int
     CACHE_FIELD_NUMBER: builtins.int
     LEFT_OUT_FILE_COUNT_FIELD_NUMBER: builtins.int
+    SKIP_REASON_FIELD_NUMBER: builtins.int
     status: compilecache.v1.transfer_pb2.SaveStatus.ValueType
     """How it ended; IN_PROGRESS for a detached request."""
     left_out_file_count: builtins.int
     """Number of files that were left out because they changed or vanished while
     they were read, or were still being written.
     """
+    skip_reason: compilecache.v1.transfer_pb2.SaveSkipReason.ValueType
+    """With SKIPPED, why."""
     @property
     def transfer(self) -> compilecache.v1.transfer_pb2.Transfer:
         """The transfer."""
 
     @property
     def cache(self) -> compilecache.v1.cache_pb2.Cache:
-        """The cache that the store now holds. Absent when it holds none, and for a
-        detached request.
+        """The cache that the store now holds. Absent when it holds none, when the
+        directory had nothing to save, and for a detached request.
         """
 
     def __init__(
@@ -241,9 +244,10 @@ class SaveResponse(google.protobuf.message.Message):
         transfer: compilecache.v1.transfer_pb2.Transfer | None = ...,
         cache: compilecache.v1.cache_pb2.Cache | None = ...,
         left_out_file_count: builtins.int = ...,
+        skip_reason: compilecache.v1.transfer_pb2.SaveSkipReason.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache", "transfer", b"transfer"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "status", b"status", "transfer", b"transfer"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status", "transfer", b"transfer"]) -> None: ...
 
 global___SaveResponse = SaveResponse
 

@@ -185,9 +185,7 @@ class _SaveStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     SAVE_STATUS_ERROR: _SaveStatus.ValueType  # 3
     """It failed. Only in a `Transfer`: a waiting caller gets a gRPC error instead."""
     SAVE_STATUS_SKIPPED: _SaveStatus.ValueType  # 4
-    """Nothing was saved: the store already holds this cache and the policy was to
-    leave it so, another saver came first, or the directory holds no files.
-    """
+    """Nothing was saved; the reason says why."""
 
 class SaveStatus(_SaveStatus, metaclass=_SaveStatusEnumTypeWrapper):
     """SaveStatus says how a save ended."""
@@ -201,10 +199,64 @@ SAVE_STATUS_SUCCESS: SaveStatus.ValueType  # 2
 SAVE_STATUS_ERROR: SaveStatus.ValueType  # 3
 """It failed. Only in a `Transfer`: a waiting caller gets a gRPC error instead."""
 SAVE_STATUS_SKIPPED: SaveStatus.ValueType  # 4
-"""Nothing was saved: the store already holds this cache and the policy was to
-leave it so, another saver came first, or the directory holds no files.
-"""
+"""Nothing was saved; the reason says why."""
 global___SaveStatus = SaveStatus
+
+class _SaveSkipReason:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SaveSkipReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SaveSkipReason.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SAVE_SKIP_REASON_UNSPECIFIED: _SaveSkipReason.ValueType  # 0
+    """The save was not skipped, or the daemon is one that does not say."""
+    SAVE_SKIP_REASON_ALREADY_STORED: _SaveSkipReason.ValueType  # 1
+    """The store already holds this cache and the policy was to leave it so, or
+    another saver came first.
+    """
+    SAVE_SKIP_REASON_NO_FILES: _SaveSkipReason.ValueType  # 2
+    """The directory is absent, or holds no file that travels."""
+    SAVE_SKIP_REASON_NOT_LOADED: _SaveSkipReason.ValueType  # 3
+    """A load or clear of the directory was interrupted and left it marked as not
+    loaded. The next load finishes or clears it.
+    """
+    SAVE_SKIP_REASON_TOO_LITTLE_NEW: _SaveSkipReason.ValueType  # 4
+    """A refresh found too little in the directory that the stored cache lacks."""
+    SAVE_SKIP_REASON_TOO_LARGE: _SaveSkipReason.ValueType  # 5
+    """A refresh found the directory over a limit of the daemon's. What the store
+    holds stays as it is.
+    """
+    SAVE_SKIP_REASON_UNFINISHED: _SaveSkipReason.ValueType  # 6
+    """Each file that was to be saved changed or vanished while it was read, could
+    not be read, or was still being written.
+    """
+
+class SaveSkipReason(_SaveSkipReason, metaclass=_SaveSkipReasonEnumTypeWrapper):
+    """SaveSkipReason says why a save was skipped."""
+
+SAVE_SKIP_REASON_UNSPECIFIED: SaveSkipReason.ValueType  # 0
+"""The save was not skipped, or the daemon is one that does not say."""
+SAVE_SKIP_REASON_ALREADY_STORED: SaveSkipReason.ValueType  # 1
+"""The store already holds this cache and the policy was to leave it so, or
+another saver came first.
+"""
+SAVE_SKIP_REASON_NO_FILES: SaveSkipReason.ValueType  # 2
+"""The directory is absent, or holds no file that travels."""
+SAVE_SKIP_REASON_NOT_LOADED: SaveSkipReason.ValueType  # 3
+"""A load or clear of the directory was interrupted and left it marked as not
+loaded. The next load finishes or clears it.
+"""
+SAVE_SKIP_REASON_TOO_LITTLE_NEW: SaveSkipReason.ValueType  # 4
+"""A refresh found too little in the directory that the stored cache lacks."""
+SAVE_SKIP_REASON_TOO_LARGE: SaveSkipReason.ValueType  # 5
+"""A refresh found the directory over a limit of the daemon's. What the store
+holds stays as it is.
+"""
+SAVE_SKIP_REASON_UNFINISHED: SaveSkipReason.ValueType  # 6
+"""Each file that was to be saved changed or vanished while it was read, could
+not be read, or was still being written.
+"""
+global___SaveSkipReason = SaveSkipReason
 
 @typing.final
 class LoadOutcome(google.protobuf.message.Message):
@@ -246,15 +298,20 @@ class SaveOutcome(google.protobuf.message.Message):
     STATUS_FIELD_NUMBER: builtins.int
     CACHE_FIELD_NUMBER: builtins.int
     LEFT_OUT_FILE_COUNT_FIELD_NUMBER: builtins.int
+    SKIP_REASON_FIELD_NUMBER: builtins.int
     status: global___SaveStatus.ValueType
     """How it ended."""
     left_out_file_count: builtins.int
     """Number of files that were left out because they changed or vanished while
     they were read, or were still being written.
     """
+    skip_reason: global___SaveSkipReason.ValueType
+    """With SKIPPED, why."""
     @property
     def cache(self) -> compilecache.v1.cache_pb2.Cache:
-        """The cache that the store now holds. Absent when it holds none."""
+        """The cache that the store now holds. Absent when it holds none, or when the
+        directory had nothing to save.
+        """
 
     def __init__(
         self,
@@ -262,9 +319,10 @@ class SaveOutcome(google.protobuf.message.Message):
         status: global___SaveStatus.ValueType = ...,
         cache: compilecache.v1.cache_pb2.Cache | None = ...,
         left_out_file_count: builtins.int = ...,
+        skip_reason: global___SaveSkipReason.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "status", b"status"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status"]) -> None: ...
 
 global___SaveOutcome = SaveOutcome
 

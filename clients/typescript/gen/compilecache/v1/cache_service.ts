@@ -26,6 +26,9 @@ import {
   LoadStatus,
   loadStatusFromJSON,
   loadStatusToJSON,
+  SaveSkipReason,
+  saveSkipReasonFromJSON,
+  saveSkipReasonToJSON,
   SaveStatus,
   saveStatusFromJSON,
   saveStatusToJSON,
@@ -236,8 +239,8 @@ export interface SaveResponse {
     | Transfer
     | undefined;
   /**
-   * The cache that the store now holds. Absent when it holds none, and for a
-   * detached request.
+   * The cache that the store now holds. Absent when it holds none, when the
+   * directory had nothing to save, and for a detached request.
    */
   cache?:
     | Cache
@@ -247,6 +250,8 @@ export interface SaveResponse {
    * they were read, or were still being written.
    */
   leftOutFileCount: bigint;
+  /** With SKIPPED, why. */
+  skipReason: SaveSkipReason;
 }
 
 /** WatchTransferRequest names a transfer to follow. */
@@ -830,7 +835,7 @@ export const SaveRequest: MessageFns<SaveRequest> = {
 };
 
 function createBaseSaveResponse(): SaveResponse {
-  return { status: 0, transfer: undefined, cache: undefined, leftOutFileCount: 0n };
+  return { status: 0, transfer: undefined, cache: undefined, leftOutFileCount: 0n, skipReason: 0 };
 }
 
 export const SaveResponse: MessageFns<SaveResponse> = {
@@ -849,6 +854,9 @@ export const SaveResponse: MessageFns<SaveResponse> = {
         throw new globalThis.Error("value provided for field message.leftOutFileCount of type int64 too large");
       }
       writer.uint32(32).int64(message.leftOutFileCount);
+    }
+    if (message.skipReason !== 0) {
+      writer.uint32(40).int32(message.skipReason);
     }
     return writer;
   },
@@ -898,6 +906,14 @@ export const SaveResponse: MessageFns<SaveResponse> = {
             message.leftOutFileCount = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.skipReason = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -920,6 +936,11 @@ export const SaveResponse: MessageFns<SaveResponse> = {
         : isSet(object.left_out_file_count)
         ? BigInt(object.left_out_file_count)
         : 0n,
+      skipReason: isSet(object.skipReason)
+        ? saveSkipReasonFromJSON(object.skipReason)
+        : isSet(object.skip_reason)
+        ? saveSkipReasonFromJSON(object.skip_reason)
+        : 0,
     };
   },
 
@@ -937,6 +958,9 @@ export const SaveResponse: MessageFns<SaveResponse> = {
     if (message.leftOutFileCount !== 0n) {
       obj.leftOutFileCount = message.leftOutFileCount.toString();
     }
+    if (message.skipReason !== 0) {
+      obj.skipReason = saveSkipReasonToJSON(message.skipReason);
+    }
     return obj;
   },
 
@@ -953,6 +977,7 @@ export const SaveResponse: MessageFns<SaveResponse> = {
     message.leftOutFileCount = (object.leftOutFileCount !== undefined && object.leftOutFileCount !== null)
       ? BigInt(object.leftOutFileCount)
       : 0n;
+    message.skipReason = object.skipReason ?? 0;
     return message;
   },
 };

@@ -339,10 +339,7 @@ export const SaveStatus = {
   SAVE_STATUS_SUCCESS: 2,
   /** SAVE_STATUS_ERROR - It failed. Only in a `Transfer`: a waiting caller gets a gRPC error instead. */
   SAVE_STATUS_ERROR: 3,
-  /**
-   * SAVE_STATUS_SKIPPED - Nothing was saved: the store already holds this cache and the policy was to
-   * leave it so, another saver came first, or the directory holds no files.
-   */
+  /** SAVE_STATUS_SKIPPED - Nothing was saved; the reason says why. */
   SAVE_STATUS_SKIPPED: 4,
   UNRECOGNIZED: -1,
 } as const;
@@ -400,6 +397,102 @@ export function saveStatusToJSON(object: SaveStatus): string {
   }
 }
 
+/** SaveSkipReason says why a save was skipped. */
+export const SaveSkipReason = {
+  /** SAVE_SKIP_REASON_UNSPECIFIED - The save was not skipped, or the daemon is one that does not say. */
+  SAVE_SKIP_REASON_UNSPECIFIED: 0,
+  /**
+   * SAVE_SKIP_REASON_ALREADY_STORED - The store already holds this cache and the policy was to leave it so, or
+   * another saver came first.
+   */
+  SAVE_SKIP_REASON_ALREADY_STORED: 1,
+  /** SAVE_SKIP_REASON_NO_FILES - The directory is absent, or holds no file that travels. */
+  SAVE_SKIP_REASON_NO_FILES: 2,
+  /**
+   * SAVE_SKIP_REASON_NOT_LOADED - A load or clear of the directory was interrupted and left it marked as not
+   * loaded. The next load finishes or clears it.
+   */
+  SAVE_SKIP_REASON_NOT_LOADED: 3,
+  /** SAVE_SKIP_REASON_TOO_LITTLE_NEW - A refresh found too little in the directory that the stored cache lacks. */
+  SAVE_SKIP_REASON_TOO_LITTLE_NEW: 4,
+  /**
+   * SAVE_SKIP_REASON_TOO_LARGE - A refresh found the directory over a limit of the daemon's. What the store
+   * holds stays as it is.
+   */
+  SAVE_SKIP_REASON_TOO_LARGE: 5,
+  /**
+   * SAVE_SKIP_REASON_UNFINISHED - Each file that was to be saved changed or vanished while it was read, could
+   * not be read, or was still being written.
+   */
+  SAVE_SKIP_REASON_UNFINISHED: 6,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type SaveSkipReason = typeof SaveSkipReason[keyof typeof SaveSkipReason];
+
+export namespace SaveSkipReason {
+  export type SAVE_SKIP_REASON_UNSPECIFIED = typeof SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED;
+  export type SAVE_SKIP_REASON_ALREADY_STORED = typeof SaveSkipReason.SAVE_SKIP_REASON_ALREADY_STORED;
+  export type SAVE_SKIP_REASON_NO_FILES = typeof SaveSkipReason.SAVE_SKIP_REASON_NO_FILES;
+  export type SAVE_SKIP_REASON_NOT_LOADED = typeof SaveSkipReason.SAVE_SKIP_REASON_NOT_LOADED;
+  export type SAVE_SKIP_REASON_TOO_LITTLE_NEW = typeof SaveSkipReason.SAVE_SKIP_REASON_TOO_LITTLE_NEW;
+  export type SAVE_SKIP_REASON_TOO_LARGE = typeof SaveSkipReason.SAVE_SKIP_REASON_TOO_LARGE;
+  export type SAVE_SKIP_REASON_UNFINISHED = typeof SaveSkipReason.SAVE_SKIP_REASON_UNFINISHED;
+  export type UNRECOGNIZED = typeof SaveSkipReason.UNRECOGNIZED;
+}
+
+export function saveSkipReasonFromJSON(object: any): SaveSkipReason {
+  switch (object) {
+    case 0:
+    case "SAVE_SKIP_REASON_UNSPECIFIED":
+      return SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED;
+    case 1:
+    case "SAVE_SKIP_REASON_ALREADY_STORED":
+      return SaveSkipReason.SAVE_SKIP_REASON_ALREADY_STORED;
+    case 2:
+    case "SAVE_SKIP_REASON_NO_FILES":
+      return SaveSkipReason.SAVE_SKIP_REASON_NO_FILES;
+    case 3:
+    case "SAVE_SKIP_REASON_NOT_LOADED":
+      return SaveSkipReason.SAVE_SKIP_REASON_NOT_LOADED;
+    case 4:
+    case "SAVE_SKIP_REASON_TOO_LITTLE_NEW":
+      return SaveSkipReason.SAVE_SKIP_REASON_TOO_LITTLE_NEW;
+    case 5:
+    case "SAVE_SKIP_REASON_TOO_LARGE":
+      return SaveSkipReason.SAVE_SKIP_REASON_TOO_LARGE;
+    case 6:
+    case "SAVE_SKIP_REASON_UNFINISHED":
+      return SaveSkipReason.SAVE_SKIP_REASON_UNFINISHED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SaveSkipReason.UNRECOGNIZED;
+  }
+}
+
+export function saveSkipReasonToJSON(object: SaveSkipReason): string {
+  switch (object) {
+    case SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED:
+      return "SAVE_SKIP_REASON_UNSPECIFIED";
+    case SaveSkipReason.SAVE_SKIP_REASON_ALREADY_STORED:
+      return "SAVE_SKIP_REASON_ALREADY_STORED";
+    case SaveSkipReason.SAVE_SKIP_REASON_NO_FILES:
+      return "SAVE_SKIP_REASON_NO_FILES";
+    case SaveSkipReason.SAVE_SKIP_REASON_NOT_LOADED:
+      return "SAVE_SKIP_REASON_NOT_LOADED";
+    case SaveSkipReason.SAVE_SKIP_REASON_TOO_LITTLE_NEW:
+      return "SAVE_SKIP_REASON_TOO_LITTLE_NEW";
+    case SaveSkipReason.SAVE_SKIP_REASON_TOO_LARGE:
+      return "SAVE_SKIP_REASON_TOO_LARGE";
+    case SaveSkipReason.SAVE_SKIP_REASON_UNFINISHED:
+      return "SAVE_SKIP_REASON_UNFINISHED";
+    case SaveSkipReason.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** LoadOutcome is what a finished load came to. */
 export interface LoadOutcome {
   /** How it ended. */
@@ -416,7 +509,10 @@ export interface LoadOutcome {
 export interface SaveOutcome {
   /** How it ended. */
   status: SaveStatus;
-  /** The cache that the store now holds. Absent when it holds none. */
+  /**
+   * The cache that the store now holds. Absent when it holds none, or when the
+   * directory had nothing to save.
+   */
   cache?:
     | Cache
     | undefined;
@@ -425,6 +521,8 @@ export interface SaveOutcome {
    * they were read, or were still being written.
    */
   leftOutFileCount: bigint;
+  /** With SKIPPED, why. */
+  skipReason: SaveSkipReason;
 }
 
 /** Transfer is one running or finished load, save or copy. */
@@ -593,7 +691,7 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
 };
 
 function createBaseSaveOutcome(): SaveOutcome {
-  return { status: 0, cache: undefined, leftOutFileCount: 0n };
+  return { status: 0, cache: undefined, leftOutFileCount: 0n, skipReason: 0 };
 }
 
 export const SaveOutcome: MessageFns<SaveOutcome> = {
@@ -609,6 +707,9 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
         throw new globalThis.Error("value provided for field message.leftOutFileCount of type int64 too large");
       }
       writer.uint32(24).int64(message.leftOutFileCount);
+    }
+    if (message.skipReason !== 0) {
+      writer.uint32(32).int32(message.skipReason);
     }
     return writer;
   },
@@ -650,6 +751,14 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
             message.leftOutFileCount = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.skipReason = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -671,6 +780,11 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
         : isSet(object.left_out_file_count)
         ? BigInt(object.left_out_file_count)
         : 0n,
+      skipReason: isSet(object.skipReason)
+        ? saveSkipReasonFromJSON(object.skipReason)
+        : isSet(object.skip_reason)
+        ? saveSkipReasonFromJSON(object.skip_reason)
+        : 0,
     };
   },
 
@@ -685,6 +799,9 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
     if (message.leftOutFileCount !== 0n) {
       obj.leftOutFileCount = message.leftOutFileCount.toString();
     }
+    if (message.skipReason !== 0) {
+      obj.skipReason = saveSkipReasonToJSON(message.skipReason);
+    }
     return obj;
   },
 
@@ -698,6 +815,7 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
     message.leftOutFileCount = (object.leftOutFileCount !== undefined && object.leftOutFileCount !== null)
       ? BigInt(object.leftOutFileCount)
       : 0n;
+    message.skipReason = object.skipReason ?? 0;
     return message;
   },
 };
