@@ -86,6 +86,15 @@ describe("compilecache", () => {
     const again = await run("save", ...target);
     assert.equal(again.exitCode, 0);
     assert.match(again.stdout, /^skipped: the store holds default\/[0-9a-f]{12} already/);
+    const refresh = [...target, "--if-stored-exists", "refresh"];
+    const refreshed = await run("save", ...refresh);
+    assert.match(
+      refreshed.stdout,
+      /^skipped: .* little or nothing that default\/[0-9a-f]{12} lacks$/m,
+    );
+    const asJson = JSON.parse((await run("save", ...refresh, "--json")).stdout);
+    assert.equal(asJson.skipReason, "too_little_new");
+    assert.equal(asJson.transfer.outcome.skipReason, "too_little_new");
     const held = await run("load", ...target);
     assert.equal(held.exitCode, 0);
     assert.match(held.stdout, /^skipped: .* holds files already/);

@@ -13,6 +13,7 @@ import {
 } from "../gen/compilecache/v1/cache_service.ts";
 import {
   LoadStatus,
+  SaveSkipReason,
   SaveStatus,
   Transfer,
   TransferKind,
@@ -150,11 +151,16 @@ describe("createCacheClient", () => {
             ...runningTransfer,
             outcome: {
               $case: "save",
-              value: { status: SaveStatus.SAVE_STATUS_SUCCESS, leftOutFileCount: 2n },
+              value: {
+                status: SaveStatus.SAVE_STATUS_SUCCESS,
+                leftOutFileCount: 2n,
+                skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
+              },
             },
           },
           cache: Cache.fromPartial({ namespace: "n", archiveBytes: 7n, createdAt: new Date(5) }),
           leftOutFileCount: 2n,
+          skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
         });
       },
     });
@@ -189,6 +195,38 @@ describe("createCacheClient", () => {
       },
       leftOutFileCount: 2,
     });
+  });
+
+  it("says why a save was skipped, where the daemon does", async () => {
+    const reasons = [
+      SaveSkipReason.SAVE_SKIP_REASON_TOO_LITTLE_NEW,
+      SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
+      99 as SaveSkipReason,
+    ];
+    const client = await connect({
+      save: (_call, reply) => {
+        const skipReason = reasons.shift() ?? assert.fail();
+        const outcome = {
+          status: SaveStatus.SAVE_STATUS_SKIPPED,
+          leftOutFileCount: 0n,
+          skipReason,
+        };
+        const transfer = {
+          ...runningTransfer,
+          outcome: { $case: "save", value: outcome } as const,
+        };
+        reply(null, { ...outcome, transfer });
+      },
+    });
+    const skipped = async () => {
+      const { skipReason, transfer } = await client.save({ environment });
+      assert.ok(transfer.outcome?.kind === "save");
+      assert.equal(transfer.outcome.skipReason, skipReason);
+      return skipReason;
+    };
+    assert.equal(await skipped(), "too_little_new");
+    assert.equal(await skipped(), undefined);
+    assert.equal(await skipped(), "unknown");
   });
 
   it("calls a value that it does not know unknown", async () => {

@@ -6,7 +6,7 @@ import { createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { createLocalDirectory, resolveLocalDirectory } from "./local-directory.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
-import { fromTransferMessage, loadStatuses, saveStatuses } from "./transfer.ts";
+import { fromTransferMessage, loadStatuses, optionalSkipReason, saveStatuses } from "./transfer.ts";
 
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
@@ -49,6 +49,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
       const response = await connection.unary(methods.save, request, call, noDeadline);
       return {
         status: saveStatuses.wordOf(response.status),
+        ...optionalSkipReason(response.skipReason),
         transfer: fromTransferMessage(response.transfer),
         ...optionalCache(response.cache),
         leftOutFileCount: Number(response.leftOutFileCount),

@@ -35,6 +35,7 @@ export type {
   LoadOutcome,
   LoadStatus,
   SaveOutcome,
+  SaveSkipReason,
   SaveStatus,
   Transfer,
   TransferKind,

@@ -6,7 +6,7 @@ import type { Cache, ClosestCache } from "./cache.ts";
 import { invalidRequest } from "./cache-service-error.ts";
 import { createEnumWords, type EnumWords } from "./enum-words.ts";
 import type { Environment } from "./environment.ts";
-import type { LoadStatus, SaveStatus, Transfer } from "./transfer.ts";
+import type { LoadStatus, SaveSkipReason, SaveStatus, Transfer } from "./transfer.ts";
 
 const ifLocalExistsWords = createEnumWords(IfLocalExistsEnum, "IF_LOCAL_EXISTS");
 const ifStoredExistsWords = createEnumWords(IfStoredExistsEnum, "IF_STORED_EXISTS");
@@ -60,7 +60,12 @@ export interface SaveResult {
   /** "in_progress" for a detached save. */
   readonly status: SaveStatus;
   readonly transfer: Transfer;
-  /** The cache that the store now holds. Absent when it holds none, and for a detached save. */
+  /** With "skipped": why, where the daemon says so. */
+  readonly skipReason?: SaveSkipReason;
+  /**
+   * The cache that the store now holds. Absent when it holds none, when the directory had nothing to
+   * save, and for a detached save.
+   */
   readonly cache?: Cache;
   /** Files left out because they changed, vanished or were still being written. */
   readonly leftOutFileCount: number;

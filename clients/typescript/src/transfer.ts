@@ -1,5 +1,6 @@
 import {
   LoadStatus as LoadStatusEnum,
+  SaveSkipReason as SaveSkipReasonEnum,
   SaveStatus as SaveStatusEnum,
   TransferKind as TransferKindEnum,
   type Transfer as TransferMessage,
@@ -15,6 +16,7 @@ const statuses = createEnumWords(TransferStatusEnum, "TRANSFER_STATUS");
 const phases = createEnumWords(TransferPhaseEnum, "TRANSFER_PHASE");
 export const loadStatuses = createEnumWords(LoadStatusEnum, "LOAD_STATUS");
 export const saveStatuses = createEnumWords(SaveStatusEnum, "SAVE_STATUS");
+const saveSkipReasons = createEnumWords(SaveSkipReasonEnum, "SAVE_SKIP_REASON");
 
 export type TransferKind = ReturnType<typeof kinds.wordOf>;
 /** "success", "error", "interrupted" and "cancelled" are final. */
@@ -23,6 +25,13 @@ export type TransferStatus = ReturnType<typeof statuses.wordOf>;
 export type TransferPhase = ReturnType<typeof phases.wordOf>;
 export type LoadStatus = ReturnType<typeof loadStatuses.wordOf>;
 export type SaveStatus = ReturnType<typeof saveStatuses.wordOf>;
+/**
+ * Why a save was skipped: the store holds the cache ("already_stored"), the directory holds no file
+ * that travels ("no_files") or is marked as not loaded ("not_loaded"), a refresh found too little
+ * that is new ("too_little_new") or the directory over a limit ("too_large"), or all that there was
+ * to save changed, could not be read or was still being written ("unfinished").
+ */
+export type SaveSkipReason = ReturnType<typeof saveSkipReasons.wordOf>;
 
 /** What a finished load came to. */
 export interface LoadOutcome {
@@ -38,6 +47,8 @@ export interface LoadOutcome {
 export interface SaveOutcome {
   readonly kind: "save";
   readonly status: SaveStatus;
+  /** With "skipped": why, where the daemon says so. */
+  readonly skipReason?: SaveSkipReason;
   /** The cache that the store now holds. */
   readonly cache?: Cache;
   /** Files left out because they changed, vanished or were still being written. */
@@ -96,6 +107,12 @@ export function fromTransferMessage(message: TransferMessage | undefined): Trans
   };
 }
 
+/** Members for an object that may say why a save was skipped. */
+export function optionalSkipReason(value: SaveSkipReasonEnum): { skipReason?: SaveSkipReason } {
+  if (value === SaveSkipReasonEnum.SAVE_SKIP_REASON_UNSPECIFIED) return {};
+  return { skipReason: saveSkipReasons.wordOf(value) };
+}
+
 function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutcome | SaveOutcome {
   if (outcome.$case === "load") {
     const { status, closest, cache } = outcome.value;
@@ -106,10 +123,11 @@ function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutc
       ...optionalCache(cache),
     };
   }
-  const { status, cache, leftOutFileCount } = outcome.value;
+  const { status, cache, leftOutFileCount, skipReason } = outcome.value;
   return {
     kind: "save",
     status: saveStatuses.wordOf(status),
+    ...optionalSkipReason(skipReason),
     ...optionalCache(cache),
     leftOutFileCount: Number(leftOutFileCount),
   };

@@ -30,15 +30,35 @@ function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | u
   }
 }
 
-function saveText(transfer: Transfer, { status, cache, leftOutFileCount }: SaveOutcome): string {
-  if (status === "skipped")
-    return cache
-      ? `skipped: the store holds ${nameOf(cache)} already (--if-stored-exists says what else to do)`
-      : "skipped: the directory holds no files to save";
+function saveText(transfer: Transfer, outcome: SaveOutcome): string {
+  const { status, cache, leftOutFileCount } = outcome;
+  if (status === "skipped") return `skipped: ${whySkipped(transfer, outcome)}`;
   const archive = cache ? `, archive ${bytesText(cache.archiveBytes)}` : "";
   const leftOut =
     leftOutFileCount > 0 ? `; left out ${fileCountText(leftOutFileCount)} still being written` : "";
   return `saved ${amountText(transfer)} as ${nameOf(transfer)}${archive}, in ${durationOf(transfer)}${leftOut}`;
+}
+
+function whySkipped(transfer: Transfer, { skipReason, cache }: SaveOutcome): string {
+  const name = nameOf(transfer);
+  switch (skipReason) {
+    case "already_stored":
+      return `the store holds ${name} already (--if-stored-exists says what else to do)`;
+    case "no_files":
+      return "the directory holds no files to save";
+    case "not_loaded":
+      return "the directory is marked as not loaded, for a load or clear of it was interrupted; the next load finishes or clears it";
+    case "too_little_new":
+      return `the directory holds little or nothing that ${name} lacks`;
+    case "too_large": {
+      const kept = cache ? `; the store keeps ${name} as it is` : "";
+      return `the directory is over a limit of the daemon's, whose log says which${kept}`;
+    }
+    case "unfinished":
+      return "what there is to save changed, could not be read, or was still being written";
+    default:
+      return "nothing was saved";
+  }
 }
 
 /** `1,258 files (72.6 MB)`. */
