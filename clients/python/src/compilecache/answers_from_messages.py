@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def transfer_state(transfer: Transfer, environment: Environment) -> TransferState:
     """Return the state of a transfer; `environment` is the one that its load asked for."""
-    outcome, cache, closest, left_out = None, None, None, 0
+    outcome, skip_reason, cache, closest, left_out = None, None, None, None, 0
     if transfer.HasField("load"):
         outcome = _name(transfer_pb2.LoadStatus.Name, transfer.load.status, "LOAD_STATUS_")
         cache = transfer.load.cache
@@ -28,6 +28,9 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
             closest = _closest(transfer.load.closest, environment)
     elif transfer.HasField("save"):
         outcome = _name(transfer_pb2.SaveStatus.Name, transfer.save.status, "SAVE_STATUS_")
+        if transfer.save.status == transfer_pb2.SAVE_STATUS_SKIPPED:
+            reason = transfer.save.skip_reason
+            skip_reason = _name(transfer_pb2.SaveSkipReason.Name, reason, "SAVE_SKIP_REASON_")
         cache = transfer.save.cache
         left_out = transfer.save.left_out_file_count
     failed = transfer.HasField("error")
@@ -48,6 +51,7 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
         files_total=transfer.files_total,
         error=str(error_from_status(transfer.error)) if failed else None,
         outcome=outcome,
+        skip_reason=skip_reason,
         closest=closest,
         archive_bytes=cache.archive_bytes if cache else 0,
         left_out_file_count=left_out,

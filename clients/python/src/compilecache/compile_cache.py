@@ -18,6 +18,7 @@ from compilecache.logger import logger
 from compilecache.progress_display import progress_display
 from compilecache.running_call import RunningCall
 from compilecache.service_process import ask
+from compilecache.skipped_save import tell_of_skip
 from compilecache.statuses import LoadStatus, SaveStatus
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def save_compile_cache(
     """Save what torch has compiled, for every machine with the same environment.
 
     Call it after warm-up. SUCCESS: the store holds it. SKIPPED: it did already, or there is nothing
-    to save. ERROR: anything else; the log says what. Never raises for what daemon, store or network
-    do, and never hangs.
+    to save; the log says which. ERROR: anything else; the log says what. Never raises for what
+    daemon, store or network do, and never hangs.
 
     `if_stored_exists` is "refresh" (save again if the directory holds enough that the stored cache
     lacks, as after a first warm start), "skip" or "replace". `profile` says which files travel;
@@ -165,7 +166,7 @@ def _tell_of_save(transfer: TransferState, local_dir: str) -> SaveStatus:
         if transfer.left_out_file_count:
             logger.warning("%d files were left out: they changed", transfer.left_out_file_count)
     elif status == SaveStatus.SKIPPED:
-        logger.info("nothing saved: the store holds this cache, or the directory holds no files")
+        tell_of_skip(transfer.skip_reason, local_dir)
     else:
         logger.error("nothing saved: %s", transfer.error or "the daemon did not say why")
     return status

@@ -45,6 +45,8 @@ class TransferState:
     error: str | None
     outcome: str | None
     """Name of a LoadStatus or SaveStatus, once a load or save has ended."""
+    skip_reason: str | None
+    """Why a save was skipped; None for any other."""
     closest: ClosestCache | None
     archive_bytes: int
     """Size of the archive that was loaded or saved."""

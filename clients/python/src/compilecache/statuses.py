@@ -40,7 +40,7 @@ class SaveStatus(_Status):
     ERROR = 2
     """It failed; the log says why."""
     SKIPPED = 3
-    """There was nothing to save, or the store already held this cache."""
+    """There was nothing to save, or the store already held this cache; the log says which."""
 
 
 class TransferStatus(_Status):

@@ -1,0 +1,36 @@
+"""Why a save was skipped, in words."""
+
+from __future__ import annotations
+
+import logging
+
+from compilecache.logger import logger
+
+# What is as it should be is no reason to warn.
+_explanations = {
+    "ALREADY_STORED": (logging.INFO, "the store holds this cache"),
+    "NO_FILES": (logging.INFO, "%(local_dir)s holds no files that travel"),
+    "NOT_LOADED": (
+        logging.WARNING,
+        "%(local_dir)s is marked as not loaded: a load or clear of it was interrupted",
+    ),
+    "TOO_LITTLE_NEW": (
+        logging.INFO,
+        "%(local_dir)s holds little or nothing that the stored cache lacks",
+    ),
+    "TOO_LARGE": (
+        logging.WARNING,
+        "%(local_dir)s is over a limit of the daemon's, whose log says which",
+    ),
+    "UNFINISHED": (
+        logging.WARNING,
+        "what there is to save in %(local_dir)s changed, could not be read, or was still written",
+    ),
+}
+_unexplained = (logging.INFO, "the daemon does not say why")
+
+
+def tell_of_skip(reason: str | None, local_dir: str) -> None:
+    """Log a save that was skipped, for the reason that the daemon names."""
+    level, explanation = _explanations.get(reason or "", _unexplained)
+    logger.log(level, f"nothing saved: {explanation}", {"local_dir": local_dir})
