@@ -67,6 +67,23 @@ for (const [kind, bytes, operation] of [
       assert.equal(s3.objects.get(key)?.body[0], 9);
     });
 
+    for (const policy of ["create", "replace that version"] as const)
+      it(`(${policy}) that was repeated, to a success, when another had come after it is no error`, async (t) => {
+        const { s3, store } = await openScriptedStore(t);
+        if (policy !== "create") await writeArchive(store, bytes, 1, "create");
+        const reader = await store.open(name);
+        const faults: Fault[] = [{ lost: "answer" }, { pretends: true }];
+        s3.script = (call) => {
+          if (call.operation !== operation) return undefined;
+          if (faults.length === 1) s3.put(key, Buffer.alloc(10, 9));
+          return faults.shift();
+        };
+        const mode = reader ? { replaces: reader.version } : "create";
+        assert.equal(await writeArchive(store, bytes, 2, mode), "exists");
+        assert.equal(s3.objects.get(key)?.body[0], 9);
+        assert.equal(faults.length, 0, "the call was not repeated");
+      });
+
     it("is no commit where a repeated call was told of a success that nothing shows", async (t) => {
       const { s3, store } = await openScriptedStore(t);
       await writeArchive(store, bytes, 1, "create");

@@ -68,19 +68,24 @@ export async function commitObject(
       } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
       continue;
     }
-    await requireThere(place, key, owner);
-    return "committed";
+    return whatRepeatedCallDid(place, { key, owner, mode });
   }
 }
 
 /**
  * Believes the answer to a repeated call only when the object is seen: a server may take the repetition
- * for one of a call that is still under way, and be killed, or fail, in the midst of that one. (versitygw
- * 1.8.0 says yes to every completion of an upload that it was killed while completing.)
+ * for one of a call that is still under way, and be killed, or fail, in the midst of that one; and the
+ * object of a commit may have been replaced since. (versitygw 1.8.0 says yes to every completion of an
+ * upload that it was killed while completing, or that it completed long ago.)
  */
-async function requireThere(place: S3Place, key: string, owner: string): Promise<void> {
+async function whatRepeatedCallDid(
+  place: S3Place,
+  { key, owner, mode }: Pick<Commit, "key" | "owner" | "mode">,
+): Promise<"committed" | "exists"> {
   for (let look = 0; look < looks; look++) {
-    if ((await lookAt(place, key))?.owner === owner) return;
+    const there = await lookAt(place, key);
+    if (there?.owner === owner) return "committed";
+    if (forbids(mode, there)) return "exists";
     await sleep(firstLookPauseMs * 2 ** look);
   }
   throw new CacheError(
