@@ -76,7 +76,7 @@ describe("each row of the table of errors, from a whole daemon", () => {
       assert.deepEqual(await fieldsOf(call(client, name, { pageSize: -1 })), ["page_size"]);
       assert.deepEqual(await fieldsOf(call(client, name, { pageToken: "?" })), ["page_token"]);
     }
-    assert.deepEqual(await fieldsOf(call(client, "startTransfer", {})), ["source"]);
+    assert.deepEqual(await fieldsOf(call(client, "startTransfer", {})), ["source", "destination"]);
   });
 
   test("INVALID_REQUEST, for what is too long to keep or to open", async (t) => {

@@ -52,11 +52,15 @@ export class CacheError extends Error {
   }
 }
 
+/** The error for a malformed request. */
+export function invalidRequest(violations: readonly FieldViolation[]): CacheError {
+  const message = violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  return new CacheError("INVALID_REQUEST", message, { violations });
+}
+
 /** The error for one malformed field of a request. */
 export function invalidField(field: string, description: string): CacheError {
-  return new CacheError("INVALID_REQUEST", `${field}: ${description}`, {
-    violations: [{ field, description }],
-  });
+  return invalidRequest([{ field, description }]);
 }
 
 /** Anything thrown, as a CacheError: an unknown error is a bug, and its text stays in the cause. */

@@ -19,19 +19,22 @@ export function isNamespace(text: string): boolean {
 }
 
 /** The namespace that a request names; empty means `default`. Throws INVALID_REQUEST. */
-export function parseNamespace(text: string, field = "namespace"): string {
+export function parseNamespace(text: string): string {
   if (text === "") return defaultNamespace;
   if (isNamespace(text)) return text;
   throw invalidField(
-    field,
+    "namespace",
     `${JSON.stringify(text)} is not 1 to 128 of a-z 0-9 . _ - that start with a letter or digit and hold no ".."`,
   );
 }
 
 /** The cache key that a request names. Throws INVALID_REQUEST. */
-export function parseCacheKey(text: string, field = "cache_key"): string {
+export function parseCacheKey(text: string): string {
   if (/^[0-9a-f]{12}$/.test(text)) return text;
-  throw invalidField(field, `${JSON.stringify(text)} is not 12 lower-case hexadecimal digits`);
+  throw invalidField(
+    "cache_key",
+    `${JSON.stringify(text)} is not 12 lower-case hexadecimal digits`,
+  );
 }
 
 /** Name of a cache's archive within its namespace. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { CacheError, type FieldViolation, invalidField } from "./cache-error.ts";
+import { type FieldViolation, invalidField, invalidRequest } from "./cache-error.ts";
 
 /** What a compiled artifact depends on. Empty `cudaVersion` means cpu, empty `tritonVersion` none. */
 export interface Environment {
@@ -22,15 +22,12 @@ function normalise(value: string): string {
 /**
  * The components of an environment by name, normalised, in the order of the environment key.
  * An environment without CUDA has the component `cpu` with an empty value in place of cuda and cc.
- * Throws INVALID_REQUEST with one violation for each field that is wrong; `field` is their prefix.
+ * Throws INVALID_REQUEST with one violation for each field that is wrong.
  */
-export function environmentComponents(
-  environment: Environment,
-  field = "environment",
-): Map<string, string> {
+export function environmentComponents(environment: Environment): Map<string, string> {
   const violations: FieldViolation[] = [];
   const refuse = (name: string, description: string) =>
-    violations.push({ field: `${field}.${name}`, description });
+    violations.push({ field: `environment.${name}`, description });
 
   const torch = normalise(environment.torchVersion.toLowerCase().replace(torchBuild, ""));
   if (torch === "") refuse("torch_version", "is required, for example 2.11.0");
@@ -55,37 +52,28 @@ export function environmentComponents(
     else if (value === "") refuse(label, "a label's value may not be empty");
     else components.set(name, value);
   }
-  if (violations.length > 0)
-    throw new CacheError(
-      "INVALID_REQUEST",
-      violations.map((v) => `${v.field}: ${v.description}`).join("; "),
-      { violations },
-    );
+  if (violations.length > 0) throw invalidRequest(violations);
   return components;
 }
 
 /** Every answer about a cache carries its environment, 1,000 of them in a page of at most 4 MB. */
 const longestEnvironmentBytes = 1024;
 
-/** Throws INVALID_REQUEST for an environment that is too large to be stored and listed. */
-export function requireModestSize(
-  { extra, ...versions }: Environment,
-  field = "environment",
-): void {
+function requireModestSize({ extra, ...versions }: Environment): void {
   const { torchVersion, cudaVersion, computeCapability, tritonVersion } = versions;
   const labels = Object.entries(extra).flat();
   const texts = [torchVersion, cudaVersion, computeCapability, tritonVersion, ...labels];
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (bytes <= longestEnvironmentBytes) return;
   throw invalidField(
-    field,
+    "environment",
     `has ${bytes} bytes of versions, names and labels, and may have ${longestEnvironmentBytes}`,
   );
 }
 
 /** The canonical, injective text of an environment. Throws as environmentComponents does. */
-export function environmentKey(environment: Environment, field = "environment"): string {
-  return [...environmentComponents(environment, field)]
+export function environmentKey(environment: Environment): string {
+  return [...environmentComponents(environment)]
     .map(([name, value]) => (name === "cpu" ? name : `${name}-${value}`))
     .join("_");
 }
@@ -93,6 +81,22 @@ export function environmentKey(environment: Environment, field = "environment"):
 /** First 12 hexadecimal digits of the SHA-256 of the environment key. */
 export function cacheKeyOf(key: string): string {
   return createHash("sha256").update(key, "utf8").digest("hex").slice(0, 12);
+}
+
+/** An environment that a request named, with what names it. */
+export interface NamedEnvironment {
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly cacheKey: string;
+}
+
+/** The environment that a request must name. Throws INVALID_REQUEST. */
+export function parseEnvironment(environment: Environment | undefined): NamedEnvironment {
+  if (!environment) throw invalidField("environment", "is required");
+  // One that is too large is not worth a look at each of its labels.
+  requireModestSize(environment);
+  const key = environmentKey(environment);
+  return { environment, environmentKey: key, cacheKey: cacheKeyOf(key) };
 }
 
 /** Names of the components in which two environments differ, in the order of the environment key. */

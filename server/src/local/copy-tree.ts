@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { basename } from "node:path";
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
@@ -58,10 +58,7 @@ function parentOf({ root, below }: AllowedPath): { root: string; below: readonly
 }
 
 function noSource(place: AllowedPath): CacheError {
-  const violation = { field: "source", description: `${place.path} does not exist` };
-  return new CacheError("INVALID_REQUEST", `source: ${violation.description}`, {
-    violations: [violation],
-  });
+  return invalidField("source", `${place.path} does not exist`);
 }
 
 /** All files and directories below a source, directories before what they hold. */

@@ -10,18 +10,10 @@ import {
   SaveSkipReason,
   SaveStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import { parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
-import { cacheKeyOf, environmentKey } from "../domain/environment.ts";
 import type { CacheCore, Transfer } from "../transfer/cache-core.ts";
 import type { TransferState } from "../transfer/transfer-state.ts";
 import type { Calls } from "./calls.ts";
-import {
-  requireEnvironment,
-  requireOperationId,
-  toEnvironment,
-  toLoadSpec,
-  toSaveSpec,
-} from "./from-wire.ts";
+import { requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
 import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";
 
 const encodedStates = new WeakMap<TransferState, Buffer>();
@@ -125,8 +117,7 @@ export function createCacheService(
     }),
 
     getCacheInfo: unary("GetCacheInfo", "read", async (request, signal) => {
-      const { namespace, localDir } = request;
-      const environment = requireEnvironment(request.environment);
+      const { namespace, environment, localDir } = request;
       const info = await core.getCacheInfo({ namespace, environment, localDir }, signal);
       return {
         environmentKey: info.environmentKey,
@@ -141,19 +132,18 @@ export function createCacheService(
     }),
 
     listCaches: unary("ListCaches", "read", async (request, signal) => {
-      const { namespace, pageSize, pageToken } = request;
-      const environment = toEnvironment(request.environment);
-      const current = environment && cacheKeyOf(environmentKey(environment));
-      const page = await core.listCaches({ namespace, pageSize, pageToken }, signal);
+      const { namespace, environment, pageSize, pageToken } = request;
+      const spec = { namespace, environment, pageSize, pageToken };
+      const page = await core.listCaches(spec, signal);
       return {
-        caches: page.items.map((cache) => toWireCache(cache, current)),
+        caches: page.items.map((cache) => toWireCache(cache, page.currentCacheKey)),
         nextPageToken: page.nextPageToken,
       };
     }),
 
     deleteCache: unary("DeleteCache", "write", async (request, signal) => {
-      const namespace = parseNamespace(request.namespace);
-      await core.deleteCache({ namespace, cacheKey: parseCacheKey(request.cacheKey) }, signal);
+      const { namespace, cacheKey } = request;
+      await core.deleteCache({ namespace, cacheKey }, signal);
       return {};
     }),
 

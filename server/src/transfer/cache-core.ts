@@ -3,20 +3,29 @@ import type { Environment } from "../domain/environment.ts";
 import type { CacheDescription } from "./cache-catalog.ts";
 import type { TransferState } from "./transfer-state.ts";
 
-/** What a load is asked for. `localDir` is the caller's path; empty means the daemon's own. */
-export interface LoadSpec {
+export type IfLocalExists = "SKIP" | "MERGE" | "REPLACE";
+export type IfStoredExists = "SKIP" | "REFRESH" | "REPLACE";
+
+// Specs are what callers say, and nothing of it need be sound.
+
+/**
+ * Which cache, and where it is on this machine. An empty namespace means `default`; `localDir` is
+ * the caller's path, and empty for the daemon's own.
+ */
+export interface TargetSpec {
   readonly namespace: string;
-  readonly environment: Environment;
+  readonly environment: Environment | undefined;
   readonly localDir: string;
-  readonly ifLocalExists: "SKIP" | "MERGE" | "REPLACE";
 }
 
-/** What a save is asked for. An empty profile means `full`. */
-export interface SaveSpec {
-  readonly namespace: string;
-  readonly environment: Environment;
-  readonly localDir: string;
-  readonly ifStoredExists: "SKIP" | "REFRESH" | "REPLACE";
+/** What a load is asked for. A policy that nobody knows is undefined. */
+export interface LoadSpec extends TargetSpec {
+  readonly ifLocalExists: IfLocalExists | undefined;
+}
+
+/** What a save is asked for. A policy that nobody knows is undefined; an empty profile means `full`. */
+export interface SaveSpec extends TargetSpec {
+  readonly ifStoredExists: IfStoredExists | undefined;
   readonly profile: string;
 }
 
@@ -48,10 +57,28 @@ export interface Transfer {
   watch(signal: AbortSignal): AsyncIterable<TransferState>;
 }
 
+/** Which page of a list is asked for. A `pageSize` of 0 means 100; an empty token, the first. */
+export interface PageSpec {
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/** Which caches are to be listed. An empty namespace means all. */
+export interface ListCachesSpec extends PageSpec {
+  readonly namespace: string;
+  /** The environment whose cache is the current one. */
+  readonly environment: Environment | undefined;
+}
+
 export interface Page<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
+}
+
+export interface CachePage extends Page<CacheDescription> {
+  /** The cache key of the environment that was named. */
+  readonly currentCacheKey: string | undefined;
 }
 
 export interface CacheInfo {
@@ -69,7 +96,8 @@ export interface CacheInfo {
 
 /**
  * All that the daemon can do, in the domain's words: what the service layer translates to and from
- * the wire. Arguments are validated here; every failure is a CacheError.
+ * the wire. Arguments are validated here, all of them before a call fails for one; every failure is
+ * a CacheError.
  */
 export interface CacheCore {
   /** Starts a load, or joins the one that runs for the same target. */
@@ -79,21 +107,11 @@ export interface CacheCore {
   copy(spec: CopySpec): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   getTransfer(operationId: string): Transfer;
-  /** Newest first. `pageSize` 0 means 100. */
-  listTransfers(options: {
-    includeFinished: boolean;
-    pageSize: number;
-    pageToken: string;
-  }): Page<TransferState>;
-  getCacheInfo(
-    spec: { namespace: string; environment: Environment; localDir: string },
-    signal: AbortSignal,
-  ): Promise<CacheInfo>;
-  /** By namespace, then cache key; an empty namespace lists all. `pageSize` 0 means 100. */
-  listCaches(
-    options: { namespace: string; pageSize: number; pageToken: string },
-    signal: AbortSignal,
-  ): Promise<Page<CacheDescription>>;
+  /** Newest first. */
+  listTransfers(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
+  getCacheInfo(spec: TargetSpec, signal: AbortSignal): Promise<CacheInfo>;
+  /** By namespace, then cache key. */
+  listCaches(spec: ListCachesSpec, signal: AbortSignal): Promise<CachePage>;
   /** Throws CACHE_NOT_FOUND. */
   deleteCache(id: CacheId, signal: AbortSignal): Promise<void>;
   clearLocalCache(

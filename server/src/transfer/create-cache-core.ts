@@ -1,17 +1,9 @@
-import { CacheError, invalidField } from "../domain/cache-error.ts";
-import { type ArchiveFormat, parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
-import { cacheKeyOf, type Environment, environmentKey } from "../domain/environment.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Logger } from "../domain/logger.ts";
-import { defaultProfile, findProfile, type Profiles } from "../domain/profile.ts";
-import {
-  type AllowedDir,
-  type AllowedPath,
-  canonical,
-  createAllowedDirs,
-  isWithin,
-  overlap,
-} from "../local/allowed-dirs.ts";
-import type { Store } from "../store/store.ts";
+import { defaultProfile, type Profiles } from "../domain/profile.ts";
+import type { AllowedDir } from "../local/allowed-dirs.ts";
+import type { ArchiveName, Store } from "../store/store.ts";
 import { createWorkerPool } from "../workers/worker-pool.ts";
 import type { CacheCore, LoadSpec, SaveSpec } from "./cache-core.ts";
 import { copy } from "./copy.ts";
@@ -19,9 +11,9 @@ import { createDirectoryQueue } from "./directory-queue.ts";
 import { type FlowContext, type Limits, uncancelled } from "./flow-context.ts";
 import { load } from "./load.ts";
 import { closeDirectory } from "./local-directory.ts";
-import { copyName } from "./operation-name.ts";
-import { pageOf, parsePageSize } from "./page.ts";
+import { pageOf } from "./page.ts";
 import { refresh } from "./refresh.ts";
+import { createRequestParser } from "./request-parser.ts";
 import { save } from "./save.ts";
 import { archiveNames, describeAll, describeStored, listCacheArchives } from "./stored-archives.ts";
 import { createTransferRegistry } from "./transfer-registry.ts";
@@ -48,50 +40,18 @@ export interface CoreOptions {
 
 /** Puts the flows together: all that the daemon can do, over one store. */
 export function createCacheCore(options: CoreOptions): CacheCore {
-  const { store, logger, localDir } = options;
+  const { store, logger } = options;
   const pool = createWorkerPool({ threads: options.workers, nice: 0 });
   const backgroundPool = createWorkerPool({ threads: options.workers, nice: options.saveNice });
   const context: FlowContext = { ...options, pool, backgroundPool };
   const directoryQueue = createDirectoryQueue();
   const registry = createTransferRegistry({ logger, directoryQueue });
 
-  const localDirs = createAllowedDirs(options.allowedDirs);
-  const workDir = { clientPath: options.workDir, daemonPath: options.workDir };
-  const storeDir = store.directory === undefined ? undefined : canonical(store.directory);
-  const destinations = createAllowedDirs([...options.allowedDirs, workDir]);
-  const sources = createAllowedDirs([
-    ...options.allowedDirs,
-    workDir,
-    ...(storeDir === undefined ? [] : [{ clientPath: storeDir, daemonPath: storeDir }]),
-  ]);
-
-  /** A load or clear could empty a store that it reaches, and a save would save it. */
-  const resolveLocalDir = (path: string): AllowedPath => {
-    const place = localDirs.resolve(path || localDir, "local_dir");
-    if (storeDir !== undefined && overlap(place.path, storeDir))
-      throw new CacheError(
-        "PATH_NOT_ALLOWED",
-        `local_dir ${place.path} and the store ${storeDir} may not hold each other`,
-      );
-    return place;
-  };
-
-  const targetOf = (spec: { namespace: string; environment: Environment; localDir: string }) => {
-    const namespace = parseNamespace(spec.namespace);
-    const key = environmentKey(spec.environment);
-    const place = resolveLocalDir(spec.localDir);
-    return {
-      namespace,
-      environment: spec.environment,
-      environmentKey: key,
-      cacheKey: cacheKeyOf(key),
-      place,
-    };
-  };
+  const parse = createRequestParser({ ...options, storeDir: store.directory });
 
   return {
     load(spec: LoadSpec) {
-      const target = { ...targetOf(spec), policy: spec.ifLocalExists };
+      const target = parse.load(spec);
       const { namespace, cacheKey, place, policy } = target;
       return registry.start({
         kind: "LOAD",
@@ -105,10 +65,8 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     },
 
     save(spec: SaveSpec) {
-      const policy = spec.ifStoredExists;
-      const profile = findProfile(options.profiles, spec.profile);
-      const target = { ...targetOf(spec), policy, profile };
-      const { namespace, cacheKey, place } = target;
+      const target = parse.save(spec);
+      const { namespace, cacheKey, place, policy } = target;
       return registry.start({
         kind: "SAVE",
         operationName: `save ${namespace}/${cacheKey}`,
@@ -130,25 +88,14 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     },
 
     copy(spec) {
-      const source = sources.resolve(spec.source, "source");
-      const destination = destinations.resolve(spec.destination, "destination");
-      if (storeDir !== undefined && isWithin(destination.path, storeDir))
-        throw new CacheError(
-          "PATH_NOT_ALLOWED",
-          `destination ${destination.path} is in the store, which only saves write to`,
-        );
-      if (overlap(destination.path, source.path))
-        throw invalidField(
-          "destination",
-          `${destination.path} and the source ${source.path} overlap`,
-        );
+      const { operationName, ...target } = parse.copy(spec);
       return registry.start({
         kind: "COPY",
-        operationName: copyName(spec.operationName, source.path),
+        operationName,
         namespace: "",
         cacheKey: "",
-        directories: [source.path, destination.path],
-        flow: (signal, logger) => copy({ ...context, logger }, { source, destination }, signal),
+        directories: [target.source.path, target.destination.path],
+        flow: (signal, logger) => copy({ ...context, logger }, target, signal),
       });
     },
 
@@ -156,7 +103,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     listTransfers: (options) => registry.list(options),
 
     async getCacheInfo(spec, signal) {
-      const target = targetOf(spec);
+      const target = parse.target(spec);
       const directory = await pool.run(
         "openDirectory",
         { place: target.place, create: false },
@@ -182,25 +129,16 @@ export function createCacheCore(options: CoreOptions): CacheCore {
       }
     },
 
-    async listCaches({ namespace, pageSize, pageToken }, signal) {
-      parsePageSize(pageSize);
-      const only = namespace === "" ? undefined : parseNamespace(namespace);
-      const names = await listCacheArchives(store, only, signal);
-      const page = pageOf(names, ({ namespace, filename }) => `${namespace}/${filename}`, {
-        pageSize,
-        pageToken,
-      });
-      return {
-        items: await describeAll(store, page.items, signal),
-        nextPageToken: page.nextPageToken,
-      };
+    async listCaches(spec, signal) {
+      const { namespace, currentCacheKey, page } = parse.listCaches(spec);
+      const names = await listCacheArchives(store, namespace, signal);
+      const keyOf = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
+      const { items, nextPageToken } = pageOf(names, keyOf, page);
+      return { items: await describeAll(store, items, signal), nextPageToken, currentCacheKey };
     },
 
     async deleteCache(id, signal) {
-      const cache = {
-        namespace: parseNamespace(id.namespace),
-        cacheKey: parseCacheKey(id.cacheKey),
-      };
+      const cache = parse.cacheId(id);
       let removed = false;
       for (const name of archiveNames(cache))
         removed = (await store.remove(name, signal)) || removed;
@@ -214,7 +152,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     },
 
     async clearLocalCache(path, signal) {
-      const place = resolveLocalDir(path);
+      const place = parse.localDir(path);
       return directoryQueue.run([place.path], signal, async () => {
         const directory = await pool.run("openDirectory", { place, create: false }, signal);
         if (!directory) return { bytes: 0, fileCount: 0 };

@@ -7,7 +7,7 @@ import type { OpenedDirectory } from "../local/open-directory.ts";
 import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
-import type { LoadSpec } from "./cache-core.ts";
+import type { IfLocalExists } from "./cache-core.ts";
 import { type FlowContext, uncancelled } from "./flow-context.ts";
 import { closeDirectory, withDirectory, withStage } from "./local-directory.ts";
 import { describe, findClosest, openStored } from "./stored-archives.ts";
@@ -20,7 +20,7 @@ export interface LoadTarget {
   readonly environmentKey: string;
   readonly cacheKey: string;
   readonly place: AllowedPath;
-  readonly policy: LoadSpec["ifLocalExists"];
+  readonly policy: IfLocalExists;
 }
 
 /** Store to local directory. */

@@ -13,7 +13,7 @@ import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { CacheDescription } from "./cache-catalog.ts";
-import type { SaveSpec } from "./cache-core.ts";
+import type { IfStoredExists } from "./cache-core.ts";
 import type { FlowContext } from "./flow-context.ts";
 import { withDirectory } from "./local-directory.ts";
 import { scanToSave } from "./settled-scan.ts";
@@ -28,7 +28,7 @@ export interface SaveTarget {
   readonly cacheKey: string;
   readonly place: AllowedPath;
   readonly profile: Profile;
-  readonly policy: SaveSpec["ifStoredExists"];
+  readonly policy: IfStoredExists;
 }
 
 /** A flow that ends in what a save came to. */

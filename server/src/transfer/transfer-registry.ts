@@ -3,7 +3,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { CacheCore, Page, Transfer } from "./cache-core.ts";
 import type { DirectoryQueue } from "./directory-queue.ts";
-import { pageOf } from "./page.ts";
+import { pageOf, parsePage } from "./page.ts";
 import { RunningTransfer } from "./running-transfer.ts";
 import { settlesWithin } from "./settles-within.ts";
 import { type Flow, isFinal, type TransferKind, type TransferState } from "./transfer-state.ts";
@@ -112,16 +112,14 @@ export function createTransferRegistry(options: {
       );
     },
 
-    list({ includeFinished, pageSize, pageToken }) {
+    list({ includeFinished, ...page }) {
+      const asked = parsePage(page);
       forgetOld();
       const listed = [...transfers.values()]
         .reverse()
         .filter(({ transfer }) => includeFinished || !isFinal(transfer.state));
-      const page = pageOf(listed, ({ order }) => descending(order), { pageSize, pageToken });
-      return {
-        items: page.items.map(({ transfer }) => transfer.state),
-        nextPageToken: page.nextPageToken,
-      };
+      const { items, nextPageToken } = pageOf(listed, ({ order }) => descending(order), asked);
+      return { items: items.map(({ transfer }) => transfer.state), nextPageToken };
     },
 
     async close(graceMs) {

@@ -13,7 +13,8 @@ class CacheServiceStub(object):
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+    every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;
@@ -99,7 +100,8 @@ class CacheServiceServicer(object):
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+    every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;
@@ -276,7 +278,8 @@ class CacheService(object):
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+    every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;

@@ -25,7 +25,8 @@ class CacheServiceStub:
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+      every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;
@@ -136,7 +137,8 @@ class CacheServiceAsyncStub:
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+      every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;
@@ -246,7 +248,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     details hold a `google.rpc.ErrorInfo` with the domain `compilecache` and one
     of these reasons:
 
-    - INVALID_ARGUMENT `INVALID_REQUEST`, with `google.rpc.BadRequest` violations;
+    - INVALID_ARGUMENT `INVALID_REQUEST`, with a `google.rpc.BadRequest` that names
+      every field that is malformed;
     - PERMISSION_DENIED `PATH_NOT_ALLOWED` or `FORBIDDEN`;
     - UNAUTHENTICATED `UNAUTHENTICATED`;
     - NOT_FOUND `TRANSFER_NOT_FOUND` or `CACHE_NOT_FOUND`;

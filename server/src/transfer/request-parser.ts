@@ -1,0 +1,161 @@
+import { CacheError, invalidField } from "../domain/cache-error.ts";
+import { type CacheId, parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
+import { type NamedEnvironment, parseEnvironment } from "../domain/environment.ts";
+import { parseAll } from "../domain/parse-all.ts";
+import { findProfile, type Profiles } from "../domain/profile.ts";
+import {
+  type AllowedDir,
+  type AllowedPath,
+  canonical,
+  createAllowedDirs,
+  isWithin,
+  overlap,
+} from "../local/allowed-dirs.ts";
+import type { CopySpec, ListCachesSpec, LoadSpec, SaveSpec, TargetSpec } from "./cache-core.ts";
+import type { CopyTarget } from "./copy.ts";
+import type { LoadTarget } from "./load.ts";
+import { defaultCopyName, parseOperationName } from "./operation-name.ts";
+import { type PageRequest, parsePage } from "./page.ts";
+import type { SaveTarget } from "./save.ts";
+
+/** Which cache, and where it is on this machine. */
+export interface CacheTarget extends NamedEnvironment, CacheId {
+  readonly place: AllowedPath;
+}
+
+/**
+ * Judges requests, without a look at any disk. Throws one INVALID_REQUEST for all that is malformed,
+ * or else PATH_NOT_ALLOWED.
+ */
+export interface RequestParser {
+  target(spec: TargetSpec): CacheTarget;
+  load(spec: LoadSpec): LoadTarget;
+  save(spec: SaveSpec): SaveTarget;
+  copy(spec: CopySpec): CopyTarget & { readonly operationName: string };
+  listCaches(spec: ListCachesSpec): {
+    /** Undefined for all. */
+    readonly namespace: string | undefined;
+    readonly currentCacheKey: string | undefined;
+    readonly page: PageRequest;
+  };
+  cacheId(id: CacheId): CacheId;
+  localDir(path: string): AllowedPath;
+}
+
+/** Links in the directories are resolved now. */
+export function createRequestParser(options: {
+  allowedDirs: readonly AllowedDir[];
+  /** The daemon's own local directory. */
+  localDir: string;
+  /** A further directory that copies may read and write. */
+  workDir: string;
+  /** Where the store is on this machine, if it is. */
+  storeDir: string | undefined;
+  profiles: Profiles;
+}): RequestParser {
+  const { allowedDirs } = options;
+  const workDir = { clientPath: options.workDir, daemonPath: options.workDir };
+  const storeDir = options.storeDir === undefined ? undefined : canonical(options.storeDir);
+  const localDirs = createAllowedDirs(allowedDirs);
+  const destinations = createAllowedDirs([...allowedDirs, workDir]);
+  const sources = createAllowedDirs([
+    ...allowedDirs,
+    workDir,
+    ...(storeDir === undefined ? [] : [{ clientPath: storeDir, daemonPath: storeDir }]),
+  ]);
+
+  /** A load or clear could empty a store that it reaches, and a save would save it. */
+  const localDir = (path: string): AllowedPath => {
+    const place = localDirs.resolve(path || options.localDir, "local_dir");
+    if (storeDir !== undefined && overlap(place.path, storeDir))
+      throw new CacheError(
+        "PATH_NOT_ALLOWED",
+        `local_dir ${place.path} and the store ${storeDir} may not hold each other`,
+      );
+    return place;
+  };
+
+  const destinationOf = (path: string): AllowedPath => {
+    const destination = destinations.resolve(path, "destination");
+    if (storeDir !== undefined && isWithin(destination.path, storeDir))
+      throw new CacheError(
+        "PATH_NOT_ALLOWED",
+        `destination ${destination.path} is in the store, which only saves write to`,
+      );
+    return destination;
+  };
+
+  const copyTarget = (spec: CopySpec): CopyTarget => {
+    const [source, destination] = parseAll([
+      () => sources.resolve(spec.source, "source"),
+      () => destinationOf(spec.destination),
+    ]);
+    if (overlap(destination.path, source.path))
+      throw invalidField(
+        "destination",
+        `${destination.path} and the source ${source.path} overlap`,
+      );
+    return { source, destination };
+  };
+
+  const target = (spec: TargetSpec): CacheTarget => {
+    const [namespace, environment, place] = parseAll([
+      () => parseNamespace(spec.namespace),
+      () => parseEnvironment(spec.environment),
+      () => localDir(spec.localDir),
+    ]);
+    return { namespace, ...environment, place };
+  };
+
+  return {
+    target,
+    localDir,
+
+    load(spec) {
+      const [found, policy] = parseAll([
+        () => target(spec),
+        () => requireKnown(spec.ifLocalExists, "if_local_exists"),
+      ]);
+      return { ...found, policy };
+    },
+
+    save(spec) {
+      const [found, policy, profile] = parseAll([
+        () => target(spec),
+        () => requireKnown(spec.ifStoredExists, "if_stored_exists"),
+        () => findProfile(options.profiles, spec.profile),
+      ]);
+      return { ...found, policy, profile };
+    },
+
+    copy(spec) {
+      const [found, operationName] = parseAll([
+        () => copyTarget(spec),
+        () => parseOperationName(spec.operationName),
+      ]);
+      return { ...found, operationName: operationName || defaultCopyName(found.source.path) };
+    },
+
+    listCaches({ namespace, environment, ...page }) {
+      const [only, current, asked] = parseAll([
+        () => (namespace === "" ? undefined : parseNamespace(namespace)),
+        () => environment && parseEnvironment(environment),
+        () => parsePage(page),
+      ]);
+      return { namespace: only, currentCacheKey: current?.cacheKey, page: asked };
+    },
+
+    cacheId(id) {
+      const [namespace, cacheKey] = parseAll([
+        () => parseNamespace(id.namespace),
+        () => parseCacheKey(id.cacheKey),
+      ]);
+      return { namespace, cacheKey };
+    },
+  };
+}
+
+function requireKnown<Policy>(policy: Policy | undefined, field: string): Policy {
+  if (policy !== undefined) return policy;
+  throw invalidField(field, "is no value of this version");
+}
