@@ -5,6 +5,7 @@ import type { Condition } from "./s3-commit.ts";
 import { withDeadline } from "./s3-deadline.ts";
 import { statusOf } from "./s3-error.ts";
 import { createMultipartUpload } from "./s3-multipart-upload.ts";
+import { sweepObjects } from "./s3-sweep.ts";
 
 /** What a server makes of the conditions that calls carry. */
 export interface Verdict {
@@ -20,11 +21,13 @@ const racersInParts = 2;
 
 /**
  * Tries on a hidden object what the server makes of conditions, in some 25 small requests, and
- * removes it. Throws what a call throws that failed for another reason.
+ * removes it, and those that daemons which were killed at this left. Throws what a call throws that
+ * failed for another reason.
  */
 export async function probeConditions(place: S3Place): Promise<Verdict> {
   const { client, bucket, prefix } = place;
-  const Key = `${prefix}.probe-${randomBytes(8).toString("hex")}`;
+  const start = `${prefix}.probe-`;
+  const Key = `${start}${randomBytes(8).toString("hex")}`;
   const object = { Bucket: bucket, Key };
   const put = (condition: Condition) =>
     withDeadline(place, (options) =>
@@ -55,7 +58,11 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
     );
     return { create, replace };
   } finally {
-    await Promise.allSettled([remove(), ...uploads.map((upload) => upload.abort())]);
+    await Promise.allSettled([
+      remove(),
+      ...uploads.map((upload) => upload.abort()),
+      sweepObjects(place, start),
+    ]);
   }
 }
 
