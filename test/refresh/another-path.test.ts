@@ -1,11 +1,61 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
-import { createFlowBench } from "../archive/flow-bench.ts";
+import { describe, it, type TestContext } from "node:test";
+import type { Manifest } from "../../server/src/archive/manifest.ts";
+import { CacheError } from "../../server/src/domain/cache-error.ts";
+import { nobody } from "../archive/as-user.ts";
+import { createFlowBench, type FlowBench } from "../archive/flow-bench.ts";
+import { endFrame, forgeArchive, forgedFile } from "../archive/forge.ts";
+import { cannotMount, mountTmpfs } from "../archive/mounts.ts";
+import { assertRefused } from "../archive/refusal.ts";
 import { fxGraphEntryAt } from "./kernel-bundle.ts";
 import { contents, longAgo, many, write } from "./trees.ts";
+
+const graph = (i: number) => `fxgraph/gr/KEY/${i}`;
+
+/** A bench that stored some graph entries, and another directory to load them into. */
+async function benchOfGraphs(t: TestContext, count: number) {
+  const bench = await createFlowBench(t);
+  for (let i = 0; i < count; i += 1)
+    write(bench.localDir, {
+      [graph(i)]: fxGraphEntryAt(`${bench.localDir}/gr/source.py`, Buffer.from(`cubin ${i}`)),
+    });
+  await bench.save();
+  return { bench, elsewhere: join(bench.dir, "elsewhere") };
+}
+
+/** Has something else done before each entry of a load has its paths moved along; counts them. */
+function beforeMoves(bench: FlowBench, body: () => Promise<void>) {
+  const { pool } = bench;
+  const moves = { begun: 0, underWay: 0, underWayAtTheEnd: 0 };
+  const runJob = pool.run as (...args: unknown[]) => Promise<unknown>;
+  const run = async (...args: unknown[]) => {
+    const [name] = args;
+    if (name === "removeStage") moves.underWayAtTheEnd = moves.underWay;
+    if (name !== "moveEntry") return runJob(...args);
+    moves.begun += 1;
+    moves.underWay += 1;
+    try {
+      await body();
+      return await runJob(...args);
+    } finally {
+      moves.underWay -= 1;
+    }
+  };
+  Object.assign(bench.context, { pool: { ...pool, run } });
+  return moves;
+}
 
 describe("a cache that is loaded at another path", () => {
   it("has the paths in Triton's group files moved along, and is as it was at its own", async (t) => {
@@ -65,9 +115,12 @@ describe("a cache that is loaded at another path", () => {
       "fxgraph/ov/KEY/other": "no pickle",
     });
     write(bench.localDir, all(bench.localDir));
+    chmodSync(join(bench.localDir, "fxgraph/gr/KEY/small"), 0o755);
     await bench.save();
     const elsewhere = join(bench.dir, "a-longer-name-than-before");
     mkdirSync(elsewhere);
+    if (process.getuid?.() === 0) chownSync(elsewhere, nobody, nobody);
+    const owner = statSync(elsewhere);
     await bench.load({ into: elsewhere });
     const wanted = join(bench.dir, "wanted");
     write(wanted, all(elsewhere));
@@ -76,6 +129,7 @@ describe("a cache that is loaded at another path", () => {
       const [here, there] = [bench.localDir, elsewhere].map((dir) => statSync(join(dir, name)));
       assert.equal(there?.mtimeMs, here?.mtimeMs);
       assert.equal(there?.mode, here?.mode);
+      assert.deepEqual([there?.uid, there?.gid], [owner.uid, owner.gid]);
     }
   });
 
@@ -115,6 +169,7 @@ describe("a cache that is loaded at another path", () => {
     await bench.save({ policy: "REFRESH", from: elsewhere });
     rmSync(bench.localDir, { recursive: true });
     await bench.load();
+    assert.equal((await bench.save({ policy: "REFRESH" })).status, "SKIPPED");
     assert.deepEqual(
       readFileSync(join(bench.localDir, small)),
       fxGraphEntryAt(`${bench.localDir}/gr/source.py`, Buffer.from("other")),
@@ -123,6 +178,56 @@ describe("a cache that is loaded at another path", () => {
       readFileSync(join(bench.localDir, spanning)),
       fxGraphEntryAt(`${bench.localDir}/ov/source.py`, large),
     );
+  });
+
+  it("leaves nothing behind when an entry cannot be written, and waits for the others", async (t) => {
+    const { bench, elsewhere } = await benchOfGraphs(t, 20);
+    const moves = beforeMoves(bench, async () => {
+      if (moves.begun === 2) throw new CacheError("INSUFFICIENT_SPACE", "full");
+      await new Promise(setImmediate);
+    });
+    await assert.rejects(bench.load({ into: elsewhere }), { reason: "INSUFFICIENT_SPACE" });
+    assert.equal(moves.underWayAtTheEnd, 0);
+    assert.ok(moves.begun <= bench.pool.threads + 2);
+    assert.deepEqual(readdirSync(bench.dir).sort(), ["local", "store"]);
+  });
+
+  it("leaves nothing behind when there is no room for an entry twice", {
+    skip: cannotMount,
+  }, async (t) => {
+    const bench = await createFlowBench(t, { dir: mountTmpfs(t, "size=12m") });
+    const entry = fxGraphEntryAt(`${bench.localDir}/source.py`, Buffer.alloc(5 * 1024 * 1024));
+    write(bench.localDir, { [graph(0)]: entry });
+    await bench.save();
+    rmSync(bench.localDir, { recursive: true });
+    const loading = bench.load({ into: join(bench.dir, "elsewhere") });
+    await assert.rejects(loading, { reason: "INSUFFICIENT_SPACE" });
+    assert.deepEqual(readdirSync(bench.dir), ["store"]);
+    await bench.load();
+    assert.ok(readFileSync(join(bench.localDir, graph(0))).equals(entry));
+  });
+
+  it("leaves nothing behind when the load is cancelled while entries are moved", async (t) => {
+    const { bench, elsewhere } = await benchOfGraphs(t, 20);
+    const controller = new AbortController();
+    beforeMoves(bench, async () => controller.abort(new CacheError("CANCELLED", "cancelled")));
+    const loading = bench.load({ into: elsewhere, signal: controller.signal });
+    await assert.rejects(loading, { reason: "CANCELLED" });
+    assert.deepEqual(readdirSync(bench.dir).sort(), ["local", "store"]);
+  });
+
+  it("is refused where it says that it was saved from what is no path of a directory", async (t) => {
+    const bench = await createFlowBench(t);
+    const frames = [forgedFile("a"), endFrame];
+    for (const local_dir of ["", "cache", "../cache", `/${"x".repeat(4095)}`]) {
+      const whole = (sound: Manifest) => ({ ...sound, local_dir });
+      const each = ({ frames, ...rest }: Manifest) => ({
+        ...rest,
+        frames: frames.map((frame) => ({ ...frame, local_dir })),
+      });
+      for (const manifest of [whole, each])
+        await assertRefused(bench, forgeArchive(frames, { manifest }), "ARCHIVE_CORRUPT");
+    }
   });
 });
 

@@ -1,10 +1,12 @@
 """Writes graph-entry.json: pickles with absolute paths in them, as Python makes them in two places.
 
-torch's FX graph entries are such pickles: small values in frames, large ones between them, and paths
-that are written out once and referred to from then on.
+torch's FX graph entries are such pickles: small values in frames, large ones between them, and
+paths that are written out once and referred to from then on. Python's own pickler begins a frame
+after 64 KiB or a large value; two more begin one with each value, or none.
 """
 
 import base64
+import io
 import json
 import pickle
 import zlib
@@ -25,19 +27,43 @@ def entry(root):
         "ümlaut": f"{root}/ü.py",
         "large": b"x" * 100_000,
         "after": f"{root}/after.py",
-        "others": ["/old/cache", "/old/cache-2/x.py", "/old/cached/x.py", "old/cache/x.py"],
+        f"{root}/key": {f"{root}/\ufffd.py"},
+        "others": [
+            "/old/cache",
+            "/old/cache-2/x.py",
+            "/old/cached/x.py",
+            "old/cache/x.py",
+        ],
+        "surrogate": "/old/cache/\ud800",
+        "buffer": bytearray(b"/old/cache/x.py"),
     }
 
 
-def pickled(root, protocol):
-    """Pickle the value that is made for a directory, and compress that."""
-    return base64.b64encode(zlib.compress(pickle.dumps(entry(root), protocol), 9)).decode()
+def pickled(value, frames):
+    """Pickle a value with a frame for each value in it, or without frames."""
+    file = io.BytesIO()
+    pickler = pickle._Pickler(file, 5)
+    framer = pickler.framer
+    commit = framer.commit_frame
+    if frames:
+        framer.commit_frame = lambda force=False: commit(force=True)
+    else:
+        framer.start_framing = framer.end_framing = lambda: None
+    pickler.dump(value)
+    return file.getvalue()
 
 
+writers = {
+    "protocol 4": lambda value: pickle.dumps(value, 4),
+    "protocol 5": lambda value: pickle.dumps(value, 5),
+    "many frames": lambda value: pickled(value, frames=True),
+    "no frames": lambda value: pickled(value, frames=False),
+}
 vectors = {
-    f"protocol {protocol}": {
-        root: pickled(root, protocol) for root in ("/old/cache", "/a/longer/place")
+    writer: {
+        root: base64.b64encode(zlib.compress(write(entry(root)), 9)).decode()
+        for root in ("/old/cache", "/a/longer/place")
     }
-    for protocol in (4, 5)
+    for writer, write in writers.items()
 }
 Path(__file__).with_suffix(".json").write_text(json.dumps(vectors, indent=2) + "\n")

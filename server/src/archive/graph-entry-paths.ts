@@ -1,15 +1,16 @@
 import type { Checkpoint } from "../local/tree.ts";
 import { readFully } from "./listed-file.ts";
-import { type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
+import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 
 /** What takes the place of a part of a file. */
 interface Edit extends PickleRange {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
 }
 
+/** Bounds the memory; a real entry of 184 MB holds 42. */
+const maxPaths = 10_000;
 const pieceBytes = 1024 * 1024;
-const frameLengthBytes = 8;
 
 /**
  * Moves along each text of a pickle that is a path below the old directory. What merely mentions such
@@ -45,29 +46,41 @@ function findEdits(
   checkpoint: Checkpoint,
 ): Edit[] {
   const edits: Edit[] = [];
+  const below = `${from}/`;
+  const fromBytes = Buffer.byteLength(from);
+  const toBytes = Buffer.from(to);
+  let paths = 0;
   let frame: PickleRange = { start: 0, end: 0 };
-  let inFrame: Edit[] = [];
-  const endFrame = () => {
-    if (inFrame.length === 0) return;
-    const length = inFrame.reduce((sum, edit) => sum + growthOf(edit), frame.end - frame.start);
-    const bytes = Buffer.alloc(frameLengthBytes);
-    bytes.writeBigUInt64LE(BigInt(length));
-    edits.push({ start: frame.start - frameLengthBytes, end: frame.start, bytes }, ...inFrame);
-    inFrame = [];
-  };
+  let frameLength: Edit | undefined;
   const onFrame = (next: PickleRange) => {
-    endFrame();
+    if (next.start < frame.end) throw new PickleUnreadable("a frame in a frame");
     frame = next;
+    frameLength = undefined;
   };
   for (const token of readPickle(fd, size, checkpoint, onFrame)) {
-    if (token.kind !== "text" || !token.at || !token.text.startsWith(`${from}/`)) continue;
-    // Not UTF-8, and could not be put back as it was.
-    if (token.text.includes("\ufffd")) continue;
-    const edit = { ...token.at, bytes: encodeText(to + token.text.slice(from.length)) };
-    if (edit.start >= frame.end) endFrame();
-    (edit.start < frame.end ? inFrame : edits).push(edit);
+    if (token.kind !== "text" || !token.at || !token.text.startsWith(below)) continue;
+    const { start, end } = token.at;
+    const length = Buffer.byteLength(token.text);
+    const movedLength = length - fromBytes + toBytes.length;
+    // There it would not be found again.
+    if (movedLength > maxTextBytes) continue;
+    const head = textHead(length);
+    // Not as Python writes it, or not UTF-8: could not be put back as it was.
+    if (head.length + length !== end - start) continue;
+    if (++paths > maxPaths) throw new PickleUnreadable("too many paths");
+    const bytes = Buffer.concat([textHead(movedLength), toBytes]);
+    const edit = { start, end: start + head.length + fromBytes, bytes };
+    if (start < frame.end) {
+      if (end > frame.end) throw new PickleUnreadable("text beyond its frame");
+      if (!frameLength) {
+        frameLength = lengthOf(frame);
+        edits.push(frameLength);
+      }
+      const grown = frameLength.bytes.readBigUInt64LE() + BigInt(growthOf(edit));
+      frameLength.bytes.writeBigUInt64LE(grown);
+    }
+    edits.push(edit);
   }
-  endFrame();
   return edits;
 }
 
@@ -75,15 +88,18 @@ function growthOf({ start, end, bytes }: Edit): number {
   return bytes.length - (end - start);
 }
 
-/** Text as Python pickles it: SHORT_BINUNICODE or BINUNICODE. */
-function encodeText(text: string): Buffer {
-  const bytes = Buffer.from(text, "utf8");
-  const isShort = bytes.length <= 0xff;
-  const head = Buffer.alloc(isShort ? 2 : 5);
-  head.writeUInt8(isShort ? 0x8c : 0x58, 0);
-  if (isShort) head.writeUInt8(bytes.length, 1);
-  else head.writeUInt32LE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
+/** What stands before the content of a frame. */
+function lengthOf({ start, end }: PickleRange): Edit {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(end - start));
+  return { start: start - bytes.length, end: start, bytes };
+}
+
+/** What Python writes before text: SHORT_BINUNICODE or BINUNICODE, and the length. */
+function textHead(length: number): Buffer {
+  const head = Buffer.alloc(length > 0xff ? 5 : 2, length > 0xff ? 0x58 : 0x8c);
+  head.writeUIntLE(length, 1, head.length - 1);
+  return head;
 }
 
 /** The bytes of a file with the edits, which are in their order, made. */

@@ -1,38 +1,50 @@
 import type { Relocation } from "./relocation.ts";
 
+/** Real groups have less than 2 KiB. */
+export const maxGroupBytes = 64 * 1024;
+
 /**
  * Moves the paths in a Triton group, the JSON text that lists a kernel's files, along. Returns the very
- * content that came where it is none, or holds no path below the old directory.
+ * content that came where it is none, holds no path below the old directory, or is or would be larger
+ * than `maxGroupBytes`.
  */
-export function moveGroup(content: Uint8Array, { from, to }: Relocation): Uint8Array {
-  const text = Buffer.from(content).toString("utf8");
-  let group: { child_paths?: Record<string, unknown> };
+export function moveGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
+  if (content.length > maxGroupBytes) return content;
+  let moved: string | undefined;
   try {
-    group = JSON.parse(text);
+    moved = moveText(Buffer.from(content).toString("utf8"), relocation);
   } catch {
+    // No JSON, or nested too deeply.
     return content;
   }
-  const moves = Object.entries(group?.child_paths ?? {}).map(([child, path]) => {
-    const isBelow = typeof path === "string" && path.startsWith(`${from}/`);
-    return { child, path, moved: isBelow ? to + path.slice(from.length) : path };
-  });
-  if (moves.every(({ path, moved }) => path === moved)) return content;
-  const wanted = JSON.stringify({
-    ...group,
-    child_paths: Object.fromEntries(moves.map(({ child, moved }) => [child, moved])),
-  });
-  // As Python wrote it, where that can be: torch's bundle of the kernel holds it so.
-  const replaced = moves.reduce(
-    (sofar, { path, moved }) => sofar.replaceAll(JSON.stringify(path), () => JSON.stringify(moved)),
-    text,
-  );
-  return Buffer.from(isSameJson(replaced, wanted) ? replaced : wanted);
+  if (moved === undefined || Buffer.byteLength(moved) > maxGroupBytes) return content;
+  return Buffer.from(moved);
 }
 
-function isSameJson(text: string, json: string): boolean {
-  try {
-    return JSON.stringify(JSON.parse(text)) === json;
-  } catch {
-    return false;
-  }
+function moveText(text: string, { from, to }: Relocation): string | undefined {
+  const group: { child_paths?: Record<string, unknown> } | null = JSON.parse(text);
+  const below = `${from}/`;
+  const children = Object.entries(group?.child_paths ?? {});
+  const written = new Map<string, string>();
+  const moved = children.map(([child, path]) => {
+    if (typeof path !== "string" || !path.startsWith(below)) return [child, path];
+    const there = to + path.slice(from.length);
+    written.set(asPython(path), asPython(there));
+    return [child, there];
+  });
+  if (written.size === 0) return undefined;
+  const wanted = JSON.stringify({ ...group, child_paths: Object.fromEntries(moved) });
+  // As Python wrote it, where that can be: torch's bundle of the kernel holds it so.
+  const replaced = text.replace(quoted, (value) => written.get(value) ?? value);
+  return JSON.stringify(JSON.parse(replaced)) === wanted ? replaced : wanted;
+}
+
+const quoted = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+
+/** Text as Python's json writes it. */
+function asPython(text: string): string {
+  return JSON.stringify(text).replace(
+    /[^ -~]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -51,6 +51,8 @@ export interface Manifest {
 }
 
 const digestBytes = 32;
+/** As Linux has it. */
+const maxPathBytes = 4096;
 
 /** The skippable frame of a manifest: its SHA-256 (32 bytes), then its JSON text. */
 export function encodeManifest(manifest: Manifest): Buffer {
@@ -92,7 +94,6 @@ function checkShape(manifest: Manifest): void {
     manifest.namespace,
     manifest.environment_key,
     manifest.created_at,
-    manifest.local_dir ?? "",
     environment?.torchVersion,
     environment?.cudaVersion,
     environment?.computeCapability,
@@ -113,6 +114,7 @@ function checkShape(manifest: Manifest): void {
     labels !== null &&
     Object.values(labels).every((text) => typeof text === "string") &&
     counts.every(isCount) &&
+    isPath(manifest.local_dir ?? "/") &&
     Array.isArray(manifest.frames) &&
     manifest.frames.every(
       (frame) =>
@@ -121,7 +123,7 @@ function checkShape(manifest: Manifest): void {
         isCount(frame.index_bytes) &&
         isCount(frame.content_bytes) &&
         areTexts(frame.superseded ?? []) &&
-        areTexts([frame.local_dir ?? ""]) &&
+        isPath(frame.local_dir ?? "/") &&
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );
@@ -142,6 +144,10 @@ function keyOf(environment: Environment): string | undefined {
 
 function areTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith("/") && value.length < maxPathBytes;
 }
 
 function isCount(value: unknown): boolean {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { inflateSync } from "node:zlib";
+import { moveGroup } from "./group-paths.ts";
 import { moveContent } from "./move-content.ts";
 
 const move = { from: "/old/cache", to: "/a/longer/place" };
@@ -50,9 +51,45 @@ describe("moveContent of a Triton group", () => {
       assert.equal(moved(t, name, group(path)), undefined);
   });
 
-  it("leaves alone other files, and groups that are not JSON", (t) => {
+  it("moves paths in any letters back to the bytes that Python wrote", (t) => {
+    const python = Buffer.from(
+      '{"child_paths": {"k.cubin": "/tmp/\\u00fc\\ud83d\\ude00\\u007f/k.cubin"}, "x": 1.0}',
+    );
+    const away = { from: "/tmp/ü😀\x7f", to: "/new" };
+    const there = moved(t, name, python, away) as Buffer;
+    assert.equal(there.toString(), '{"child_paths": {"k.cubin": "/new/k.cubin"}, "x": 1.0}');
+    assert.deepEqual(moved(t, name, there, { from: away.to, to: away.from }), python);
+  });
+
+  it("moves each path once, where one directory lies in the other", (t) => {
+    const paths = (...places: string[]) =>
+      Buffer.from(`{"child_paths": {"a": "${places[0]}", "b": "${places[1]}"}}`);
+    const deeper = { from: "/old", to: "/old/a" };
+    const there = moved(t, name, paths("/old/k", "/old/a/k"), deeper) as Buffer;
+    assert.deepEqual(there, paths("/old/a/k", "/old/a/a/k"));
+    const back = { from: deeper.to, to: deeper.from };
+    assert.deepEqual(moved(t, name, there, back), paths("/old/k", "/old/a/k"));
+  });
+
+  it("takes every group back that a load moved, however large", (t) => {
+    for (const size of [65_500, 65_534, 65_538, 65_600])
+      for (const { from, to } of [move, back]) {
+        const here = Buffer.from(group(`${from}/k`).toString().padEnd(size));
+        const there = Buffer.from(moveGroup(here, { from, to }));
+        assert.ok((moved(t, name, there, { from: to, to: from }) ?? there).equals(here));
+      }
+  });
+
+  it("leaves alone other files, and what no group of Triton's is", (t) => {
     assert.equal(moved(t, "triton/0/KEY/k.json", group("/old/cache/k.cubin")), undefined);
-    for (const text of ["{", "null", '"text"', '{"child_paths":7}'])
+    const nested = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+    for (const text of [
+      "{",
+      "null",
+      '"text"',
+      '{"child_paths":7}',
+      `{"child_paths":{"k":"/old/cache/k"},"x":${nested}}`,
+    ])
       assert.equal(moved(t, name, Buffer.from(text)), undefined);
   });
 });
@@ -80,6 +117,39 @@ describe("moveContent of a graph entry", () => {
     });
   }
 
+  it("takes every path back that it moved, however long", (t) => {
+    for (const length of [240, 255, 256, 4090, 4096]) {
+      const here = pickleOf(textOp(move.from.padEnd(length, "/x")));
+      const there = moved(t, name, here) ?? here;
+      assert.ok((moved(t, name, there, back) ?? there).equals(here), `of ${length} bytes`);
+    }
+  });
+
+  it("leaves alone text that Python would have written otherwise", (t) => {
+    const path = Buffer.from("/old/cache/x.py");
+    const long = Buffer.concat([Buffer.from([0x58, path.length, 0, 0, 0]), path]);
+    assert.equal(moved(t, name, pickleOf(long)), undefined);
+  });
+
+  it("leaves alone what no Python could read, or has more paths than any real one", (t) => {
+    const path = textOp(`/old/cache/${"x".repeat(200)}`);
+    const frame = (length: number, content: Buffer) => {
+      const head = Buffer.alloc(9, 0x95);
+      head.writeBigUInt64LE(BigInt(length), 1);
+      return Buffer.concat([head, content]);
+    };
+    const shorter = { from: `/old/cache/${"x".repeat(199)}`, to: "/new" };
+    const below = textOp(`${shorter.from}/x`);
+    assert.equal(moved(t, name, pickleOf(frame(1, below)), shorter), undefined);
+    const inside = frame(
+      path.length + 9 + path.length,
+      Buffer.concat([path, frame(path.length, path)]),
+    );
+    assert.equal(moved(t, name, pickleOf(inside)), undefined);
+    const many = Buffer.concat(Array<Buffer>(10_001).fill(textOp("/old/cache/x")));
+    assert.ok(moved(t, name, pickleOf(frame(many.length, many))) === undefined);
+  });
+
   it("leaves alone what is no pickle, is cut short, or has another name", (t) => {
     const here = pickledIn("protocol 4", move.from);
     assert.equal(moved(t, name, Buffer.from("/old/cache/x.py")), undefined);
@@ -90,3 +160,17 @@ describe("moveContent of a graph entry", () => {
       assert.ok(moved(t, entry, here));
   });
 });
+
+/** A list of values that are pickled already. */
+function pickleOf(values: Buffer): Buffer {
+  return Buffer.concat([Buffer.from("80045d28", "hex"), values, Buffer.from("652e", "hex")]);
+}
+
+/** Text as Python pickles it. */
+function textOp(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  if (bytes.length < 256) return Buffer.concat([Buffer.from([0x8c, bytes.length]), bytes]);
+  const head = Buffer.alloc(5, 0x58);
+  head.writeUInt32LE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}

@@ -1,14 +1,12 @@
 import { basename } from "node:path";
 import type { Checkpoint } from "../local/tree.ts";
 import { moveGraphEntry } from "./graph-entry-paths.ts";
-import { moveGroup } from "./group-paths.ts";
+import { maxGroupBytes, moveGroup } from "./group-paths.ts";
 import { readFully } from "./listed-file.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 
 const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;
 const groupName = /^__grp__.*\.json$/;
-/** Real groups have less than 2 KiB. */
-const maxGroupBytes = 1024 * 1024;
 
 /** Whether a name is that of an entry of torch's FX graph or AOTAutograd cache. */
 export function isGraphEntry(name: string): boolean {
@@ -20,9 +18,15 @@ export function isGroup(name: string): boolean {
   return groupName.test(basename(name));
 }
 
+/** Whether a file may hold paths that move, by its name. */
+export function mayMove(name: string, { from, to }: Relocation): boolean {
+  return from !== to && (isGraphEntry(name) || isGroup(name));
+}
+
 /**
  * The content of an open file of `size` bytes with its absolute paths below one directory moved to
- * another; undefined where that is the content as it is. Moving back gives the same bytes.
+ * another; undefined where that is the content as it is. Moving back gives the same bytes, unless some
+ * paths were below the new directory before.
  *
  * Triton builds a kernel anew whose group lists files that do not exist. torch's graph entries name
  * the source of each kernel by absolute path, and beside it torch looks for what autotuning found to be
@@ -34,9 +38,9 @@ export function moveContent(
   relocation: Relocation,
   checkpoint: Checkpoint,
 ): MovedContent | undefined {
-  if (relocation.from === relocation.to) return undefined;
+  if (!mayMove(name, relocation)) return undefined;
   if (isGraphEntry(name)) return moveGraphEntry(fd, size, relocation, checkpoint);
-  if (!isGroup(name) || size > maxGroupBytes) return undefined;
+  if (size > maxGroupBytes) return undefined;
   const content = Buffer.allocUnsafe(size);
   if (!readFully(fd, 0, content)) return undefined;
   const moved = moveGroup(content, relocation);

@@ -22,7 +22,7 @@ export type PickleToken =
 export class PickleUnreadable extends Error {}
 
 /** Longer text is no name, and counts as `other`. */
-const maxTextBytes = 4096;
+export const maxTextBytes = 4096;
 /** Room for all text that may be referred to again: real entries hold 0.4 MB of it. */
 const maxKeptBytes = 16 * 1024 * 1024;
 const windowBytes = 64 * 1024;
@@ -76,8 +76,8 @@ const stop = 0x2e;
 
 /**
  * Reads the pickle that an open file of `size` bytes is, through a window of 64 KiB, and yields what
- * comes up in it, in order. Tells `onFrame` what each frame holds, the length before it aside. Ends only where the
- * pickle does; throws PickleUnreadable anywhere else.
+ * comes up in it, in order. Tells `onFrame` what each frame holds, without the length before it. Ends
+ * only where the pickle does; throws PickleUnreadable anywhere else.
  */
 export function* readPickle(
   fd: number,

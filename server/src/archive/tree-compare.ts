@@ -5,7 +5,7 @@ import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
 import { readFully } from "./listed-file.ts";
-import { isGraphEntry, isGroup, moveContent } from "./move-content.ts";
+import { mayMove, moveContent } from "./move-content.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
@@ -117,14 +117,13 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const mayMove = back && back.from !== back.to && (isGraphEntry(file.name) || isGroup(file.name));
-  if (!mayMove && (file.size !== first.record.size || isSameTime))
+  const moves = back && mayMove(file.name, back);
+  if (!moves && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
   return withFile(rootFd, file.name, (fd) => {
-    const moved = mayMove ? moveContent(fd, file, back, checkpoint) : undefined;
+    const moved = moves ? moveContent(fd, file, back, checkpoint) : undefined;
     const { size, pieces } = moved ?? contentAsItIs(fd, file.size, checkpoint);
-    if (size !== first.record.size || isSameTime) return size === first.record.size;
-    return hasDigests(pieces(), parts);
+    return size === first.record.size && (isSameTime || hasDigests(pieces(), parts));
   });
 }
 

@@ -58,7 +58,7 @@ export async function* unpackOwn(options: {
   if (!ended) throw disagreement();
   spanning.requireWhole();
   await requireSound(stage, archive, fileCount, spanning.any, work);
-  await Promise.all(moves.map((move) => work.moveEntry(move)));
+  for await (const _ of inOrder(moves, work.threads + 1, (move) => work.moveEntry(move)));
   return { fileCount, bytes };
 }
 
