@@ -13,6 +13,7 @@ import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/archive-work.ts";
 import type { FlowContext } from "./flow-context.ts";
+import { logFailure } from "./log-failure.ts";
 import {
   nothingPacked,
   type SaveAttempt,
@@ -123,7 +124,8 @@ async function* refreshStored(
     return yield* append(context, target, stored, comparison, attempt, signal);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    context.logger.warn("the union would be too large; saving this directory alone", { error });
+    const message = "the union would be too large; saving this directory alone";
+    logFailure(context.logger, message, error);
     return yield* wholeIfItFits(context, target, attempt, signal);
   }
 }
@@ -296,11 +298,11 @@ async function* wholeIfItFits(
     return yield* saveWhole(context, target, attempt, signal);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    context.logger.warn("the directory is too large to be saved", { error });
+    logFailure(context.logger, "the directory is too large to be saved", error);
     return skipped("TOO_LARGE");
   }
 }
 
-function isTooLarge(error: unknown): boolean {
+function isTooLarge(error: unknown): error is CacheError {
   return error instanceof CacheError && error.reason === "CACHE_TOO_LARGE";
 }

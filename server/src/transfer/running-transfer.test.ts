@@ -162,6 +162,40 @@ describe("RunningTransfer.run", () => {
     );
   });
 
+  const expected: Reason[] = [
+    "INVALID_REQUEST",
+    "PATH_NOT_ALLOWED",
+    "ARCHIVE_UNSUPPORTED",
+    "INSUFFICIENT_SPACE",
+    "CACHE_TOO_LARGE",
+  ];
+  for (const reason of expected)
+    it(`logs ${reason} as a warning, in words`, async () => {
+      const { transfer, lines } = startTransfer("SAVE");
+      await transfer.run(failingFlow(new CacheError(reason, "why", { cause: new Error("EIO") })));
+      const { status } = transfer.state;
+      assert.deepEqual(lines, [
+        { level: "warn", message: "save failed", fields: { status, reason, why: "why" } },
+      ]);
+    });
+
+  const faults: Reason[] = [
+    "ARCHIVE_CORRUPT",
+    "ARCHIVE_UNSAFE",
+    "STORE_UNAVAILABLE",
+    "LOCAL_UNAVAILABLE",
+    "INTERNAL",
+  ];
+  for (const reason of faults)
+    it(`logs ${reason} as an error, with its stack and cause`, async () => {
+      const { transfer, lines } = startTransfer("SAVE");
+      const error = new CacheError(reason, "why", { cause: new Error("EIO") });
+      await transfer.run(failingFlow(error));
+      assert.deepEqual(lines, [
+        { level: "error", message: "save failed", fields: { status: "ERROR", reason, error } },
+      ]);
+    });
+
   it("ends as INTERRUPTED for want of space", async () => {
     const { transfer } = startTransfer();
     await transfer.run(failingFlow(new CacheError("INSUFFICIENT_SPACE", "full")));
@@ -266,7 +300,16 @@ describe("RunningTransfer.cancel", () => {
     transfer.run(endlessFlow(transfer.signal, () => Promise.reject(failure)));
     await delay(5);
     assert.equal((await transfer.cancel()).status, "CANCELLED");
-    assert.equal(lines[0]?.fields.error, failure);
+    assert.deepEqual(
+      lines.map(({ level, message }) => [level, message]),
+      [
+        ["info", "load cancelled"],
+        ["error", "load failed as it was cancelled"],
+      ],
+    );
+    const error = lines[1]?.fields.error;
+    assert.ok(error instanceof CacheError);
+    assert.equal(error.cause, failure);
   });
 });
 

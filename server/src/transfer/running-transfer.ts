@@ -1,6 +1,7 @@
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Transfer } from "./cache-core.ts";
+import { logFailure } from "./log-failure.ts";
 import { settlesWithin } from "./settles-within.ts";
 import {
   type Flow,
@@ -109,20 +110,18 @@ export class RunningTransfer implements Transfer {
     if (isFinal(this.#state)) return;
     const { kind } = this.#state;
     const outcome = failedOutcome(kind);
+    const error = toCacheError(thrown);
+    const what = kind.toLowerCase();
     if (this.signal.aborted) {
-      const error = asStopReason(this.signal.reason);
-      this.#logger.info(`${kind.toLowerCase()} cancelled`, {
-        reason: error.reason,
-        why: error.message,
-        // Work that was told to stop throws what it was told; anything else went wrong on the way.
-        ...(thrown === this.signal.reason ? {} : { error: thrown }),
-      });
-      this.#end({ status: "CANCELLED", error, ...outcome });
+      const stop = asStopReason(this.signal.reason);
+      this.#logger.info(`${what} cancelled`, { reason: stop.reason, why: stop.message });
+      // Work that was told to stop throws what it was told; anything else went wrong on the way.
+      if (error !== stop) logFailure(this.#logger, `${what} failed as it was cancelled`, error);
+      this.#end({ status: "CANCELLED", error: stop, ...outcome });
       return;
     }
-    const error = toCacheError(thrown);
     const status = error.reason === "INSUFFICIENT_SPACE" ? "INTERRUPTED" : "ERROR";
-    this.#logger.error(`${kind.toLowerCase()} failed`, { status, reason: error.reason, error });
+    logFailure(this.#logger, `${what} failed`, error, { status });
     this.#end({ status, error, ...outcome });
   }
 
