@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,6 +7,14 @@ import { createTestPlace, environment, namesIn, type TestPlace } from "../concur
 import { contents, many, write } from "./trees.ts";
 
 type Files = Record<string, string>;
+
+/** A store that machines share, where it is not the file store of the test's place. */
+export interface SharedStore {
+  /** What tells a daemon to use it. */
+  readonly variables: Record<string, string>;
+  /** Requires that it holds this archive, and beside it no more than so many killed saves may leave. */
+  requireTidy(archive: string, kills: number): Promise<void>;
+}
 
 /** What one machine was told is stored, and all that it tried to store. */
 interface Outcome {
@@ -19,40 +28,88 @@ const mostRefreshes = 200;
 const longEnoughMs = 20_000;
 
 /**
- * Has machines, each with a daemon of its own, refresh one cache in a file store, and kills each
- * daemon so often, at random, while it is at that. Requires that no file of a refresh that succeeded
- * is lost, and that of the others all files are there or none.
+ * Has machines, each with a daemon of its own, refresh one cache in a store, and kills each daemon so
+ * often, at random, while it is at that. Requires that no file of a refresh that succeeded is lost,
+ * that of the others all files are there or none, and that the next refresh works. There is a cache
+ * of `baseBytes` already, which do not compress.
  */
 export async function convergeUnderKills(
   t: TestContext,
-  { machines, killsEach }: { machines: number; killsEach: number },
+  {
+    machines,
+    killsEach,
+    baseBytes = 0,
+    store,
+  }: { machines: number; killsEach: number; baseBytes?: number; store?: SharedStore },
 ): Promise<void> {
   const place = await createTestPlace(t);
-  const running = Array.from({ length: machines }, (_, i) => refreshAgain(place, i, killsEach));
-  const outcomes = await Promise.all(running);
-  const acknowledged: Files = Object.assign({}, ...outcomes.map((each) => each.acknowledged));
-  const tried: Files = Object.assign({}, ...outcomes.map((each) => each.tried));
+  const { variables, requireTidy } = store ?? fileStoreOf(place);
+  const startDaemon = () =>
+    place.startDaemon({ ...variables, COMPILE_CACHE_REFRESH_MIN_PERCENT: "0" });
+  const { client } = await startDaemon();
+  const refresh = async (name: string, files: Record<string, string | Buffer>) => {
+    const localDir = join(place.allowed, name);
+    write(localDir, files);
+    return client.save({ environment, localDir, ifStoredExists: "refresh" });
+  };
+  const base = baseBytes === 0 ? {} : noise("base", baseBytes);
+  if (baseBytes > 0) assert.equal((await refresh("base", base)).status, "success");
+  const before: Files = Object.fromEntries(
+    Object.entries(base).map(([name, content]) => [name, content.toString("latin1")]),
+  );
 
-  const { client } = await place.startDaemon();
-  const localDir = join(place.allowed, "loaded");
-  assert.equal((await client.load({ environment, localDir })).status, "success");
-  const stored = contents(localDir);
-  const { stored: cache } = await client.getCacheInfo({ environment, localDir });
+  const running = Array.from({ length: machines }, (_, i) =>
+    refreshAgain(place, startDaemon, i, killsEach),
+  );
+  const outcomes = await Promise.all(running);
+  const acknowledged: Files = Object.assign({}, before, ...outcomes.map((o) => o.acknowledged));
+  const tried: Files = Object.assign({}, before, ...outcomes.map((o) => o.tried));
+
+  let loads = 0;
+  const load = async () => {
+    const localDir = join(place.allowed, `loaded-${loads++}`);
+    assert.equal((await client.load({ environment, localDir })).status, "success");
+    return contents(localDir);
+  };
+  const stored = await load();
+  const { stored: cache } = await client.getCacheInfo({ environment, localDir: place.allowed });
+  const { filename = "", generation = 0, archiveBytes } = cache ?? {};
   const count = (files: Files) => Object.keys(files).length / filesEach;
   t.diagnostic(
-    `${count(tried)} refreshes, ${count(acknowledged)} acknowledged, ${count(stored)} stored, generation ${cache?.generation}`,
+    `${count(tried)} refreshes, ${count(acknowledged)} acknowledged, ${count(stored)} stored, generation ${generation}, ${archiveBytes} bytes`,
   );
 
   const lost = Object.keys(acknowledged).filter((name) => stored[name] === undefined);
   assert.deepEqual(lost, []);
   const ofRefresh = new Map<string, number>();
   for (const [name, content] of Object.entries(stored)) {
-    assert.equal(content, tried[name], name);
+    assert.ok(content === tried[name], `${name} is not what was saved`);
     ofRefresh.set(dirname(name), (ofRefresh.get(dirname(name)) ?? 0) + 1);
   }
   for (const [refresh, files] of ofRefresh) assert.equal(files, filesEach, refresh);
-  const visible = namesIn(join(place.store, "default")).filter((name) => !name.startsWith("."));
-  assert.deepEqual(visible, [cache?.filename]);
+  assert.ok(generation >= count(acknowledged), `generation ${generation}`);
+  await requireTidy(filename, machines * killsEach);
+
+  const next = many("next", filesEach);
+  assert.equal((await refresh("next", next)).status, "success");
+  const all = await load();
+  assert.deepEqual(Object.keys(all).sort(), Object.keys({ ...stored, ...next }).sort());
+  await requireTidy(filename, machines * killsEach);
+}
+
+function fileStoreOf({ store }: TestPlace): SharedStore {
+  return {
+    variables: {},
+    async requireTidy(archive) {
+      const visible = namesIn(join(store, "default")).filter((name) => !name.startsWith("."));
+      assert.deepEqual(visible, [archive]);
+    },
+  };
+}
+
+function noise(prefix: string, bytes: number): Record<string, Buffer> {
+  const names = Object.keys(many(prefix, filesEach));
+  return Object.fromEntries(names.map((name) => [name, randomBytes(bytes / filesEach)]));
 }
 
 /**
@@ -61,10 +118,10 @@ export async function convergeUnderKills(
  */
 async function refreshAgain(
   place: TestPlace,
+  start: TestPlace["startDaemon"],
   machine: number,
   killsEach: number,
 ): Promise<Outcome> {
-  const start = () => place.startDaemon({ COMPILE_CACHE_REFRESH_MIN_PERCENT: "0" });
   const acknowledged: Files = {};
   const tried: Files = {};
   let daemon = await start();
