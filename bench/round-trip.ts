@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import type { DaemonCost, MeasuredDaemon } from "./daemon.ts";
 import { type Cost, timeCommand } from "./measure.ts";
 import type { Values } from "./suite.ts";
@@ -8,18 +8,20 @@ const bytesPerMiB = 1024 ** 2;
 export const bytesPerMB = 1e6;
 
 /**
- * Saves a directory, loads it into `out`, which must be absent or empty, and compares the two: what
- * is fast and wrong does not count.
+ * Saves a directory, loads it at the same path, as a model does on another machine, and compares the
+ * two: what is fast and wrong does not count. In the end the directory is as it was.
  */
 export async function roundTrip(
   daemon: MeasuredDaemon,
   source: string,
-  out: string,
 ): Promise<{ save: Values; load: Values }> {
   const { archiveBytes, ...save } = await daemon.save(source);
-  const load = await daemon.load(out);
-  execFileSync("diff", ["-r", source, out]);
-  removeTree(out);
+  const saved = `${source}.saved`;
+  renameSync(source, saved);
+  const load = await daemon.load(source);
+  execFileSync("diff", ["-r", saved, source]);
+  removeTree(source);
+  renameSync(saved, source);
   return {
     save: { ...valuesOf(save), archiveMB: archiveBytes / bytesPerMB },
     load: valuesOf(load),

@@ -31,7 +31,7 @@ export const cores: Suite = async ({ cache, rounds, scratch, say }) => {
         cpus: cpus.slice(0, count),
       });
       try {
-        const { save, load } = await roundTrip(daemon, source.dir, out);
+        const { save, load } = await roundTrip(daemon, source.dir);
         if (round === 0) continue;
         measured.add(`save: ${coresOf(count)}`, save);
         measured.add(`load: ${coresOf(count)}`, load);

@@ -27,7 +27,7 @@ export const files: Suite = async ({ rounds, scratch, say }) => {
       for (let round = 0; round <= rounds; round++) {
         say(round === 0 ? `${of}: warming up` : `${of}: round ${round} of ${rounds}`);
         const copy = await plainCopy(source.dir, out);
-        const { save, load } = await roundTrip(daemon, source.dir, out);
+        const { save, load } = await roundTrip(daemon, source.dir);
         if (round === 0) continue;
         measured.add(`cp -r: ${of}`, copy);
         measured.add(`save: ${of}`, save);

@@ -41,7 +41,7 @@ export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
   const contenders: Contender[] = [
     async () => ({ [floor]: await plainCopy(source.dir, out) }),
     async () => {
-      const { save, load } = await roundTrip(daemon, source.dir, out);
+      const { save, load } = await roundTrip(daemon, source.dir);
       return { [saves.ours]: save, [loads.ours]: load };
     },
   ];
