@@ -1,5 +1,5 @@
 import type { Checkpoint } from "../local/tree.ts";
-import { readFully } from "./listed-file.ts";
+import { readPieces } from "./listed-file.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 
@@ -10,7 +10,6 @@ interface Edit extends PickleRange {
 
 /** Bounds the memory; a real entry of 184 MB holds 42. */
 const maxPaths = 10_000;
-const pieceBytes = 1024 * 1024;
 
 /**
  * Moves along each text of a pickle that is a path below the old directory. What merely mentions such
@@ -109,17 +108,11 @@ function* spliced(
   edits: readonly Edit[],
   checkpoint: Checkpoint,
 ): Generator<Uint8Array> {
-  const piece = Buffer.allocUnsafe(Math.min(size, pieceBytes));
   let at = 0;
-  for (const { start, end, bytes } of [...edits, { start: size, end: size, bytes: undefined }]) {
-    while (at < start) {
-      checkpoint();
-      const part = piece.subarray(0, Math.min(piece.length, start - at));
-      if (!readFully(fd, at, part)) throw new PickleUnreadable("cut short");
-      at += part.length;
-      yield part;
-    }
-    if (bytes) yield bytes;
+  for (const { start, end, bytes } of edits) {
+    yield* readPieces(fd, at, start, checkpoint);
+    yield bytes;
     at = end;
   }
+  yield* readPieces(fd, at, size, checkpoint);
 }

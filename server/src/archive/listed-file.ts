@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { currentPath, pathOfHandle } from "../local/pinned-directory.ts";
+import type { Checkpoint } from "../local/tree.ts";
 
 /** What tells a file apart from any other, and from itself once it has changed. */
 export interface FileIdentity {
@@ -37,6 +38,28 @@ export function withListedFile<T>(
     return undefined;
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
+  }
+}
+
+const pieceBytes = 1024 * 1024;
+
+/** A file that has become shorter while it was read. */
+export class CutShort extends Error {}
+
+/** What a file holds from `start` to `end`; each piece is valid until the next. Throws CutShort. */
+export function* readPieces(
+  fd: number,
+  start: number,
+  end: number,
+  checkpoint: Checkpoint,
+): Generator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(Math.min(end - start, pieceBytes));
+  for (let at = start; at < end; ) {
+    checkpoint();
+    const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
+    if (!readFully(fd, at, piece)) throw new CutShort();
+    at += piece.length;
+    yield piece;
   }
 }
 

@@ -4,10 +4,9 @@ import type { Profile } from "../domain/profile.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { Checkpoint } from "../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "./file-index.ts";
-import { readFully } from "./listed-file.ts";
+import { CutShort, readPieces } from "./listed-file.ts";
 import { mayMove, moveContent } from "./move-content.ts";
-import { PickleUnreadable } from "./pickle-tokens.ts";
-import type { MovedContent, Relocation } from "./relocation.ts";
+import type { Relocation } from "./relocation.ts";
 import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
@@ -122,27 +121,10 @@ function isSameContent(
     return file.size === first.record.size;
   return withFile(rootFd, file.name, (fd) => {
     const moved = moves ? moveContent(fd, file, back, checkpoint) : undefined;
-    const { size, pieces } = moved ?? contentAsItIs(fd, file.size, checkpoint);
-    return size === first.record.size && (isSameTime || hasDigests(pieces(), parts));
+    const size = moved?.size ?? file.size;
+    if (size !== first.record.size || isSameTime) return size === first.record.size;
+    return hasDigests(moved?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);
   });
-}
-
-const pieceBytes = 1024 * 1024;
-
-function contentAsItIs(fd: number, size: number, checkpoint: Checkpoint): MovedContent {
-  return {
-    size,
-    *pieces() {
-      const piece = Buffer.allocUnsafe(Math.min(size, pieceBytes));
-      for (let at = 0; at < size; at += piece.length) {
-        checkpoint();
-        const part = piece.subarray(0, Math.min(piece.length, size - at));
-        // What follows is too short for its digest.
-        if (!readFully(fd, at, part)) return;
-        yield part;
-      }
-    },
-  };
 }
 
 /** Whether a file's content has the digest of each part of the stored file, one after the other. */
@@ -177,7 +159,7 @@ function withFile(rootFd: number, name: string, body: (fd: number) => boolean): 
     return body(fd);
   } catch (error) {
     const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined && !(error instanceof PickleUnreadable)) throw error;
+    if (errno === undefined && !(error instanceof CutShort)) throw error;
     // Packing will see to it.
     return false;
   } finally {
