@@ -277,6 +277,25 @@ describe("the file store that others use meanwhile", () => {
     assert.deepEqual(readdirSync(generations), ["00000002"]);
   });
 
+  it("takes away numbers that were taken over an hour before the last", async (t) => {
+    const { store, folder } = await freshStore(t);
+    const generations = join(folder, `.${name.filename}.generations`);
+    await put(store, "first");
+    for (const content of ["second", "third", "fourth"])
+      await put(store, content, { replaces: await versionIn(store) });
+    assert.deepEqual(readdirSync(generations), ["00000001", "00000002", "00000003"]);
+    const agesMs: Record<string, bigint> = { "00000001": 3_660_000n, "00000002": 3_540_000n };
+    injectFault(t, "stat", async (real, [path]) => {
+      const age = agesMs[basename(String(path))];
+      const stat = (await real()) as BigIntStats;
+      if (age !== undefined) stat.ctimeMs -= age;
+      return stat;
+    });
+    await put(store, "fifth", { replaces: await versionIn(store) });
+    assert.deepEqual(readdirSync(generations), ["00000002", "00000003", "00000004"]);
+    assert.equal(await contentOf(store), "fifth");
+  });
+
   for (const code of ["ETXTBSY", "EBUSY"])
     it(`waits until the name is free that others of this machine rename to (${code})`, async (t) => {
       const { store, folder } = await freshStore(t);
