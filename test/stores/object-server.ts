@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { S3Server } from "../../server/src/store/s3-client.ts";
 import { accepting, freePort } from "./ports.ts";
@@ -93,6 +94,22 @@ export interface ObjectServer {
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Starts it again over the same data. */
   restart(): Promise<void>;
+}
+
+/** Has a server for the tests of a suite, which they may ask for once they run. */
+export function objectServerForSuite(name: ServerName): () => ObjectServer {
+  let server: ObjectServer | undefined;
+  let end = async () => {};
+  const scope = {
+    after(cleanUp: () => Promise<void>) {
+      end = cleanUp;
+    },
+  };
+  before(async () => {
+    server = await startObjectServer(scope, name);
+  });
+  after(() => end());
+  return () => server as ObjectServer;
 }
 
 /** Starts a server, which ends with `scope`; its data lie in memory where there is a place. */

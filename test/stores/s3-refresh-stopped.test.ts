@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { after, before, describe, it, type TestContext } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { createTestPlace, environment, type TestDaemon } from "../concurrency/daemons.ts";
 import { contents, many, write } from "../refresh/trees.ts";
 import { listKeys } from "./bucket-content.ts";
 import { isCommit, startHoldingWay } from "./holding-way.ts";
 import { countUploadsTo } from "./left-behind.ts";
-import { type ObjectServer, startObjectServer, variablesFor } from "./object-server.ts";
+import { type ObjectServer, objectServerForSuite, variablesFor } from "./object-server.ts";
 import { leavesOut } from "./tools.ts";
 
 const mebibyte = 1024 * 1024;
@@ -132,17 +132,7 @@ async function testFate(
 
 for (const name of ["versitygw", "minio"] as const)
   describe(`over ${name}`, { skip: leavesOut(name) ?? false, concurrency: 2 }, () => {
-    let server: ObjectServer;
-    let end = async () => {};
-    before(async () => {
-      const scope = {
-        after(cleanUp: () => Promise<void>) {
-          end = cleanUp;
-        },
-      };
-      server = await startObjectServer(scope, name);
-    });
-    after(() => end());
+    const server = objectServerForSuite(name);
     for (const [how, baseBytes] of [
       ["one request", 1000],
       ["parts", 6 * mebibyte],
@@ -150,6 +140,6 @@ for (const name of ["versitygw", "minio"] as const)
       for (const [n, fate] of fates.entries())
         it(`a refresh in ${how} ${fate.what}`, (t) => {
           const prefix = `${how.replace(" ", "-")}-${n}`;
-          return testFate(t, server, { prefix, baseBytes, fate });
+          return testFate(t, server(), { prefix, baseBytes, fate });
         });
   });
