@@ -35,8 +35,9 @@ describe("compilecache", () => {
     );
 
     const listed = await run("ls", ...environment);
-    assert.match(listed.stdout, /^ +NAMESPACE +CACHE KEY +FILES/);
-    assert.match(listed.stdout, new RegExp(`^\\* +default .* ${made.fileCount} .* ${key}$`, "m"));
+    assert.match(listed.stdout, /^ +NAMESPACE +CACHE KEY +GENERATION +FILES/);
+    const row = `^\\* +default +[0-9a-f]{12} +1 +${made.fileCount} .* ${key}$`;
+    assert.match(listed.stdout, new RegExp(row, "m"));
 
     const cleared = await run("clear", ...dir);
     assert.match(cleared.stdout, new RegExp(`^removed ${files} .* from ${localDir}$`, "m"));
@@ -49,7 +50,10 @@ describe("compilecache", () => {
     const info = await run("info", ...environment, ...dir);
     assert.match(info.stdout, new RegExp(`^environment +${key}$`, "m"));
     assert.match(info.stdout, new RegExp(`^local +${localDir}: ${files}`, "m"));
-    assert.match(info.stdout, /^store +file:.*: cache_[0-9a-f]{12}\.latest\.tar\.zst, /m);
+    assert.match(
+      info.stdout,
+      /^store +file:.*: cache_[0-9a-f]{12}\.latest\.tar\.zst, generation 1, /m,
+    );
   });
 
   it("prints one JSON document for programs", async (t) => {

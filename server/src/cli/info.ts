@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type CacheInfo, resolveLocalDirectory } from "compilecache-client";
+import { type Cache, type CacheInfo, resolveLocalDirectory } from "compilecache-client";
 import {
   addClientCommand,
   type ClientOptions,
@@ -42,9 +42,7 @@ function infoText(info: CacheInfo, namespace: string, localDir: string): string 
   const here = info.localExists
     ? `${fileCountText(info.localFileCount)}, ${bytesText(info.localBytes)}`
     : "no cache";
-  const there = stored
-    ? `${stored.filename}, ${bytesText(stored.archiveBytes)}, saved ${dateText(stored.createdAt)} UTC`
-    : "no cache";
+  const there = stored ? storedText(stored) : "no cache";
   const note = info.storeNote && ` (${info.storeNote})`;
   return [
     `environment  ${info.environmentKey}`,
@@ -52,4 +50,14 @@ function infoText(info: CacheInfo, namespace: string, localDir: string): string 
     `local        ${localDir}: ${here}`,
     `store        ${info.store}${note}: ${there}`,
   ].join("\n");
+}
+
+function storedText({ filename, generation, archiveBytes, createdAt }: Cache): string {
+  return [
+    filename,
+    // An archive that another tool made has none.
+    ...(generation > 0 ? [`generation ${generation}`] : []),
+    bytesText(archiveBytes),
+    `saved ${dateText(createdAt)} UTC`,
+  ].join(", ");
 }

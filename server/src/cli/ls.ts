@@ -34,11 +34,15 @@ export function addLsCommand(program: Command): void {
 
 function tableOf(caches: readonly Cache[]): string {
   const rows = [
-    ["", "NAMESPACE", "CACHE KEY", "FILES", "SIZE", "ARCHIVE", "SAVED (UTC)", "ENVIRONMENT"],
+    [
+      ...["", "NAMESPACE", "CACHE KEY", "GENERATION", "FILES"],
+      ...["SIZE", "ARCHIVE", "SAVED (UTC)", "ENVIRONMENT"],
+    ],
     ...caches.map((cache) => [
       cache.isCurrentEnvironment ? "*" : "",
       cache.namespace,
       cache.cacheKey,
+      cache.generation > 0 ? String(cache.generation) : "-",
       cache.fileCount > 0 ? String(cache.fileCount) : "-",
       cache.contentBytes > 0 ? bytesText(cache.contentBytes) : "-",
       bytesText(cache.archiveBytes),
