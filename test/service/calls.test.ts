@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
 import type { CacheDescription } from "../../server/src/transfer/cache-catalog.ts";
@@ -55,6 +56,18 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 describe("Load and Save", () => {
+  for (const method of ["load", "save"] as const)
+    test(`name the transfer of a ${method} before it ends`, async (t) => {
+      const transfer = new FakeTransfer();
+      const { client } = await serve(t, fakeCore({ load: () => transfer, save: () => transfer }));
+      const { promise: announced, resolve: onMetadata } = Promise.withResolvers<Metadata>();
+      const failure = failureOf(call(client, method, { environment }, { onMetadata }));
+      const metadata = await announced;
+      assert.deepEqual(metadata.get("compilecache-operation-id"), [transfer.state.operationId]);
+      transfer.fail(new CacheError("STORE_UNAVAILABLE", "gone"));
+      assert.equal((await failure).info?.reason, "STORE_UNAVAILABLE");
+    });
+
   test("answer with what the transfer came to", async (t) => {
     const closest = { cache: { ...stored, cacheKey: "ffffffffffff" }, differing: ["torch", "gpu"] };
     const done = { status: "SUCCESS", phase: "DONE", cacheKey: stored.cacheKey } as const;

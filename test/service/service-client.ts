@@ -34,7 +34,12 @@ export function call<N extends UnaryName>(
   client: CacheServiceClient,
   name: N,
   request: Partial<RequestOf<N>> = {},
-  options: { metadata?: Record<string, string>; deadlineMs?: number; signal?: AbortSignal } = {},
+  options: {
+    metadata?: Record<string, string>;
+    deadlineMs?: number;
+    signal?: AbortSignal;
+    onMetadata?: (metadata: Metadata) => void;
+  } = {},
 ): Promise<ResponseOf<N>> {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
@@ -52,6 +57,7 @@ export function call<N extends UnaryName>(
       (error, response) => (error ? reject(error) : resolve(response as ResponseOf<N>)),
     );
     options.signal?.addEventListener("abort", () => running.cancel());
+    if (options.onMetadata) running.on("metadata", options.onMetadata);
   });
 }
 

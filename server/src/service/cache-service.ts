@@ -61,8 +61,9 @@ export function createCacheService(
   { unary, serverStream }: Calls,
 ): CacheServiceHandlers {
   return {
-    load: unary("Load", "read", async (request, signal) => {
+    load: unary("Load", "read", async (request, signal, announce) => {
       const transfer = core.load(toLoadSpec(request));
+      announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
         const status = LoadStatus.LOAD_STATUS_IN_PROGRESS;
@@ -73,8 +74,9 @@ export function createCacheService(
       return { status, closest, transfer: toWireTransfer(state) };
     }),
 
-    save: unary("Save", "write", async (request, signal) => {
+    save: unary("Save", "write", async (request, signal, announce) => {
       const transfer = core.save(toSaveSpec(request));
+      announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
         const status = SaveStatus.SAVE_STATUS_IN_PROGRESS;

@@ -1,8 +1,8 @@
-import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
   Metadata,
-  ServerWritableStream,
+  type ServerWritableStream,
 } from "@grpc/grpc-js";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -10,12 +10,23 @@ import { underCallSignal } from "./call-signal.ts";
 import type { Authorize, Right } from "./credentials.ts";
 import { toServiceError } from "./status.ts";
 
+/** The initial metadata that names the transfer of a call that waits for one. */
+const operationIdKey = "compilecache-operation-id";
+
 /** Makes grpc-js handlers of functions that take a request and a signal, and throw CacheErrors. */
 export interface Calls {
+  /**
+   * A call whose answer takes long tells its caller which transfer it waits for, by `announce`, so
+   * that this one can be watched or cancelled meanwhile.
+   */
   unary<Request, Response>(
     method: string,
     needed: Right,
-    answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
+    answer: (
+      request: Request,
+      signal: AbortSignal,
+      announce: (operationId: string) => void,
+    ) => Response | Promise<Response>,
   ): handleUnaryCall<Request, Response>;
   /** Sends each message that the stream took before it asks for the next. */
   serverStream<Request, Message>(
@@ -58,7 +69,11 @@ export function createCalls(authorize: Authorize, logger: Logger): Calls {
     unary: (method, needed, answer) => (call, callback) => {
       const work = underCallSignal(call, async (signal) => {
         admit(call.metadata, needed);
-        return answer(call.request, signal);
+        return answer(call.request, signal, (operationId) => {
+          const metadata = new Metadata();
+          metadata.set(operationIdKey, operationId);
+          call.sendMetadata(metadata);
+        });
       });
       counted(work).then(
         (response) => callback(null, response),

@@ -119,7 +119,9 @@ class CacheServiceServicer(object):
     def Load(self, request, context):
         """Load puts a stored cache into a local directory. It returns when that is
         done, or at once with `detach`. A cache that the store does not hold is not
-        an error: the status says DOES_NOT_EXIST.
+        an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+        comes when the transfer starts, or is joined, and names it under
+        `compilecache-operation-id`: a caller that waits can watch or cancel it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +129,7 @@ class CacheServiceServicer(object):
 
     def Save(self, request, context):
         """Save puts a local directory into the store. It returns when that is done, or
-        at once with `detach`.
+        at once with `detach`. The initial metadata names the transfer, as Load's does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,9 @@ class CacheServiceStub:
     ]
     """Load puts a stored cache into a local directory. It returns when that is
     done, or at once with `detach`. A cache that the store does not hold is not
-    an error: the status says DOES_NOT_EXIST.
+    an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+    comes when the transfer starts, or is joined, and names it under
+    `compilecache-operation-id`: a caller that waits can watch or cancel it.
     """
 
     Save: grpc.UnaryUnaryMultiCallable[
@@ -56,7 +58,7 @@ class CacheServiceStub:
         compilecache.v1.cache_service_pb2.SaveResponse,
     ]
     """Save puts a local directory into the store. It returns when that is done, or
-    at once with `detach`.
+    at once with `detach`. The initial metadata names the transfer, as Load's does.
     """
 
     WatchTransfer: grpc.UnaryStreamMultiCallable[
@@ -159,7 +161,9 @@ class CacheServiceAsyncStub:
     ]
     """Load puts a stored cache into a local directory. It returns when that is
     done, or at once with `detach`. A cache that the store does not hold is not
-    an error: the status says DOES_NOT_EXIST.
+    an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+    comes when the transfer starts, or is joined, and names it under
+    `compilecache-operation-id`: a caller that waits can watch or cancel it.
     """
 
     Save: grpc.aio.UnaryUnaryMultiCallable[
@@ -167,7 +171,7 @@ class CacheServiceAsyncStub:
         compilecache.v1.cache_service_pb2.SaveResponse,
     ]
     """Save puts a local directory into the store. It returns when that is done, or
-    at once with `detach`.
+    at once with `detach`. The initial metadata names the transfer, as Load's does.
     """
 
     WatchTransfer: grpc.aio.UnaryStreamMultiCallable[
@@ -272,7 +276,9 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[compilecache.v1.cache_service_pb2.LoadResponse, collections.abc.Awaitable[compilecache.v1.cache_service_pb2.LoadResponse]]:
         """Load puts a stored cache into a local directory. It returns when that is
         done, or at once with `detach`. A cache that the store does not hold is not
-        an error: the status says DOES_NOT_EXIST.
+        an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+        comes when the transfer starts, or is joined, and names it under
+        `compilecache-operation-id`: a caller that waits can watch or cancel it.
         """
 
     @abc.abstractmethod
@@ -282,7 +288,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[compilecache.v1.cache_service_pb2.SaveResponse, collections.abc.Awaitable[compilecache.v1.cache_service_pb2.SaveResponse]]:
         """Save puts a local directory into the store. It returns when that is done, or
-        at once with `detach`.
+        at once with `detach`. The initial metadata names the transfer, as Load's does.
         """
 
     @abc.abstractmethod

@@ -2672,7 +2672,9 @@ export const CacheServiceService = {
   /**
    * Load puts a stored cache into a local directory. It returns when that is
    * done, or at once with `detach`. A cache that the store does not hold is not
-   * an error: the status says DOES_NOT_EXIST.
+   * an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+   * comes when the transfer starts, or is joined, and names it under
+   * `compilecache-operation-id`: a caller that waits can watch or cancel it.
    */
   load: {
     path: "/compilecache.v1.CacheService/Load" as const,
@@ -2685,7 +2687,7 @@ export const CacheServiceService = {
   },
   /**
    * Save puts a local directory into the store. It returns when that is done, or
-   * at once with `detach`.
+   * at once with `detach`. The initial metadata names the transfer, as Load's does.
    */
   save: {
     path: "/compilecache.v1.CacheService/Save" as const,
@@ -2823,12 +2825,14 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
   /**
    * Load puts a stored cache into a local directory. It returns when that is
    * done, or at once with `detach`. A cache that the store does not hold is not
-   * an error: the status says DOES_NOT_EXIST.
+   * an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+   * comes when the transfer starts, or is joined, and names it under
+   * `compilecache-operation-id`: a caller that waits can watch or cancel it.
    */
   load: handleUnaryCall<LoadRequest, LoadResponse>;
   /**
    * Save puts a local directory into the store. It returns when that is done, or
-   * at once with `detach`.
+   * at once with `detach`. The initial metadata names the transfer, as Load's does.
    */
   save: handleUnaryCall<SaveRequest, SaveResponse>;
   /**
@@ -2878,7 +2882,9 @@ export interface CacheServiceClient extends Client {
   /**
    * Load puts a stored cache into a local directory. It returns when that is
    * done, or at once with `detach`. A cache that the store does not hold is not
-   * an error: the status says DOES_NOT_EXIST.
+   * an error: the status says DOES_NOT_EXIST. The initial metadata of the answer
+   * comes when the transfer starts, or is joined, and names it under
+   * `compilecache-operation-id`: a caller that waits can watch or cancel it.
    */
   load(request: LoadRequest, callback: (error: ServiceError | null, response: LoadResponse) => void): ClientUnaryCall;
   load(
@@ -2894,7 +2900,7 @@ export interface CacheServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Save puts a local directory into the store. It returns when that is done, or
-   * at once with `detach`.
+   * at once with `detach`. The initial metadata names the transfer, as Load's does.
    */
   save(request: SaveRequest, callback: (error: ServiceError | null, response: SaveResponse) => void): ClientUnaryCall;
   save(
