@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
-import type { CacheDescription } from "../../server/src/transfer/cache-catalog.ts";
+import type { CacheDescription } from "../../server/src/domain/stored-cache.ts";
 import type { LoadSpec, SaveSpec } from "../../server/src/transfer/cache-core.ts";
 import { FakeTransfer, fakeCore } from "./fake-core.ts";
 import { serve } from "./served-core.ts";

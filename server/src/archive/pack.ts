@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { inOrder } from "../async/in-order.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { ArchiveAssembler } from "./archive-assembler.ts";
 import type { ArchiveWork } from "./archive-work.ts";
-import { inOrder } from "./in-order.ts";
 import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./tree-scan.ts";
 
 /** What has been packed, of what there is to pack. Totals may still shrink or grow. */

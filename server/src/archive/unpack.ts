@@ -1,10 +1,10 @@
+import { inOrder } from "../async/in-order.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import type { ArchiveWork, MoveJob } from "./archive-work.ts";
 import type { StagePlace } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
-import { inOrder } from "./in-order.ts";
 import { type OwnArchive, type PlacedFrame, readIndex } from "./open-archive.ts";
 
 const foreignChunkBytes = 1024 * 1024;

@@ -11,7 +11,7 @@ import {
   TransferPhase,
   TransferStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheDescription, ClosestCache } from "../transfer/cache-catalog.ts";
+import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
 import type {
   LoadOutcome,
   Outcome,

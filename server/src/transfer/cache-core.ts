@@ -1,6 +1,6 @@
 import type { CacheId } from "../domain/cache-id.ts";
 import type { Environment } from "../domain/environment.ts";
-import type { CacheDescription } from "./cache-catalog.ts";
+import type { CacheDescription } from "../domain/stored-cache.ts";
 import type { TransferState } from "./transfer-state.ts";
 
 export type IfLocalExists = "SKIP" | "MERGE" | "REPLACE";

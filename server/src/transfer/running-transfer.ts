@@ -1,8 +1,8 @@
+import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Transfer } from "./cache-core.ts";
 import { logFailure } from "./log-failure.ts";
-import { settlesWithin } from "./settles-within.ts";
 import {
   type Flow,
   isFinal,

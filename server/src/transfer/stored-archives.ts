@@ -1,5 +1,5 @@
-import { inOrder } from "../archive/in-order.ts";
 import { type OwnArchive, openArchive } from "../archive/open-archive.ts";
+import { inOrder } from "../async/in-order.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import {
   archiveFilename,
@@ -8,8 +8,8 @@ import {
   parseArchiveFilename,
 } from "../domain/cache-id.ts";
 import { differingComponents, type Environment } from "../domain/environment.ts";
+import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
 import type { ArchiveName, ArchiveReader, Store } from "../store/store.ts";
-import type { CacheDescription, ClosestCache } from "./cache-catalog.ts";
 
 /** How many archives are opened at once to read their manifests. */
 const describeWindow = 6;

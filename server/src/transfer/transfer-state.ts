@@ -1,5 +1,5 @@
 import type { CacheError } from "../domain/cache-error.ts";
-import type { CacheDescription, ClosestCache } from "./cache-catalog.ts";
+import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
 
 export type TransferKind = "LOAD" | "SAVE" | "COPY";
 export type TransferStatus =

@@ -1,4 +1,4 @@
-import type { Environment } from "../domain/environment.ts";
+import type { Environment } from "./environment.ts";
 
 /** One stored cache, as far as its archive tells. */
 export interface CacheDescription {
