@@ -1,7 +1,7 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { readConfig, type SettingKey } from "../../server/src/config.ts";
+import { readConfig, type SettingKey } from "../../server/src/config/config.ts";
 import { startDaemon } from "../../server/src/daemon.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
 import { type LogLine, recordingLogger } from "./served-core.ts";

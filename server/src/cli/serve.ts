@@ -7,7 +7,7 @@ import {
   readConfig,
   type SettingKey,
   settings,
-} from "../config.ts";
+} from "../config/config.ts";
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "../service/listen-error.ts";
 import { endProcess } from "./end-process.ts";

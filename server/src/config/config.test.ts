@@ -4,8 +4,8 @@ import { syncBuiltinESMExports } from "node:module";
 import os, { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { builtInProfiles } from "../domain/profile.ts";
 import { ConfigError, readConfig, settings } from "./config.ts";
-import { builtInProfiles } from "./domain/profile.ts";
 
 function mistakesOf(read: () => unknown): readonly string[] {
   try {
@@ -239,7 +239,7 @@ describe("readConfig", () => {
 
 describe("README's table of settings", () => {
   test("names each one once, and says what its help says of the default", () => {
-    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
     const rows = [...readme.matchAll(/^\| (`[A-Z].*?) \| (.*?) \|/gm)].map(
       ([, names, byDefault]) => ({
         variables: [...(names ?? "").matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name),

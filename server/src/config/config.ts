@@ -1,5 +1,8 @@
 import { availableParallelism, userInfo } from "node:os";
 import { pathToFileURL } from "node:url";
+import { archiveFormats } from "../domain/cache-id.ts";
+import { logFormats, logLevels } from "../domain/logger.ts";
+import { defaultSocketPath } from "../service/default-socket.ts";
 import {
   Mistake,
   oneOf,
@@ -10,10 +13,7 @@ import {
   parseStore,
   parseTokensFile,
   wholeNumber,
-} from "./config-values.ts";
-import { archiveFormats } from "./domain/cache-id.ts";
-import { logFormats, logLevels } from "./domain/logger.ts";
-import { defaultSocketPath } from "./service/default-socket.ts";
+} from "./values.ts";
 
 /**
  * The text that holds when nothing is given, or how it is made, from the texts of settings further
