@@ -2,7 +2,7 @@ import type { Config } from "./config/config.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
-import { serveCore } from "./service/serve-core.ts";
+import { serveCore } from "./service/serve.ts";
 import { openStore } from "./store/open-store.ts";
 import { createCacheCore } from "./transfer/create-cache-core.ts";
 

@@ -9,7 +9,7 @@ import {
   settings,
 } from "../config/config.ts";
 import type { Logger } from "../domain/logger.ts";
-import { ListenError } from "../service/listen-error.ts";
+import { ListenError } from "../listen/listen-error.ts";
 import { endProcess } from "./end-process.ts";
 import { stopWithNpx } from "./stop-with-npx.ts";
 

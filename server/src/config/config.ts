@@ -2,7 +2,7 @@ import { availableParallelism, userInfo } from "node:os";
 import { pathToFileURL } from "node:url";
 import { archiveFormats } from "../domain/cache-id.ts";
 import { logFormats, logLevels } from "../domain/logger.ts";
-import { defaultSocketPath } from "../service/default-socket.ts";
+import { defaultSocketPath } from "../listen/default-socket.ts";
 import {
   Mistake,
   oneOf,

@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { Logger } from "../domain/logger.ts";
+import { formatListenAddress, isLocalOnly, type ListenAddress } from "../listen/listen-address.ts";
+import { openListeners } from "../listen/listeners.ts";
 import type { CacheCore } from "../transfer/cache-core.ts";
-import { createCacheServer } from "./cache-server.ts";
 import type { Token } from "./credentials.ts";
+import { createCacheServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
-import { formatListenAddress, isLocalOnly, type ListenAddress } from "./listen-address.ts";
-import { openListeners } from "./listeners.ts";
 
 // What a call needs to send its answer once its transfer has ended.
 const lastAnswersMs = 1_000;
