@@ -6,8 +6,8 @@ import {
   type OwnArchive,
   openArchive,
   type PlacedFrame,
-} from "../../server/src/archive/open-archive.ts";
-import { seekTableFooterBytes } from "../../server/src/archive/seek-table.ts";
+} from "../../server/src/archive/format/open-archive.ts";
+import { seekTableFooterBytes } from "../../server/src/archive/format/seek-table.ts";
 import { CacheError } from "../../server/src/domain/cache-error.ts";
 import { type FlowBench, namespace, suiteBench } from "./flow-bench.ts";
 import { assertRefused } from "./refusal.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { basename, join } from "node:path";
 import { before, describe, it } from "node:test";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
-import { skippableFrame } from "../../server/src/archive/format.ts";
+import { skippableFrame } from "../../server/src/archive/format/format.ts";
 import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
 import { suiteBench } from "./flow-bench.ts";
 import { paxHeader, rawEntry, tarEnd } from "./raw-tar.ts";

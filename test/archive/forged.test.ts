@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import type { FileRecord } from "../../server/src/archive/file-index.ts";
-import type { FrameRecord, Manifest } from "../../server/src/archive/manifest.ts";
-import { encodeSeekTable, type SeekEntry } from "../../server/src/archive/seek-table.ts";
-import { encodeTarHeader } from "../../server/src/archive/tar-header.ts";
+import type { FileRecord } from "../../server/src/archive/format/file-index.ts";
+import type { FrameRecord, Manifest } from "../../server/src/archive/format/manifest.ts";
+import { encodeSeekTable, type SeekEntry } from "../../server/src/archive/format/seek-table.ts";
+import { encodeTarHeader } from "../../server/src/archive/format/tar-header.ts";
 import type { Reason } from "../../server/src/domain/cache-error.ts";
 import { createFlowBench, suiteBench } from "./flow-bench.ts";
 import {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import type { Manifest } from "../../server/src/archive/manifest.ts";
+import type { Manifest } from "../../server/src/archive/format/manifest.ts";
 import { CacheError } from "../../server/src/domain/cache-error.ts";
 import { nobody } from "../archive/as-user.ts";
 import { createFlowBench, type FlowBench } from "../archive/flow-bench.ts";

@@ -1,12 +1,12 @@
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Profile } from "../domain/profile.ts";
-import type { StagePlace } from "./entry-writer.ts";
-import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
-import type { PackedFrame } from "./frame-packer.ts";
-import type { FetchedFrame, UnpackedFrame } from "./frame-unpacker.ts";
-import type { Relocation } from "./relocation.ts";
-import type { Comparison } from "./tree-compare.ts";
-import type { ScanResult } from "./tree-scan.ts";
+import type { Comparison } from "./pack/compare.ts";
+import type { PackedFrame } from "./pack/frame-packer.ts";
+import type { ScanResult } from "./pack/scan.ts";
+import type { Relocation } from "./torch/relocation.ts";
+import type { StagePlace } from "./unpack/entry-writer.ts";
+import type { Unpacked, UnpackLimits } from "./unpack/foreign-unpacker.ts";
+import type { FetchedFrame, UnpackedFrame } from "./unpack/frame-unpacker.ts";
 
 /** What a scan is asked for: all of an open directory, or the names in `only`. */
 export interface ScanJob {

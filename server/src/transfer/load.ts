@@ -1,12 +1,12 @@
-import { type OwnArchive, openArchive } from "../archive/open-archive.ts";
-import { unpackOther, unpackOwn } from "../archive/unpack.ts";
+import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
+import { unpackOther, unpackOwn } from "../archive/unpack/unpack.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
-import { createArchiveWork } from "../workers/archive-work.ts";
+import { createArchiveWork } from "../workers/pooled-work.ts";
 import type { IfLocalExists } from "./cache-core.ts";
 import { type FlowContext, uncancelled } from "./flow-context.ts";
 import { closeDirectory, withDirectory, withStage } from "./local-directory.ts";

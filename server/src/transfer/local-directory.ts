@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import type { StagePlace } from "../archive/entry-writer.ts";
+import type { StagePlace } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";

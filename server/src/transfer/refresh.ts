@@ -4,14 +4,14 @@ import {
   openArchive,
   type PlacedFrame,
   readIndex,
-} from "../archive/open-archive.ts";
-import { pack } from "../archive/pack.ts";
-import type { Comparison, Superseded } from "../archive/tree-compare.ts";
+} from "../archive/format/open-archive.ts";
+import type { Comparison, Superseded } from "../archive/pack/compare.ts";
+import { pack } from "../archive/pack/pack.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { archiveFilename } from "../domain/cache-id.ts";
 import { wasReplaced } from "../store/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
-import { createArchiveWork } from "../workers/archive-work.ts";
+import { createArchiveWork } from "../workers/pooled-work.ts";
 import type { FlowContext } from "./flow-context.ts";
 import { logFailure } from "./log-failure.ts";
 import {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { pauseUntil, type ScanResult } from "../archive/tree-scan.ts";
+import { pauseUntil, type ScanResult } from "../archive/pack/scan.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { FlowContext } from "./flow-context.ts";

@@ -1,4 +1,4 @@
-import { type OwnArchive, openArchive } from "../archive/open-archive.ts";
+import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
 import { inOrder } from "../async/in-order.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import {

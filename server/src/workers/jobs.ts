@@ -8,13 +8,17 @@ import type {
   ScanJob,
   UnpackJob,
 } from "../archive/archive-work.ts";
-import type { StagePlace } from "../archive/entry-writer.ts";
-import { type Unpacked, type UnpackLimits, unpackForeign } from "../archive/foreign-unpacker.ts";
-import { type PackedFrame, packFrame } from "../archive/frame-packer.ts";
-import { type UnpackedFrame, unpackFrame } from "../archive/frame-unpacker.ts";
-import { moveEntry } from "../archive/move-entry.ts";
-import { type Comparison, compareTree } from "../archive/tree-compare.ts";
-import { type FramePlan, type ScanResult, scanTree } from "../archive/tree-scan.ts";
+import { type Comparison, compareTree } from "../archive/pack/compare.ts";
+import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
+import { type FramePlan, type ScanResult, scanTree } from "../archive/pack/scan.ts";
+import type { StagePlace } from "../archive/unpack/entry-writer.ts";
+import {
+  type Unpacked,
+  type UnpackLimits,
+  unpackForeign,
+} from "../archive/unpack/foreign-unpacker.ts";
+import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
+import { moveEntry } from "../archive/unpack/relocate-entry.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import {

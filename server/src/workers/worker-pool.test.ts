@@ -10,7 +10,7 @@ import { rawEntry, tarEnd } from "../../../test/archive/raw-tar.ts";
 import { makeTree } from "../../../test/archive/trees.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
-import { createArchiveWork } from "./archive-work.ts";
+import { createArchiveWork } from "./pooled-work.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
 
 const uncancelled = new AbortController().signal;

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
-import type { Checkpoint } from "../local/tree.ts";
+import { readFully } from "../../local/listed-file.ts";
+import type { Checkpoint } from "../../local/tree.ts";
 import { moveGraphEntry } from "./graph-entry-paths.ts";
 import { maxGroupBytes, moveGroup } from "./group-paths.ts";
-import { readFully } from "./listed-file.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 
 const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;

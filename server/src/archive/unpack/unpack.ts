@@ -1,11 +1,11 @@
-import { inOrder } from "../async/in-order.ts";
-import { CacheError } from "../domain/cache-error.ts";
-import type { ArchiveReader } from "../store/store.ts";
-import type { ArchiveWork, MoveJob } from "./archive-work.ts";
+import { inOrder } from "../../async/in-order.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import type { ArchiveReader } from "../../store/store.ts";
+import type { ArchiveWork, MoveJob } from "../archive-work.ts";
+import { type OwnArchive, type PlacedFrame, readIndex } from "../format/open-archive.ts";
 import type { StagePlace } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
-import { type OwnArchive, type PlacedFrame, readIndex } from "./open-archive.ts";
 
 const foreignChunkBytes = 1024 * 1024;
 

@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
-import { requireSpace } from "../local/disk-space.ts";
-import { toLocalError } from "../local/local-error.ts";
-import type { Checkpoint } from "../local/tree.ts";
+import { requireSpace } from "../../local/disk-space.ts";
+import { toLocalError } from "../../local/local-error.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import { moveContent } from "../torch/relocate-content.ts";
+import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
-import { moveContent } from "./move-content.ts";
-import type { Relocation } from "./relocation.ts";
 
 /** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
 export function moveEntry(

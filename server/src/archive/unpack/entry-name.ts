@@ -1,11 +1,11 @@
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 
 const maxNameBytes = 4096;
 const maxComponentBytes = 255;
 
 /**
  * Judges the name of an entry before anything is made of it: relative, without `.`, `..` or empty
- * components, without NUL. Returns it without `./` before and `/` behind. Throws ARCHIVE_UNSAFE.
+ * components, without NUL. Returns it without `../` before and `/` behind. Throws ARCHIVE_UNSAFE.
  */
 export function judgeEntryName(name: string): string {
   const plain = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");

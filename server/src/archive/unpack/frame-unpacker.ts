@@ -1,14 +1,14 @@
 import { hash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
-import { CacheError } from "../domain/cache-error.ts";
-import type { Checkpoint } from "../local/tree.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
+import { releaseMemory } from "../format/release-memory.ts";
+import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
+import { moveGroup } from "../torch/group-paths.ts";
+import { isGraphEntry, isGroup } from "../torch/relocate-content.ts";
+import type { Relocation } from "../torch/relocation.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
-import { decodeIndexSection, type FileRecord } from "./file-index.ts";
-import { moveGroup } from "./group-paths.ts";
-import { isGraphEntry, isGroup } from "./move-content.ts";
-import { releaseMemory } from "./release-memory.ts";
-import type { Relocation } from "./relocation.ts";
-import { encodeTarHeader, tarPadding, tarTrailer } from "./tar-header.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
-import type { Checkpoint } from "../local/tree.ts";
-import { readFully } from "./listed-file.ts";
+import { readFully } from "../../local/listed-file.ts";
+import type { Checkpoint } from "../../local/tree.ts";
 
 /** A part of a file: its first byte, and the one after its last. */
 export interface PickleRange {

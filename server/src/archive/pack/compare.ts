@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import type { Profile } from "../domain/profile.ts";
-import { pathOfHandle } from "../local/pinned-directory.ts";
-import type { Checkpoint } from "../local/tree.ts";
-import { decodeIndexSection, type FileRecord } from "./file-index.ts";
-import { CutShort, readPieces } from "./listed-file.ts";
-import { mayMove, moveContent } from "./move-content.ts";
-import type { Relocation } from "./relocation.ts";
-import { listFiles, planScan, type ScanResult } from "./tree-scan.ts";
+import type { Profile } from "../../domain/profile.ts";
+import { CutShort, readPieces } from "../../local/listed-file.ts";
+import { pathOfHandle } from "../../local/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
+import { mayMove, moveContent } from "../torch/relocate-content.ts";
+import type { Relocation } from "../torch/relocation.ts";
+import { listFiles, planScan, type ScanResult } from "./scan.ts";
 
 const maxSectionBytes = 64 * 1024 * 1024;
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { inOrder } from "../async/in-order.ts";
-import type { ArchiveFormat } from "../domain/cache-id.ts";
-import type { Profile } from "../domain/profile.ts";
-import type { ArchiveAssembler } from "./archive-assembler.ts";
-import type { ArchiveWork } from "./archive-work.ts";
-import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./tree-scan.ts";
+import { inOrder } from "../../async/in-order.ts";
+import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import type { Profile } from "../../domain/profile.ts";
+import type { ArchiveWork } from "../archive-work.ts";
+import type { ArchiveAssembler } from "./assembler.ts";
+import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
 
 /** What has been packed, of what there is to pack. Totals may still shrink or grow. */
 export interface Packed {

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
-import { CacheError } from "../domain/cache-error.ts";
-import { toLocalError } from "../local/local-error.ts";
-import type { Owner } from "../local/tree.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { toLocalError } from "../../local/local-error.ts";
+import type { Owner } from "../../local/tree.ts";
+import type { TarEntry } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import type { TarEntry } from "./tar-header.ts";
 
 const exclusive =
   fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW;

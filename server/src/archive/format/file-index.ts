@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { TarEntry } from "./tar-header.ts";
 
 /**

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { inflateSync } from "node:zlib";
 import { moveGroup } from "./group-paths.ts";
-import { moveContent } from "./move-content.ts";
+import { moveContent } from "./relocate-content.ts";
 
 const move = { from: "/old/cache", to: "/a/longer/place" };
 const back = { from: move.to, to: move.from };
@@ -96,7 +96,7 @@ describe("moveContent of a Triton group", () => {
 
 describe("moveContent of a graph entry", () => {
   const name = `fxgraph/gr/${"f".repeat(52)}/${"x".repeat(52)}`;
-  const vectors = new URL("../../../test/vectors/graph-entry.json", import.meta.url);
+  const vectors = new URL("../../../../test/vectors/graph-entry.json", import.meta.url);
   const pickles = JSON.parse(readFileSync(vectors, "utf8")) as Record<
     string,
     Record<string, string>

@@ -1,9 +1,9 @@
-import { currentPath } from "../local/pinned-directory.ts";
-import type { Checkpoint } from "../local/tree.ts";
+import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { currentPath } from "../../local/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import type { FileToPack } from "../pack/scan.ts";
 import { type BundledFile, type BundledKernel, bundledKernels } from "./kernel-bundles.ts";
-import { readFully, withListedFile } from "./listed-file.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
-import type { FileToPack } from "./tree-scan.ts";
 
 /** What torch brings back by itself. */
 export interface Bundled {

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { currentPath, pathOfHandle } from "../local/pinned-directory.ts";
-import type { Checkpoint } from "../local/tree.ts";
+import { currentPath, pathOfHandle } from "./pinned-directory.ts";
+import type { Checkpoint } from "./tree.ts";
 
 /** What tells a file apart from any other, and from itself once it has changed. */
 export interface FileIdentity {

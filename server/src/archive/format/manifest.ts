@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { CacheError } from "../domain/cache-error.ts";
-import { type Environment, environmentKey } from "../domain/environment.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { type Environment, environmentKey } from "../../domain/environment.ts";
 import {
   formatName,
   formatVersion,

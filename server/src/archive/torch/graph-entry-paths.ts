@@ -1,5 +1,5 @@
-import type { Checkpoint } from "../local/tree.ts";
-import { readPieces } from "./listed-file.ts";
+import { readPieces } from "../../local/listed-file.ts";
+import type { Checkpoint } from "../../local/tree.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 import type { MovedContent, Relocation } from "./relocation.ts";
 

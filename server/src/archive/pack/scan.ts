@@ -1,12 +1,12 @@
 import type * as fs from "node:fs";
 import { extname } from "node:path";
-import type { Profile } from "../domain/profile.ts";
-import { withDirectoryAt } from "../local/pinned-directory.ts";
-import { type Checkpoint, statAt, walk } from "../local/tree.ts";
-import { findBundledFolders } from "./bundled-folders.ts";
-import { frameContentBytes } from "./format.ts";
+import type { Profile } from "../../domain/profile.ts";
+import { withDirectoryAt } from "../../local/pinned-directory.ts";
+import { type Checkpoint, statAt, walk } from "../../local/tree.ts";
+import { frameContentBytes } from "../format/format.ts";
+import { tarHeaderBytes, tarPadding } from "../format/tar-header.ts";
+import { findBundledFolders } from "../torch/bundled-folders.ts";
 import { createProfileFilter } from "./profile-filter.ts";
-import { tarHeaderBytes, tarPadding } from "./tar-header.ts";
 
 /** A file, or an empty directory (its name ends in `/`), as it was when it was listed. */
 export interface FileToPack {

@@ -1,12 +1,12 @@
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
-import { CacheError } from "../domain/cache-error.ts";
-import { requireSpace } from "../local/disk-space.ts";
-import type { Checkpoint } from "../local/tree.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { requireSpace } from "../../local/disk-space.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import { gzipMagic, zstdMagic } from "../format/format.ts";
 import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
-import { gzipMagic, zstdMagic } from "./format.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
 export interface UnpackLimits {

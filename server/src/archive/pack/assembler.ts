@@ -1,13 +1,13 @@
 import { hash } from "node:crypto";
-import { CacheError } from "../domain/cache-error.ts";
-import type { ArchiveFormat } from "../domain/cache-id.ts";
-import type { ArchiveWriter } from "../store/store.ts";
-import { encodeIndexSection } from "./file-index.ts";
-import { indexMagic, skippableFrame } from "./format.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import type { ArchiveWriter } from "../../store/store.ts";
+import { encodeIndexSection } from "../format/file-index.ts";
+import { indexMagic, skippableFrame } from "../format/format.ts";
+import { encodeManifest, type FrameRecord, type Manifest } from "../format/manifest.ts";
+import { encodeSeekTable } from "../format/seek-table.ts";
+import { tarTrailer } from "../format/tar-header.ts";
 import { compressFrame, type PackedFrame } from "./frame-packer.ts";
-import { encodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
-import { encodeSeekTable } from "./seek-table.ts";
-import { tarTrailer } from "./tar-header.ts";
 
 /** What a manifest says beyond what the frames themselves tell. */
 export type ManifestHead = Omit<Manifest, "file_count" | "content_bytes" | "frames" | "index">;

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { createZstdDecompress } from "node:zlib";
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 import {
   indexMagic,
   manifestMagic,
   skippableMagicFirst,
   skippableMagicLast,
   zstdMagic,
-} from "./format.ts";
+} from "../format/format.ts";
 
 /**
  * Decompresses a stream of zstd frames, one by one: Node 24 stops after the first without a word.

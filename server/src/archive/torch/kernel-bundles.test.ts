@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { bundledKernels } from "./kernel-bundles.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
 
-const vectors = new URL("../../../test/vectors/kernel-bundle.json", import.meta.url);
+const vectors = new URL("../../../../test/vectors/kernel-bundle.json", import.meta.url);
 /** What Python's own pickle wrote, by protocol. */
 const pickles = Object.entries(JSON.parse(readFileSync(vectors, "utf8")) as Record<string, string>);
 const firstPickle = Buffer.from(pickles[0]?.[1] ?? "", "base64");

@@ -1,5 +1,5 @@
 import picomatch from "picomatch";
-import type { Profile } from "../domain/profile.ts";
+import type { Profile } from "../../domain/profile.ts";
 
 /** Whether a path below a local directory travels under a profile. */
 export type ProfileFilter = (path: string) => boolean;

@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../local/tree.ts";
+import type { Checkpoint } from "../../local/tree.ts";
 import { type PickleToken, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 
 /** A file of a kernel as torch's bundle of it holds it: its bytes, by where they lie. */

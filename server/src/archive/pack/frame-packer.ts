@@ -1,14 +1,14 @@
 import { hash } from "node:crypto";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
-import type { ArchiveFormat } from "../domain/cache-id.ts";
-import { currentPath } from "../local/pinned-directory.ts";
-import type { Checkpoint } from "../local/tree.ts";
-import { encodeIndexSection, type FileRecord } from "./file-index.ts";
-import { frameContentBytes } from "./format.ts";
-import { readFully, withListedFile } from "./listed-file.ts";
-import { releaseMemory } from "./release-memory.ts";
-import { encodeTarHeader, tarPadding } from "./tar-header.ts";
-import { type FramePlan, type PartToPack, tarEntryOf } from "./tree-scan.ts";
+import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { currentPath } from "../../local/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree.ts";
+import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
+import { frameContentBytes } from "../format/format.ts";
+import { releaseMemory } from "../format/release-memory.ts";
+import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
+import { type FramePlan, type PartToPack, tarEntryOf } from "./scan.ts";
 
 export interface PackedFrame {
   readonly frame: Uint8Array;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { builtInProfiles, type Profile } from "../domain/profile.ts";
+import { builtInProfiles, type Profile } from "../../domain/profile.ts";
 import { createProfileFilter } from "./profile-filter.ts";
 
 describe("createProfileFilter", () => {

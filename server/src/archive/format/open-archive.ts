@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { CacheError } from "../domain/cache-error.ts";
-import type { ArchiveReader } from "../store/store.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
 import { decodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
 import { decodeSeekTable, seekTableBytes } from "./seek-table.ts";
