@@ -12,7 +12,7 @@ import {
 import type { Logger } from "../../server/src/domain/logger.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
-import { createFileStore } from "../../server/src/store/file-store.ts";
+import { createFileStore } from "../../server/src/store/file/store.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { FlowContext, Limits } from "../../server/src/transfer/flow-context.ts";
 import { load } from "../../server/src/transfer/load.ts";

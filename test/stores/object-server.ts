@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import type { S3Server } from "../../server/src/store/s3-client.ts";
+import type { S3Server } from "../../server/src/store/s3/client.ts";
 import { accepting, freePort } from "./ports.ts";
 import { findTool } from "./tools.ts";
 

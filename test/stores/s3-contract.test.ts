@@ -1,7 +1,7 @@
 import { describe } from "node:test";
-import { createS3Store } from "../../server/src/store/s3-store.ts";
+import { testStore } from "../../server/src/store/contract/suite.ts";
+import { createS3Store } from "../../server/src/store/s3/store.ts";
 import { recordingLogger } from "../service/served-core.ts";
-import { testStore } from "../store-contract/suite.ts";
 import { objectServerForSuite } from "./object-server.ts";
 import { lacksTools, leavesOut } from "./tools.ts";
 

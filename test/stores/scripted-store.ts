@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
-import { createS3Store } from "../../server/src/store/s3-store.ts";
+import { createS3Store } from "../../server/src/store/s3/store.ts";
 import type { CommitMode, Store } from "../../server/src/store/store.ts";
 import { type LogLine, recordingLogger } from "../service/served-core.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";

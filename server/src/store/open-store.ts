@@ -1,5 +1,5 @@
 import type { Logger } from "../domain/logger.ts";
-import { createFileStore } from "./file-store.ts";
+import { createFileStore } from "./file/store.ts";
 import type { Store } from "./store.ts";
 
 /** Where archives live. */
@@ -16,7 +16,7 @@ export type StoreLocation =
 export async function openStore(location: StoreLocation, logger: Logger): Promise<Store> {
   if (location.kind === "file") return createFileStore(location.path, logger);
   // Loading the AWS SDK takes a while, which the file store need not wait for.
-  const { createS3Store } = await import("./s3-store.ts");
+  const { createS3Store } = await import("./s3/store.ts");
   const { bucket, prefix } = location;
   return createS3Store({ bucket, prefix, logger });
 }

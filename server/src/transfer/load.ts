@@ -4,7 +4,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import { wasReplaced } from "../store/stale-look.ts";
+import { wasReplaced } from "../store/file/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/pooled-work.ts";
 import type { IfLocalExists } from "./cache-core.ts";

@@ -9,7 +9,7 @@ import type { Comparison, Superseded } from "../archive/pack/compare.ts";
 import { pack } from "../archive/pack/pack.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { archiveFilename } from "../domain/cache-id.ts";
-import { wasReplaced } from "../store/stale-look.ts";
+import { wasReplaced } from "../store/file/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import { createArchiveWork } from "../workers/pooled-work.ts";
 import type { FlowContext } from "./flow-context.ts";

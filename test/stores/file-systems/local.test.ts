@@ -1,8 +1,8 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
-import { createFileStore } from "../../../server/src/store/file-store.ts";
-import { testStore } from "../../store-contract/suite.ts";
+import { testStore } from "../../../server/src/store/contract/suite.ts";
+import { createFileStore } from "../../../server/src/store/file/store.ts";
 import { localFileSystems } from "./local-mounts.ts";
 import { cannotRun } from "./programs.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createFileStore } from "../../../server/src/store/file-store.ts";
+import { createFileStore } from "../../../server/src/store/file/store.ts";
 import type {
   ArchiveName,
   ArchiveReader,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { createFileStore } from "../../../../server/src/store/file-store.ts";
+import { createFileStore } from "../../../../server/src/store/file/store.ts";
 import type { ArchiveName } from "../../../../server/src/store/store.ts";
 import { carryOut } from "../store-work.ts";
 import { cutPower, powerPlaces, powerRefreshed } from "./power.ts";

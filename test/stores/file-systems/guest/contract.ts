@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createFileStore } from "../../../../server/src/store/file-store.ts";
-import { testStore } from "../../../store-contract/suite.ts";
+import { testStore } from "../../../../server/src/store/contract/suite.ts";
+import { createFileStore } from "../../../../server/src/store/file/store.ts";
 import { nfsVersions, rootsOf } from "./mounts.ts";
 
 for (const version of nfsVersions) {

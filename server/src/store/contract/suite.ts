@@ -1,0 +1,431 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import type { ArchiveName, ArchiveReader, ArchiveWriter, CommitMode, Store } from "../store.ts";
+
+/** A fresh, empty place for archives, and stores over it. */
+export interface StorePlace {
+  /** Another store over the same place, as another machine has one. */
+  connect(): Promise<Store>;
+  /**
+   * Whether of several commits at one moment the last wins, as where the storage offers nothing better:
+   * archives are whole all the same.
+   */
+  readonly lastWins?: boolean;
+}
+
+const name = archiveName("0123456789ab");
+
+function archiveName(key: string, namespace = "contract", format = "tar.zst"): ArchiveName {
+  return { namespace, filename: `cache_${key}.latest.${format}` };
+}
+
+async function writing(store: Store, content: string | Buffer, of = name): Promise<ArchiveWriter> {
+  const writer = await store.create(of);
+  await writer.write(Buffer.from(content as string));
+  return writer;
+}
+
+async function put(
+  store: Store,
+  content: string | Buffer,
+  { of = name, mode = "create" }: { of?: ArchiveName; mode?: CommitMode } = {},
+): Promise<"committed" | "exists"> {
+  const writer = await writing(store, content, of);
+  try {
+    return await writer.commit(mode);
+  } finally {
+    await writer.abort();
+  }
+}
+
+async function withReader<T>(
+  store: Store,
+  body: (reader: ArchiveReader) => T | Promise<T>,
+  of = name,
+): Promise<T> {
+  const reader = await store.open(of);
+  assert.ok(reader, `${of.namespace}/${of.filename} is absent`);
+  try {
+    return await body(reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+const readAll = async (reader: ArchiveReader) => (await reader.read(0, reader.bytes)).toString();
+const contentOf = (store: Store, of = name) => withReader(store, readAll, of);
+const versionOf = (store: Store, of = name) => withReader(store, ({ version }) => version, of);
+
+async function isAbsent(store: Store, of = name): Promise<boolean> {
+  const reader = await store.open(of);
+  await reader?.close();
+  return reader === undefined;
+}
+
+type CommitResult = Awaited<ReturnType<ArchiveWriter["commit"]>>;
+
+const winnersOf = (results: readonly CommitResult[]) =>
+  results.flatMap((result, n) => (result === "committed" ? [String(n)] : []));
+
+function assertOneWon({ lastWins }: StorePlace, results: readonly CommitResult[]): void {
+  const { length } = winnersOf(results);
+  assert.ok(lastWins ? length >= 1 : length === 1, `${length} have won`);
+}
+
+/** What every store must do, whatever holds its archives; each test gets a place of its own. */
+export function testStore(what: string, makePlace: (t: TestContext) => Promise<StorePlace>): void {
+  const check = (outcome: string, body: (store: Store, place: StorePlace) => Promise<void>) =>
+    it(outcome, async (t) => {
+      const place = await makePlace(t);
+      await body(await place.connect(), place);
+    });
+
+  describe(`${what}: an archive`, () => {
+    check("is absent before anybody made it", async (store) => {
+      assert.ok(await isAbsent(store));
+      assert.deepEqual(await store.list(undefined), []);
+      assert.deepEqual(await store.list(name.namespace), []);
+      assert.equal(await store.remove(name), false);
+      assert.equal(await store.setAside(name, "any version"), false);
+    });
+
+    check("is read back, in any ranges", async (store) => {
+      const content = Buffer.from(Array.from({ length: 100_000 }, (_, n) => n % 251));
+      assert.equal(await put(store, content), "committed");
+      await withReader(store, async (reader) => {
+        assert.equal(reader.bytes, content.length);
+        assert.deepEqual({ ...name }, { namespace: reader.namespace, filename: reader.filename });
+        assert.ok(Math.abs(reader.modifiedAt.getTime() - Date.now()) < 3_600_000);
+        const ranges = [
+          [0, 1],
+          [0, 100_000],
+          [99_999, 1],
+          [5_000, 70_000],
+          [0, 0],
+        ] as const;
+        const read = await Promise.all(ranges.map(([at, length]) => reader.read(at, length)));
+        for (const [i, [at, length]] of ranges.entries())
+          assert.ok(read[i]?.equals(content.subarray(at, at + length)), `${length} from ${at}`);
+        assert.ok((await reader.read(99_990, 50)).equals(content.subarray(99_990)));
+        assert.equal((await reader.read(100_000, 5)).length, 0);
+      });
+    });
+
+    check("is made of all that was written, in order", async (store) => {
+      const writer = await store.create(name);
+      const chunks = Array.from({ length: 40 }, (_, n) => Buffer.alloc(n * 10_000, n));
+      for (const chunk of chunks) await writer.write(chunk);
+      const whole = Buffer.concat(chunks);
+      assert.equal(writer.bytesWritten, whole.length);
+      assert.equal(await writer.commit("create"), "committed");
+      await writer.abort();
+      await withReader(store, async (reader) => {
+        assert.ok((await reader.read(0, whole.length)).equals(whole));
+      });
+    });
+
+    check("may be changed by the writer of a chunk once that is written", async (store) => {
+      const writer = await store.create(name);
+      const chunk = Buffer.from("first");
+      await writer.write(chunk);
+      chunk.write("xxxxx");
+      await writer.commit("create");
+      assert.equal(await contentOf(store), "first");
+    });
+
+    check("is seen by others when it is committed, and not before", async (store, place) => {
+      const other = await place.connect();
+      const writer = await writing(store, "whole");
+      for (const seer of [store, other]) {
+        assert.ok(await isAbsent(seer));
+        assert.deepEqual(await seer.list(undefined), []);
+      }
+      await writer.commit("create");
+      for (const seer of [store, other]) {
+        assert.equal(await contentOf(seer), "whole");
+        assert.deepEqual(await seer.list(undefined), [name]);
+      }
+    });
+
+    check("is not seen at all when its writer gives up", async (store) => {
+      const writer = await writing(store, "half");
+      await writer.abort();
+      await writer.abort();
+      assert.ok(await isAbsent(store));
+      assert.deepEqual(await store.list(undefined), []);
+      assert.equal(await put(store, "whole"), "committed");
+    });
+
+    check("stays when its writer gives up after the commit", async (store) => {
+      const writer = await writing(store, "whole");
+      await writer.commit("create");
+      await writer.abort();
+      assert.equal(await contentOf(store), "whole");
+    });
+  });
+
+  describe(`${what}: commits`, () => {
+    check("to create: the first wins, and stays as it is", async (store, place) => {
+      const other = await place.connect();
+      assert.equal(await put(store, "first"), "committed");
+      const version = await versionOf(store);
+      assert.equal(await put(other, "second"), "exists");
+      assert.equal(await contentOf(store), "first");
+      assert.equal(await versionOf(other), version);
+    });
+
+    check("to create: one of many at once wins", async (store, place) => {
+      const stores = [store, await place.connect(), await place.connect()];
+      const writers = await Promise.all(
+        Array.from({ length: 12 }, (_, n) => writing(stores[n % 3] as Store, `number ${n}`)),
+      );
+      const results = await Promise.all(writers.map((writer) => writer.commit("create")));
+      await Promise.all(writers.map((writer) => writer.abort()));
+      assertOneWon(place, results);
+      assert.ok(winnersOf(results).includes((await contentOf(store)).replace("number ", "")));
+      assert.deepEqual(await store.list(undefined), [name]);
+    });
+
+    check("to replace: the archive is another, whole", async (store) => {
+      assert.equal(await put(store, "made", { mode: "replace" }), "committed");
+      const version = await versionOf(store);
+      assert.equal(await put(store, "replaced", { mode: "replace" }), "committed");
+      assert.equal(await contentOf(store), "replaced");
+      assert.notEqual(await versionOf(store), version);
+      assert.deepEqual(await store.list(undefined), [name]);
+    });
+
+    check("to replace: of many at once all succeed, and one of them stays", async (store) => {
+      await put(store, "before");
+      const contents = Array.from({ length: 8 }, (_, n) => `number ${n}`.repeat(10_000));
+      const results = contents.map((content) => put(store, content, { mode: "replace" }));
+      assert.ok((await Promise.all(results)).every((result) => result === "committed"));
+      assert.ok(contents.includes(await contentOf(store)));
+    });
+
+    check("to replace a version: only while the archive is of that version", async (store) => {
+      const other = { mode: { replaces: "another version" } } as const;
+      assert.equal(await put(store, "nothing to replace", other), "exists");
+      assert.ok(await isAbsent(store));
+      await put(store, "one");
+      assert.equal(await put(store, "another", other), "exists");
+      assert.equal(await contentOf(store), "one");
+      const one = { mode: { replaces: await versionOf(store) } };
+      assert.equal(await put(store, "two", one), "committed");
+      assert.equal(await contentOf(store), "two");
+      assert.equal(await put(store, "late", one), "exists");
+      const two = { mode: { replaces: await versionOf(store) } };
+      assert.equal(await put(store, "three", two), "committed");
+      assert.equal(await contentOf(store), "three");
+    });
+
+    check("to replace a version: one of many at once wins", async (store, place) => {
+      const stores = [store, await place.connect()];
+      await put(store, "before");
+      for (let round = 0; round < 3; round++) {
+        const mode = { replaces: await versionOf(store) };
+        const results = await Promise.all(
+          Array.from({ length: 8 }, (_, n) =>
+            put(stores[n % 2] as Store, `round ${round}, number ${n}`, { mode }),
+          ),
+        );
+        assertOneWon(place, results);
+        const [inRound, winner = ""] = (await contentOf(store)).split(", number ");
+        assert.equal(inRound, `round ${round}`);
+        assert.ok(winnersOf(results).includes(winner));
+      }
+    });
+
+    check("to replace: last, whatever was replaced while it was written", async (store) => {
+      await put(store, "base");
+      const late = await writing(store, "replaces whatever is there");
+      const mode = { replaces: await versionOf(store) };
+      assert.equal(await put(store, "replaces the base", { mode }), "committed");
+      assert.equal(await late.commit("replace"), "committed");
+      assert.equal(await contentOf(store), "replaces whatever is there");
+    });
+
+    check("to create: none while an archive that replaced another is there", async (store) => {
+      await put(store, "one");
+      await put(store, "two", { mode: { replaces: await versionOf(store) } });
+      assert.equal(await put(store, "three"), "exists");
+      assert.ok(await store.remove(name));
+      assert.ok(await isAbsent(store));
+      assert.equal(await put(store, "four"), "committed");
+      assert.equal(await contentOf(store), "four");
+    });
+  });
+
+  describe(`${what}: a reader`, () => {
+    check("goes on reading its archive when that is replaced", async (store, place) => {
+      const [old, fresh] = [Buffer.alloc(300_000, "o"), Buffer.alloc(200_000, "f")];
+      await put(store, old);
+      await withReader(await place.connect(), async (reader) => {
+        assert.ok((await reader.read(0, 1000)).equals(old.subarray(0, 1000)));
+        await put(store, fresh, { mode: "replace" });
+        await put(store, fresh, { mode: { replaces: await versionOf(store) } });
+        const rest = await reader.read(1000, 400_000).catch((error: unknown) => error);
+        // A store that cannot keep a replaced archive must say so, and never give parts of two.
+        if (Buffer.isBuffer(rest)) assert.ok(rest.equals(old.subarray(1000)));
+        else assert.equal((rest as { reason?: string }).reason, "STORE_UNAVAILABLE");
+      });
+    });
+
+    check("knows its archive's version, which no other archive has", async (store, place) => {
+      const versions = new Set<string>();
+      for (const content of ["same", "same", "other"]) {
+        await put(store, content, { mode: "replace" });
+        const version = await versionOf(store);
+        assert.equal(await versionOf(await place.connect()), version);
+        versions.add(version);
+      }
+      assert.equal(versions.size, 3);
+    });
+
+    check("may be closed twice, and while it reads", async (store) => {
+      await put(store, Buffer.alloc(100_000));
+      const reader = await store.open(name);
+      assert.ok(reader);
+      const reading = reader.read(0, 100_000).catch(() => {});
+      await reader.close();
+      await reader.close();
+      await reading;
+    });
+  });
+
+  describe(`${what}: a listing`, () => {
+    check("tells archives by namespace, then file name", async (store) => {
+      const names = [
+        archiveName("00000000000b", "b"),
+        archiveName("00000000000a", "a"),
+        archiveName("00000000000b", "a", "tar.gz"),
+        archiveName("00000000000b", "a"),
+        archiveName("00000000000c", "a.b-c_d"),
+      ];
+      for (const of of names) await put(store, "x", { of });
+      const text = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
+      assert.deepEqual((await store.list(undefined)).map(text), [
+        "a/cache_00000000000a.latest.tar.zst",
+        "a/cache_00000000000b.latest.tar.gz",
+        "a/cache_00000000000b.latest.tar.zst",
+        "a.b-c_d/cache_00000000000c.latest.tar.zst",
+        "b/cache_00000000000b.latest.tar.zst",
+      ]);
+      assert.deepEqual((await store.list("b")).map(text), ["b/cache_00000000000b.latest.tar.zst"]);
+      assert.deepEqual(await store.list("c"), []);
+    });
+
+    check("does not mix namespaces whose names begin alike", async (store) => {
+      await put(store, "one", { of: archiveName("0123456789ab", "model") });
+      await put(store, "two", { of: archiveName("0123456789ab", "model-large") });
+      assert.equal((await store.list("model")).length, 1);
+      assert.equal(await contentOf(store, archiveName("0123456789ab", "model")), "one");
+    });
+
+    check("tells neither what is being written nor what was set aside", async (store) => {
+      await put(store, "damaged");
+      await store.setAside(name, await versionOf(store));
+      const writer = await writing(store, "half");
+      assert.deepEqual(await store.list(undefined), []);
+      assert.deepEqual(await store.list(name.namespace), []);
+      await writer.abort();
+    });
+  });
+
+  describe(`${what}: removing`, () => {
+    check("takes an archive away once, and its neighbours never", async (store) => {
+      const neighbour = archiveName("0123456789ac");
+      await put(store, "mine");
+      await put(store, "neighbour", { of: neighbour });
+      assert.equal(await store.remove(name), true);
+      assert.equal(await store.remove(name), false);
+      assert.ok(await isAbsent(store));
+      assert.equal(await contentOf(store, neighbour), "neighbour");
+      assert.equal(await put(store, "again"), "committed");
+    });
+  });
+
+  describe(`${what}: setting aside`, () => {
+    check("takes the damaged archive's name away, so that a save heals it", async (store) => {
+      await put(store, "damaged");
+      assert.equal(await store.setAside(name, await versionOf(store)), true);
+      assert.ok(await isAbsent(store));
+      assert.deepEqual(await store.list(undefined), []);
+      assert.equal(await put(store, "sound"), "committed");
+      assert.equal(await contentOf(store), "sound");
+    });
+
+    check("leaves an archive of another version alone", async (store) => {
+      await put(store, "damaged");
+      const version = await versionOf(store);
+      await put(store, "sound", { mode: "replace" });
+      assert.equal(await store.setAside(name, version), false);
+      assert.equal(await contentOf(store), "sound");
+    });
+
+    check("happens once, whoever else wants it", async (store, place) => {
+      const other = await place.connect();
+      await put(store, "damaged");
+      const version = await versionOf(store);
+      const results = await Promise.all(
+        [store, other, store, other].map((each) => each.setAside(name, version)),
+      );
+      assert.equal(results.filter(Boolean).length, 1, String(results));
+      assert.ok(await isAbsent(store));
+    });
+
+    check("never takes a sound archive that replaces the damaged one meanwhile", async (store) => {
+      for (let round = 0; round < 10; round++) {
+        await put(store, "damaged", { mode: "replace" });
+        const version = await versionOf(store);
+        await Promise.all([
+          store.setAside(name, version),
+          put(store, `sound ${round}`, { mode: "replace" }),
+        ]);
+        assert.equal(await contentOf(store), `sound ${round}`);
+      }
+    });
+
+    check("works for an archive that replaced another", async (store) => {
+      await put(store, "one");
+      await put(store, "two", { mode: { replaces: await versionOf(store) } });
+      assert.equal(await store.setAside(name, await versionOf(store)), true);
+      assert.ok(await isAbsent(store));
+      assert.equal(await put(store, "sound"), "committed");
+    });
+  });
+
+  describe(`${what}: a call whose signal was aborted`, () => {
+    check("throws the signal's reason, and does nothing", async (store) => {
+      await put(store, "there");
+      const reason = new Error("went away");
+      const signal = AbortSignal.abort(reason);
+      const writer = await writing(store, "more");
+      const reader = await store.open(name);
+      assert.ok(reader);
+      const calls: Record<string, () => Promise<unknown>> = {
+        open: () => store.open(name, signal),
+        create: () => store.create(name, signal),
+        list: () => store.list(undefined, signal),
+        remove: () => store.remove(name, signal),
+        setAside: () => store.setAside(name, reader.version, signal),
+        read: () => reader.read(0, 1, signal),
+        write: () => writer.write(Buffer.from("x"), signal),
+        commit: () => writer.commit("replace", signal),
+      };
+      for (const [call, run] of Object.entries(calls))
+        await assert.rejects(run, (error) => error === reason, call);
+      await writer.abort();
+      await reader.close();
+      assert.equal(await contentOf(store), "there");
+    });
+  });
+
+  describe(`${what}: of itself`, () => {
+    check("tells where it is, and how much room it has", async (store) => {
+      assert.match(store.url, /^(file|s3):\/\/[^@]+$/);
+      const free = await store.freeBytes();
+      assert.ok(free === undefined || free > 0);
+    });
+  });
+}

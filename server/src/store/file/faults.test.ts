@@ -1,0 +1,589 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cannotMount, mount, mountTmpfs } from "../../../../test/archive/mounts.ts";
+import { assertNothingOpen } from "../../../../test/archive/refusal.ts";
+import { type LogLine, recordingLogger } from "../../../../test/service/served-core.ts";
+import {
+  failing,
+  failingAfterwards,
+  hanging,
+  injectCloseFault,
+  injectFault,
+  injectFileFault,
+  systemError,
+} from "../contract/faults.ts";
+import type { CommitMode, Store } from "../store.ts";
+import { createFileStore } from "./store.ts";
+
+const name = { namespace: "faults", filename: "cache_0123456789ab.latest.tar.zst" };
+
+function scratch(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
+  const store = await createFileStore(root);
+  return { store, root, folder: join(root, name.namespace) };
+}
+
+async function put(store: Store, content: string | Buffer, mode: CommitMode = "create") {
+  const writer = await store.create(name);
+  try {
+    await writer.write(Buffer.from(content as string));
+    return await writer.commit(mode);
+  } finally {
+    await writer.abort();
+  }
+}
+
+async function contentOf(store: Store): Promise<string | undefined> {
+  const reader = await store.open(name);
+  if (!reader) return undefined;
+  try {
+    return (await reader.read(0, reader.bytes)).toString();
+  } finally {
+    await reader.close();
+  }
+}
+
+const stillWaiting = () => sleep(2000, "still waiting", { ref: false });
+const visible = (folder: string) =>
+  readdirSync(folder).filter((entry) => !entry.endsWith(".damaged"));
+
+/** Requires that each call fails as one on a store that is not there. */
+async function assertUnavailable(store: Store, but: readonly string[] = []): Promise<void> {
+  const calls: Record<string, () => Promise<unknown>> = {
+    open: () => store.open(name),
+    create: () => store.create(name),
+    "list all": () => store.list(undefined),
+    "list one": () => store.list(name.namespace),
+    remove: () => store.remove(name),
+    setAside: () => store.setAside(name, "1-2-3-4"),
+    freeBytes: () => store.freeBytes(),
+  };
+  for (const [call, run] of Object.entries(calls))
+    if (!but.includes(call)) await assert.rejects(run, { reason: "STORE_UNAVAILABLE" }, call);
+}
+
+describe("the file store on a file system without hard links", () => {
+  for (const code of ["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"])
+    it(`commits all the same, only the first, and says so once (${code})`, async (t) => {
+      const lines: LogLine[] = [];
+      const root = join(scratch(t), "store");
+      const store = await createFileStore(root, recordingLogger(lines));
+      const folder = join(root, name.namespace);
+      injectFault(t, "link", failing(code));
+      assert.equal(store.note?.(), "");
+      assert.equal(await put(store, "first"), "committed");
+      assert.match(store.note?.() ?? "", /no hard links/);
+      assert.equal(await put(store, "second"), "exists");
+      assert.equal(await contentOf(store), "first");
+      const reader = await store.open(name);
+      assert.equal(await put(store, "third", { replaces: reader?.version ?? "" }), "committed");
+      assert.equal(await put(store, "fourth", "replace"), "committed");
+      assert.equal(await contentOf(store), "fourth");
+      await reader?.close();
+      assert.deepEqual(
+        visible(folder).filter((entry) => entry.endsWith(".partial")),
+        [],
+      );
+      await assertNothingOpen(folder);
+      assert.deepEqual(
+        lines.map(({ level }) => level),
+        ["warn"],
+      );
+    });
+});
+
+describe("the file store whose answers get lost", () => {
+  for (const code of ["EIO", "EEXIST", "ETIMEDOUT"]) {
+    it(`believes the link that it finds, not the error (${code})`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      injectFault(t, "link", failingAfterwards(code));
+      assert.equal(await put(store, "first"), "committed");
+      assert.equal(await put(store, "second"), "exists");
+      assert.equal(await contentOf(store), "first");
+      assert.deepEqual(visible(folder), [name.filename]);
+    });
+
+    it(`believes the renamed file that it finds (${code})`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      await put(store, "first");
+      injectFault(t, "rename", failingAfterwards(code));
+      assert.equal(await put(store, "second", "replace"), "committed");
+      assert.equal(await contentOf(store), "second");
+      assert.deepEqual(visible(folder), [name.filename]);
+    });
+  }
+
+  it("has committed although the hidden name could not be removed", async (t) => {
+    const { store } = await freshStore(t);
+    for (const call of ["unlink", "rm"]) injectFault(t, call, failing("EIO"));
+    assert.equal(await put(store, "first"), "committed");
+    assert.equal(await put(store, "second"), "exists");
+    assert.equal(await contentOf(store), "first");
+  });
+
+  it("has committed although the file could not be closed", async (t) => {
+    const { store } = await freshStore(t);
+    injectCloseFault(t, failingAfterwards("EIO"));
+    assert.equal(await put(store, "first"), "committed");
+    assert.equal(await contentOf(store), "first");
+  });
+});
+
+describe("the file store on a file system that fails", () => {
+  const failures: [string, (t: TestContext) => unknown, string][] = [
+    ["to link", (t) => injectFault(t, "link", failing("EIO")), "STORE_UNAVAILABLE"],
+    [
+      "to make the file durable",
+      (t) => injectFileFault(t, "sync", failing("EIO")),
+      "STORE_UNAVAILABLE",
+    ],
+    [
+      "to find room when it makes the file durable",
+      (t) => injectFileFault(t, "sync", failing("ENOSPC")),
+      "INSUFFICIENT_SPACE",
+    ],
+    ["to write", (t) => injectFileFault(t, "write", failing("EIO")), "STORE_UNAVAILABLE"],
+    [
+      "to find room when it writes",
+      (t) => injectFileFault(t, "write", failing("ENOSPC")),
+      "INSUFFICIENT_SPACE",
+    ],
+  ];
+  for (const [what, inject, reason] of failures)
+    it(`${what}: says so, and nothing is left`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      await inject(t);
+      await assert.rejects(put(store, "first"), { reason });
+      assert.deepEqual(readdirSync(folder), []);
+      await assertNothingOpen(folder);
+    });
+
+  it("to rename: says so, and the old archive stays", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    injectFault(t, "rename", failing("EIO"));
+    await assert.rejects(put(store, "second", "replace"), { reason: "STORE_UNAVAILABLE" });
+    assert.equal(await contentOf(store), "first");
+    assert.deepEqual(visible(folder), [name.filename]);
+  });
+
+  it("to know the quota's error by name: INSUFFICIENT_SPACE all the same", async (t) => {
+    const { store } = await freshStore(t);
+    const edquot = Object.assign(new Error("Unknown system error -122"), { errno: -122 });
+    await injectFileFault(t, "write", () => Promise.reject(edquot));
+    await assert.rejects(put(store, "first"), { reason: "INSUFFICIENT_SPACE" });
+  });
+
+  it("to write or read more than a little at once: the archive is whole", async (t) => {
+    const { store } = await freshStore(t);
+    const least = (real: () => Promise<unknown>, args: readonly unknown[]) => {
+      (args as unknown[])[2] = Math.min(args[2] as number, 7);
+      return real();
+    };
+    await injectFileFault(t, "write", least);
+    await injectFileFault(t, "read", least);
+    await put(store, "abcdefghijklmnopqrstuvwxyz");
+    assert.equal(await contentOf(store), "abcdefghijklmnopqrstuvwxyz");
+  });
+
+  it("to tell of an open file: leaves it closed", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    await injectFileFault(t, "stat", failing("EIO"));
+    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+    await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
+    await assertNothingOpen(folder);
+  });
+});
+
+describe("the file store that others use meanwhile", () => {
+  const versionIn = async (store: Store) => {
+    const reader = await store.open(name);
+    await reader?.close();
+    return reader?.version ?? "";
+  };
+
+  /** Has something happen once a link was made, before its caller knows. */
+  function afterNextLink(t: TestContext, happens: () => Promise<unknown>): void {
+    let done = false;
+    injectFault(t, "link", async (real) => {
+      const result = await real();
+      if (!done) {
+        done = true;
+        await happens();
+      }
+      return result;
+    });
+  }
+
+  it("has committed although another has replaced that already", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    afterNextLink(t, async () => put(store, "third", { replaces: await versionIn(store) }));
+    assert.equal(await put(store, "second", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "third");
+    assert.deepEqual(
+      visible(folder).filter((entry) => entry.endsWith(".partial")),
+      [],
+    );
+  });
+
+  it("has not where it was stopped until its number had been swept", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    const generations = join(folder, `.${name.filename}.generations`);
+    const late = { replaces: await versionIn(store) };
+    injectFault(t, "stat", async (real, [path]) => {
+      const stat = (await real()) as BigIntStats;
+      if (String(path).endsWith("00000001")) stat.ctimeMs += 7_200_000n;
+      return stat;
+    });
+    let stopped = false;
+    injectFault(t, "link", async (real) => {
+      if (!stopped) {
+        stopped = true;
+        await put(store, "second", late);
+        await put(store, "third", { replaces: await versionIn(store) });
+        rmSync(join(generations, "00000001"));
+      }
+      return real();
+    });
+    assert.equal(await put(store, "late", late), "exists");
+    assert.equal(await contentOf(store), "third");
+    assert.deepEqual(readdirSync(generations), ["00000002"]);
+  });
+
+  it("takes away numbers that were taken over an hour before the last", async (t) => {
+    const { store, folder } = await freshStore(t);
+    const generations = join(folder, `.${name.filename}.generations`);
+    await put(store, "first");
+    for (const content of ["second", "third", "fourth"])
+      await put(store, content, { replaces: await versionIn(store) });
+    assert.deepEqual(readdirSync(generations), ["00000001", "00000002", "00000003"]);
+    const agesMs: Record<string, bigint> = { "00000001": 3_660_000n, "00000002": 3_540_000n };
+    injectFault(t, "stat", async (real, [path]) => {
+      const age = agesMs[basename(String(path))];
+      const stat = (await real()) as BigIntStats;
+      if (age !== undefined) stat.ctimeMs -= age;
+      return stat;
+    });
+    await put(store, "fifth", { replaces: await versionIn(store) });
+    assert.deepEqual(readdirSync(generations), ["00000002", "00000003", "00000004"]);
+    assert.equal(await contentOf(store), "fifth");
+  });
+
+  for (const code of ["ETXTBSY", "EBUSY"])
+    it(`waits until the name is free that others of this machine rename to (${code})`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      await put(store, "first");
+      let times = 0;
+      injectFault(t, "rename", async (real) => {
+        if (++times % 3 !== 0) throw systemError(code);
+        return real();
+      });
+      assert.equal(await put(store, "second", "replace"), "committed");
+      assert.equal(await contentOf(store), "second");
+      assert.equal(await put(store, "third", { replaces: await versionIn(store) }), "committed");
+      assert.equal(await contentOf(store), "third");
+      assert.equal(times, 6);
+      assert.deepEqual(visible(folder), [`.${name.filename}.generations`, name.filename]);
+    });
+
+  it("has committed a refresh once its number is taken, whatever fails then", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "first");
+    const restore = injectFault(t, "rename", failing("EIO"));
+    assert.equal(await put(store, "second", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "second");
+    restore();
+    assert.equal(await put(store, "third", { replaces: await versionIn(store) }), "committed");
+    assert.equal(await contentOf(store), "third");
+  });
+
+  for (const [call, code, errno] of [
+    ["stat", "ESTALE", -116],
+    ["readdir", "ESTALE", -116],
+    ["stat", "EIO", -5],
+  ] as const)
+    it(`looks again when NFS says ${code} of what others replace (${call})`, async (t) => {
+      const { store } = await freshStore(t);
+      await put(store, "first");
+      let times = 0;
+      injectFault(t, call, async (real, [path]) => {
+        if (/\.latest/.test(String(path)) && ++times % 3 !== 0) throw systemError(code, errno);
+        return real();
+      });
+      assert.equal(await contentOf(store), "first");
+      assert.ok(times > 1);
+    });
+
+  it("opens again when NFS says that what it opened was replaced", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    let times = 0;
+    await injectFileFault(t, "stat", async (real) => {
+      if (++times < 3) throw systemError("ESTALE", -116);
+      return real();
+    });
+    assert.equal(await contentOf(store), "first");
+    await assertNothingOpen(folder);
+  });
+});
+
+describe("the file store on a mount that hangs", () => {
+  it("gives up after its time-out, and goes on with other calls", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "first");
+    const reader = await store.open(name);
+    const restore = await injectFileFault(t, "read", hanging);
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const read = assert.rejects(reader?.read(0, 1) ?? Promise.resolve(), {
+      reason: "STORE_UNAVAILABLE",
+      message: /did not answer within 30 s/,
+    });
+    assert.deepEqual(await store.list(undefined), [name]);
+    t.mock.timers.tick(30_000);
+    await read;
+    restore();
+    assert.equal(await contentOf(store), "first");
+    await reader?.close();
+  });
+
+  it("lets go of a hung read at once when its caller goes away", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "first");
+    const reader = await store.open(name);
+    await injectFileFault(t, "read", hanging);
+    const caller = new AbortController();
+    const read = assert.rejects(reader?.read(0, 1, caller.signal) ?? Promise.resolve(), /gone/);
+    caller.abort(new Error("gone"));
+    await read;
+    await reader?.close();
+  });
+
+  it("lets its writer give up while a write hangs", async (t) => {
+    const { store, folder } = await freshStore(t);
+    // An open file is closed only after what is under way with it.
+    injectCloseFault(t, hanging);
+    const writer = await store.create(name);
+    await injectFileFault(t, "write", hanging);
+    const caller = new AbortController();
+    const write = assert.rejects(writer.write(Buffer.from("x"), caller.signal), /gone/);
+    caller.abort(new Error("gone"));
+    await write;
+    assert.notEqual(await Promise.race([writer.abort(), stillWaiting()]), "still waiting");
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it("lets its writer end when only the closing hangs", async (t) => {
+    const { store } = await freshStore(t);
+    injectCloseFault(t, hanging);
+    const writer = await store.create(name);
+    await writer.write(Buffer.from("x"));
+    assert.equal(await Promise.race([writer.commit("create"), stillWaiting()]), "committed");
+  });
+});
+
+describe("the file store whose root is gone", () => {
+  it("is unavailable, and makes nothing, when the directory was removed", async (t) => {
+    const { store, root } = await freshStore(t);
+    await put(store, "first");
+    renameSync(root, `${root}-elsewhere`);
+    await assertUnavailable(store);
+    assert.ok(!existsSync(root));
+    renameSync(`${root}-elsewhere`, root);
+    assert.equal(await contentOf(store), "first");
+  });
+
+  it("is unavailable when it is a file, or a namespace is", async (t) => {
+    const dir = scratch(t);
+    writeFileSync(join(dir, "file"), "");
+    await assertUnavailable(await createFileStore(join(dir, "file")));
+    const { store, root } = await freshStore(t);
+    writeFileSync(join(root, name.namespace), "");
+    await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
+  });
+
+  it("starts without it, and never makes more than its last component", async (t) => {
+    const dir = scratch(t);
+    const store = await createFileStore(join(dir, "not-there", "store"));
+    await assertUnavailable(store);
+    assert.deepEqual(readdirSync(dir), []);
+  });
+
+  it("is unavailable when it was unmounted, and makes nothing beneath", {
+    skip: cannotMount,
+  }, async (t) => {
+    const root = mountTmpfs(t, "size=1m");
+    const store = await createFileStore(root);
+    await put(store, "first");
+    execFileSync("umount", ["-l", root]);
+    await assertUnavailable(store);
+    assert.deepEqual(readdirSync(root), []);
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", root]);
+    assert.equal(await put(store, "second"), "committed");
+  });
+
+  it("is unavailable when it was unmounted from another mount", {
+    skip: cannotMount,
+  }, async (t) => {
+    const outer = mountTmpfs(t, "size=1m");
+    const root = join(outer, "inner", "store");
+    mkdirSync(join(outer, "inner"));
+    mount(t, ["-t", "tmpfs", "tmpfs", join(outer, "inner")], join(outer, "inner"));
+    const store = await createFileStore(root);
+    await put(store, "first");
+    execFileSync("umount", ["-l", join(outer, "inner")]);
+    await assertUnavailable(store);
+    mkdirSync(root);
+    await assertUnavailable(store);
+    assert.deepEqual(readdirSync(root), []);
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", join(outer, "inner")]);
+    mkdirSync(root);
+    assert.equal(await put(store, "second"), "committed");
+  });
+
+  it("is unavailable for writers, not for readers, when it is read-only", {
+    skip: cannotMount,
+  }, async (t) => {
+    const root = mountTmpfs(t, "size=1m");
+    const { store } = await freshStore(t, root);
+    await put(store, "first");
+    const reader = await store.open(name);
+    execFileSync("mount", ["-o", "remount,ro", root]);
+    await assert.rejects(put(store, "second"), { reason: "STORE_UNAVAILABLE" });
+    await assert.rejects(store.remove(name), { reason: "STORE_UNAVAILABLE" });
+    await assert.rejects(store.setAside(name, reader?.version ?? ""), {
+      reason: "STORE_UNAVAILABLE",
+    });
+    assert.equal(await contentOf(store), "first");
+    assert.deepEqual(await store.list(undefined), [name]);
+    await reader?.close();
+  });
+});
+
+describe("the file store on a full file system", () => {
+  it("says INSUFFICIENT_SPACE, and gives the space back", { skip: cannotMount }, async (t) => {
+    const root = mountTmpfs(t, "size=2m");
+    const { store, folder } = await freshStore(t, root);
+    await put(store, "first");
+    const before = await store.freeBytes();
+    await assert.rejects(put(store, Buffer.alloc(4 << 20), "replace"), {
+      reason: "INSUFFICIENT_SPACE",
+    });
+    assert.deepEqual(visible(folder), [name.filename]);
+    await assertNothingOpen(root);
+    assert.equal(await store.freeBytes(), before);
+    assert.equal(await contentOf(store), "first");
+  });
+
+  it("says INSUFFICIENT_SPACE when it is out of inodes", { skip: cannotMount }, async (t) => {
+    const { store } = await freshStore(t, mountTmpfs(t, "size=2m,nr_inodes=2"));
+    await assert.rejects(put(store, "first"), { reason: "INSUFFICIENT_SPACE" });
+  });
+});
+
+describe("the file store with strange things in it", () => {
+  it("does not wait for a FIFO that has an archive's name", async (t) => {
+    const { store, folder } = await freshStore(t);
+    mkdirSync(folder);
+    const fifo = join(folder, name.filename);
+    execFileSync("mkfifo", [fifo]);
+    const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
+    const outcome = await Promise.race([opening, stillWaiting()]);
+    // A call that does wait for it must end, or this process would not.
+    closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
+    assert.equal(outcome, "STORE_UNAVAILABLE");
+  });
+
+  it("takes no directory for an archive", async (t) => {
+    const { store, folder } = await freshStore(t);
+    mkdirSync(join(folder, name.filename), { recursive: true });
+    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+    assert.deepEqual(await store.list(undefined), []);
+  });
+});
+
+describe("what a killed writer left", () => {
+  const partial = (n: number) => `.${name.filename}.00000000000${n}.partial`;
+  const leave = (folder: string, ...entries: string[]) => {
+    mkdirSync(folder, { recursive: true });
+    for (const entry of entries) writeFileSync(join(folder, entry), "half");
+  };
+
+  /** Has files look as if they were changed hours ago. Only the file system itself can do that. */
+  function setAges(t: TestContext, hours: Record<string, number>): void {
+    injectFault(t, "stat", async (real, [path]) => {
+      const stat = (await real()) as Stats;
+      stat.ctimeMs -= (hours[basename(String(path))] ?? 0) * 3_600_000;
+      return stat;
+    });
+  }
+
+  it("is swept by the next one after an hour, and nothing else is", async (t) => {
+    const { store, folder } = await freshStore(t);
+    const kept = [
+      name.filename.replace("0123", "aaaa"),
+      `.${name.filename}.000000000000.damaged`,
+      ".hidden.partial",
+      `${name.filename}.000000000000.partial`,
+      "notes.txt",
+    ];
+    leave(folder, ...kept, partial(1), partial(2));
+    const ages = Object.fromEntries(kept.map((entry) => [entry, 1000]));
+    setAges(t, { ...ages, [partial(1)]: 1.1, [partial(2)]: 0.9 });
+    await put(store, "whole");
+    const expected = [...kept, name.filename, partial(2)].sort();
+    assert.deepEqual(readdirSync(folder).sort(), expected);
+  });
+
+  it("is judged by the file system's clock, not by ours", async (t) => {
+    const { store, folder } = await freshStore(t);
+    leave(folder, partial(1));
+    const realNow = Date.now;
+    t.after(() => (Date.now = realNow));
+    Date.now = () => realNow() + 24 * 3_600_000;
+    await put(store, "whole");
+    assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
+  });
+
+  it("is not what has just been made, whatever its modification time says", async (t) => {
+    const { store, folder } = await freshStore(t);
+    leave(folder, partial(1));
+    utimesSync(join(folder, partial(1)), new Date(0), new Date(0));
+    await put(store, "whole");
+    assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
+  });
+
+  it("blocks nobody when it cannot be removed", async (t) => {
+    const { store, folder } = await freshStore(t);
+    mkdirSync(join(folder, partial(1), "not-empty"), { recursive: true });
+    setAges(t, { [partial(1)]: 2 });
+    assert.equal(await put(store, "whole"), "committed");
+    await assertNothingOpen(folder);
+  });
+});

@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import * as fs from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { CacheError } from "../../domain/cache-error.ts";
+import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
+import { refreshNames } from "./fresh-names.ts";
+import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
+import { renameOver } from "./rename-over.ts";
+import { lookAgainIfStale } from "./stale-look.ts";
+
+/**
+ * POSIX has no "replace this file if it is still that one", but `link()` lets one of many take a
+ * name. Whoever replaces a certain archive links its own as the next number in a hidden folder beside
+ * it; the one that gets the number has replaced it, and then gives it the archive's name. If it is
+ * killed before that, whoever looks next finds the higher number, and goes by it.
+ */
+
+/** The newest archive of a name, wherever it stands. */
+export interface Newest {
+  readonly path: string;
+  readonly version: string;
+  /** Highest number taken; 0 if none is. */
+  readonly number: number;
+  /** Whether it has the archive's own name. */
+  readonly published: boolean;
+}
+
+const sweptAfterMs = 3_600_000;
+
+/**
+ * The identity of a file: any other file of the store, before or after, has another. The device is no
+ * part of it, for each machine numbers its mounts itself.
+ */
+export function versionOf(stat: BigIntStats): string {
+  return [stat.ino, stat.size, stat.mtimeNs].join("-");
+}
+
+/** Finds the newest archive of a name; undefined if there is none. */
+export function findNewest(target: string): Promise<Newest | undefined> {
+  return lookAgainIfStale(() => findNewestNow(target));
+}
+
+async function findNewestNow(target: string): Promise<Newest | undefined> {
+  const number = Math.max(0, ...(await numbers(target)));
+  const [latest, numbered] = await Promise.all([
+    statIfThere(target),
+    number > 0 ? statIfThere(pathOf(target, number)) : undefined,
+  ]);
+  // The first to replace whatever is there takes no number, so the later of the two counts.
+  if (latest && (!numbered || numbered.ino === latest.ino || numbered.mtimeNs < latest.mtimeNs))
+    return { path: target, version: versionOf(latest), number, published: true };
+  if (!numbered) return undefined;
+  return { path: pathOf(target, number), version: versionOf(numbered), number, published: false };
+}
+
+/**
+ * Puts a finished file in the place of the archive of that very version. Answers `exists`, and changes
+ * nothing, if another came between. Without hard links it looks first and then renames: the last of
+ * several that do so at once wins, and is whole.
+ */
+export async function replaceVersion(
+  partial: string,
+  target: string,
+  version: string,
+  link: Link,
+): Promise<"committed" | "exists"> {
+  const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
+  const newest = await findNewest(target);
+  if (newest && !newest.published) await publish(newest.path, target);
+  if (newest?.version !== version) return "exists";
+  const number = newest.number + 1;
+  const claim = pathOf(target, number);
+  await makeDurableDirectory(dirname(claim));
+  try {
+    await link(partial, claim);
+  } catch (error) {
+    if (!(await isLinkedTwice(partial))) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
+      if (!hasNoHardLinks(error)) throw error;
+      await renameOver(partial, target);
+      return "committed";
+    }
+  }
+  // Another may have replaced ours by now.
+  const isReplaced = (await numbers(target)).some((taken) => taken > number);
+  if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
+    await fs.rm(claim, { force: true });
+    return "exists";
+  }
+  await syncDirectory(dirname(claim));
+  // Committed: whoever looks goes by the number, and whoever replaces this one gives it its name.
+  if (!isReplaced) await renameOver(partial, target).catch(() => {});
+  await finish(target).catch(() => {});
+  return "committed";
+}
+
+/**
+ * Whether nobody had a number before it was taken. Others may have, and it may have been swept, if this
+ * process was stopped in between for as long as numbers are kept.
+ */
+async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
+  const taken = await statIfThere(claim);
+  return taken !== undefined && taken.ctimeMs - writtenAtMs < sweptAfterMs;
+}
+
+/**
+ * Puts a finished file in the place of whatever is there, by `rename`. Where numbers were taken it
+ * takes the next: else an archive that was written later, but committed before, would pass for newer.
+ */
+export async function replaceAny(
+  partial: string,
+  target: string,
+  rename: () => Promise<void>,
+): Promise<void> {
+  const numbered = await takeNextNumber(partial, target);
+  await rename();
+  if (numbered) await finish(target).catch(() => {});
+}
+
+async function takeNextNumber(partial: string, target: string): Promise<boolean> {
+  for (;;) {
+    const taken = await numbers(target);
+    if (taken.length === 0) return false;
+    const claim = pathOf(target, Math.max(...taken) + 1);
+    try {
+      await fs.link(partial, claim);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (!(await isLinkedTwice(partial))) {
+        if (hasNoHardLinks(error)) return false;
+        // Another took it, or all were taken away.
+        if (code === "EEXIST" || code === "ENOENT") continue;
+        throw error;
+      }
+    }
+    await syncDirectory(dirname(claim));
+    return true;
+  }
+}
+
+/** Takes away everything numbered of an archive. */
+export async function removeNumbered(target: string): Promise<boolean> {
+  const there = (await numbers(target)).length > 0;
+  await fs.rm(folderOf(target), { recursive: true, force: true });
+  return there;
+}
+
+/** Takes away what is numbered and is that very version. */
+export async function removeNumberedVersion(target: string, version: string): Promise<void> {
+  for (const number of await numbers(target)) {
+    const stat = await statIfThere(pathOf(target, number));
+    if (stat && versionOf(stat) === version) await fs.rm(pathOf(target, number), { force: true });
+  }
+}
+
+// A slow process may have put an older archive over a newer one; and old numbers keep old archives.
+async function finish(target: string): Promise<void> {
+  const newest = await findNewest(target);
+  if (newest && !newest.published) await publish(newest.path, target);
+  const taken = await numbers(target);
+  const highest = Math.max(...taken);
+  const now = (await statIfThere(pathOf(target, highest)))?.ctimeMs ?? 0n;
+  for (const number of taken) {
+    const stat = number < highest ? await statIfThere(pathOf(target, number)) : undefined;
+    if (stat && now - stat.ctimeMs > sweptAfterMs)
+      await fs.rm(pathOf(target, number), { force: true }).catch(() => {});
+  }
+}
+
+async function publish(path: string, target: string): Promise<void> {
+  const name = `.${basename(target)}.${randomBytes(6).toString("hex")}.partial`;
+  const temporary = join(dirname(target), name);
+  await fs.link(path, temporary);
+  await renameOver(temporary, target);
+  // Renaming a file over itself does nothing, and leaves the other name.
+  await fs.rm(temporary, { force: true });
+}
+
+function folderOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.generations`);
+}
+
+function pathOf(target: string, number: number): string {
+  return join(folderOf(target), String(number).padStart(8, "0"));
+}
+
+async function numbers(target: string): Promise<number[]> {
+  // Another machine may have made the folder since this one last looked.
+  await refreshNames(dirname(target));
+  try {
+    const names = await fs.readdir(folderOf(target));
+    return names.filter((name) => /^\d{8,}$/.test(name)).map(Number);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function statIfThere(path: string): Promise<BigIntStats | undefined> {
+  try {
+    const stat = await fs.stat(path, { bigint: true });
+    if (stat.isFile()) return stat;
+    throw new CacheError("STORE_UNAVAILABLE", `${path} is not a file`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { CacheError } from "../../domain/cache-error.ts";
+import type { S3Place } from "./client.ts";
+
+/** For how long one attempt may go without an answer, and an answer without a byte. */
+export const silentMs = 7_000;
+
+/** How long a call may take that moves little, its retries included. */
+export const lookMs = 15_000;
+
+/** What a call of the client is given besides its command. */
+export interface CallOptions {
+  readonly abortSignal: AbortSignal;
+  /** For how long an attempt may go without an answer. */
+  readonly requestTimeout: number;
+}
+
+/**
+ * Runs one call of the client, its retries included. Throws what the client throws,
+ * STORE_UNAVAILABLE after `totalMs`, or the signal's reason.
+ */
+export async function withDeadline<T>(
+  { url }: S3Place,
+  call: (options: CallOptions) => Promise<T>,
+  {
+    signal,
+    answerMs = silentMs,
+    totalMs = lookMs,
+  }: { signal?: AbortSignal | undefined; answerMs?: number; totalMs?: number } = {},
+): Promise<T> {
+  const deadline = AbortSignal.timeout(totalMs);
+  const abortSignal = signal ? AbortSignal.any([signal, deadline]) : deadline;
+  signal?.throwIfAborted();
+  try {
+    // The client looks for credentials without regard to the signal.
+    return await orAborted(call({ abortSignal, requestTimeout: answerMs }), abortSignal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (deadline.aborted) throw noAnswer(url, totalMs, error);
+    throw error;
+  }
+}
+
+/** The error for a store that was waited for in vain. */
+export function noAnswer(url: string, waitedMs: number, cause: unknown): CacheError {
+  return new CacheError(
+    "STORE_UNAVAILABLE",
+    `the store ${url} did not answer within ${waitedMs / 1000} s`,
+    { cause },
+  );
+}
+
+/** What a call gives, or the signal's reason once that aborts. */
+export function orAborted<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return call;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+const slowestBytesPerSecond = 128 * 1024;
+
+/** Deadlines for a call that sends so many bytes, or makes the store move as many. */
+export function uploadDeadline(bytes: number): { answerMs: number; totalMs: number } {
+  const answerMs = lookMs + Math.ceil((bytes / slowestBytesPerSecond) * 1000);
+  return { answerMs, totalMs: answerMs + lookMs };
+}

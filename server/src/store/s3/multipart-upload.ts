@@ -1,0 +1,123 @@
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
+import type { S3Place } from "./client.ts";
+import type { Answer, Condition } from "./commit.ts";
+import { type CallOptions, orAborted, uploadDeadline, withDeadline } from "./deadline.ts";
+
+/** Every part but the last has this size, the least that S3 takes: some servers want them alike. */
+export const partBytes = 5 * 1024 * 1024;
+
+/** Parts on their way at once. */
+export const partsInFlight = 4;
+
+const mostParts = 10_000;
+
+/** What is not aborted within this time is left to the sweep. */
+const abortMs = 5_000;
+
+/** An object that is uploaded in parts. Nobody sees it before it is completed. */
+export interface MultipartUpload {
+  /**
+   * Starts to upload the next part, when there is room for one more on its way. `release` is called
+   * when the part's memory is free again. Throws what an earlier part failed with.
+   */
+  add(part: Buffer, release: () => void, signal?: AbortSignal): Promise<void>;
+  /** Waits for all parts. */
+  settle(signal?: AbortSignal): Promise<void>;
+  complete(condition: Condition, options: CallOptions): Promise<Answer>;
+  /** Stops the uploads and discards the parts. */
+  abort(): Promise<void>;
+}
+
+export async function createMultipartUpload(
+  place: S3Place,
+  key: string,
+  metadata: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<MultipartUpload> {
+  const { client, bucket, url } = place;
+  const object = { Bucket: bucket, Key: key };
+  const { UploadId } = await withDeadline(
+    place,
+    (options) =>
+      client.send(
+        new CreateMultipartUploadCommand({
+          ...object,
+          Metadata: metadata,
+          ChecksumAlgorithm: "CRC32",
+        }),
+        options,
+      ),
+    { signal },
+  );
+  const upload = { ...object, UploadId };
+  const stop = new AbortController();
+  const parts: CompletedPart[] = [];
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | undefined;
+
+  const uploadPart = async (part: Buffer, PartNumber: number) => {
+    const command = { ...upload, PartNumber, Body: part, ChecksumAlgorithm: "CRC32" as const };
+    const { ETag, ChecksumCRC32 } = await withDeadline(
+      place,
+      (options) => client.send(new UploadPartCommand(command), options),
+      { signal: stop.signal, ...uploadDeadline(part.length) },
+    );
+    parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 };
+  };
+  const throwFailure = () => {
+    if (failure) throw failure.error;
+  };
+
+  let count = 0;
+  return {
+    async add(part, release, signal) {
+      throwFailure();
+      count += 1;
+      if (count > mostParts)
+        throw new CacheError(
+          "CACHE_TOO_LARGE",
+          `the store ${url} takes archives of at most ${mostParts * partBytes} bytes`,
+        );
+      const uploading = uploadPart(part, count)
+        .catch((error: unknown) => {
+          failure ??= { error };
+        })
+        .finally(() => {
+          underWay.delete(uploading);
+          release();
+        });
+      underWay.add(uploading);
+      if (underWay.size >= partsInFlight) await orAborted(Promise.race(underWay), signal);
+      throwFailure();
+    },
+    async settle(signal) {
+      await orAborted(Promise.all(underWay), signal);
+      throwFailure();
+    },
+    complete: (condition, options) =>
+      client.send(
+        new CompleteMultipartUploadCommand({
+          ...upload,
+          ...condition,
+          MultipartUpload: { Parts: parts },
+        }),
+        options,
+      ),
+    async abort() {
+      stop.abort();
+      await Promise.all(underWay);
+      await withDeadline(
+        place,
+        (options) => client.send(new AbortMultipartUploadCommand(upload), options),
+        { totalMs: abortMs },
+      );
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { S3Place } from "./client.ts";
+import type { Condition } from "./commit.ts";
+import { withDeadline } from "./deadline.ts";
+import { statusOf } from "./error.ts";
+import { createMultipartUpload } from "./multipart-upload.ts";
+import { sweepObjects } from "./sweep.ts";
+
+/** What a server makes of the conditions that calls carry. */
+export interface Verdict {
+  /** Of several writers that are to be the first, whole or in parts, exactly one is. */
+  readonly create: boolean;
+  /** Of several writers that are to replace one version, exactly one does. */
+  readonly replace: boolean;
+}
+
+/** Writers that race: of whole objects, and of ones in parts. */
+const wholeRacers = 6;
+const racersInParts = 2;
+
+/**
+ * Tries on a hidden object what the server makes of conditions, in some 25 small requests, and
+ * removes it, and those that daemons which were killed at this left. Throws what a call throws that
+ * failed for another reason.
+ */
+export async function probeConditions(place: S3Place): Promise<Verdict> {
+  const { client, bucket, prefix } = place;
+  const start = `${prefix}.probe-`;
+  const Key = `${start}${randomBytes(8).toString("hex")}`;
+  const object = { Bucket: bucket, Key };
+  const put = (condition: Condition) =>
+    withDeadline(place, (options) =>
+      client.send(
+        new PutObjectCommand({ ...object, ...condition, Body: randomBytes(16) }),
+        options,
+      ),
+    );
+  const remove = () =>
+    withDeadline(place, (options) => client.send(new DeleteObjectCommand(object), options));
+  const beginInParts = async () => {
+    const upload = await createMultipartUpload(place, Key, {}, undefined);
+    await upload.add(randomBytes(16), () => {});
+    await upload.settle();
+    return upload;
+  };
+
+  const uploads = await Promise.all(Array.from({ length: racersInParts }, beginInParts));
+  try {
+    const first: Condition = { IfNoneMatch: "*" };
+    const create = await exactlyOne([
+      ...Array.from({ length: wholeRacers }, () => put(first)),
+      ...uploads.map((upload) => withDeadline(place, (options) => upload.complete(first, options))),
+    ]);
+    const { ETag: old = "" } = await put({});
+    const replace = await exactlyOne(
+      Array.from({ length: wholeRacers }, () => put({ IfMatch: old })),
+    );
+    return { create, replace };
+  } finally {
+    await Promise.allSettled([
+      remove(),
+      ...uploads.map((upload) => upload.abort()),
+      sweepObjects(place, start),
+    ]);
+  }
+}
+
+type Outcome = "done" | "held back" | "failed otherwise";
+
+async function exactlyOne(racers: Promise<unknown>[]): Promise<boolean> {
+  const outcomes = await Promise.all(racers.map(outcomeOf));
+  const count = (outcome: Outcome) => outcomes.filter((each) => each === outcome).length;
+  return count("done") === 1 && count("held back") === outcomes.length - 1;
+}
+
+async function outcomeOf(call: Promise<unknown>): Promise<Outcome> {
+  try {
+    await call;
+    return "done";
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 409 || status === 412) return "held back";
+    // Not understood; or, of an upload, swept away by the winner of the race.
+    if (status === 501 || status === 400 || status === 404) return "failed otherwise";
+    throw error;
+  }
+}

@@ -1,0 +1,200 @@
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
+import { estale } from "../file/stale-look.ts";
+import type { ArchiveName, ArchiveReader } from "../store.ts";
+import type { S3Place } from "./client.ts";
+import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
+import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
+import { foundIn, isArchive, versionOf } from "./found-object.ts";
+import { createReadAhead } from "./read-ahead.ts";
+
+/** A reader begins with the end, which tells all the rest, so it comes with the first request. */
+const tailBytes = 128 * 1024;
+
+const longestPauseMs = 1_000;
+
+/** Opens the archive that is the object `key`, or answers undefined if there is none. */
+export async function openS3Archive(
+  place: S3Place,
+  name: ArchiveName,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveReader | undefined> {
+  const answer = await getTail(place, key, signal);
+  const found = answer && foundIn(answer);
+  if (!isArchive(found)) return undefined;
+  const { bytes, modifiedAt } = found;
+  const object = { key, etag: found.etag };
+  const tailOffset = Math.max(0, bytes - tailBytes);
+  const tail = Buffer.allocUnsafeSlow(bytes - tailOffset);
+  await fill(place, object, tail, tailOffset, signal, answer);
+  const ahead = createReadAhead(tailOffset, async (start, end, signal) => {
+    const buffer = Buffer.allocUnsafeSlow(end - start);
+    await fill(place, object, buffer, start, signal);
+    return buffer;
+  });
+  return {
+    ...name,
+    bytes,
+    modifiedAt,
+    version: versionOf(found),
+    async read(offset, length, signal) {
+      signal?.throwIfAborted();
+      const end = Math.min(offset + length, bytes);
+      if (offset < tailOffset) return ahead.read(offset, end, signal);
+      // Of its own memory, for the caller may give that away.
+      const buffer = Buffer.allocUnsafeSlow(Math.max(0, end - offset));
+      tail.copy(buffer, 0, offset - tailOffset);
+      return buffer;
+    },
+    async close() {
+      ahead.close();
+    },
+  };
+}
+
+/** What reads go by: a key, and which object had it. */
+interface PinnedObject {
+  readonly key: string;
+  readonly etag: string;
+}
+
+/** The end of the object; undefined if there is none. A store that is too busy is asked for 15 s. */
+async function getTail(place: S3Place, key: string, signal: AbortSignal | undefined) {
+  const tail = { Bucket: place.bucket, Key: key, Range: `bytes=-${tailBytes}` };
+  const until = performance.now() + lookMs;
+  let refusal: unknown;
+  for (let attempt = 1; ; attempt++) {
+    const totalMs = Math.max(1, Math.round(until - performance.now()));
+    try {
+      return await withDeadline(
+        place,
+        (options) => place.client.send(new GetObjectCommand(tail), options),
+        { signal, totalMs },
+      );
+    } catch (error) {
+      const { name } = error as Error;
+      // An empty object has no last bytes, and is no archive.
+      if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
+        return undefined;
+      signal?.throwIfAborted();
+      // The client's own attempts may be over long before the time is; in the last ones it is cut short.
+      if (isTooBusy(error)) refusal = error;
+      if (error !== refusal || performance.now() + longestPauseMs > until) throw refusal ?? error;
+      await pause(attempt, signal);
+    }
+  }
+}
+
+/** Whether the store asks for fewer requests. */
+function isTooBusy(error: unknown): boolean {
+  return [429, 503].includes(statusOf(error) ?? 0);
+}
+
+/**
+ * Fills a buffer with the object's bytes from `offset`, going on where a broken answer stopped, until
+ * no byte has come for a while. `answer` is one that was asked for already and holds these bytes.
+ */
+async function fill(
+  place: S3Place,
+  object: PinnedObject,
+  buffer: Buffer,
+  offset: number,
+  signal: AbortSignal | undefined,
+  answer?: GetObjectCommandOutput,
+): Promise<void> {
+  const stall = new AbortController();
+  const stallTimer = setTimeout(() => stall.abort(), lookMs);
+  const abortSignal = signal ? AbortSignal.any([signal, stall.signal]) : stall.signal;
+  const options = { abortSignal, requestTimeout: silentMs };
+  let done = 0;
+  let next = answer;
+  const take = (chunk: Buffer) => {
+    done += chunk.copy(buffer, done);
+    stallTimer.refresh();
+  };
+  try {
+    for (let attempt = 0; done < buffer.length; attempt++) {
+      try {
+        if (attempt > 0) await pause(attempt, abortSignal);
+        next ??= await getRange(place, object, offset + done, offset + buffer.length, options);
+        await drain(next.Body as Readable, take);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (stall.signal.aborted) throw noAnswer(place.url, lookMs, error);
+        if (!mayPass(error)) throw gone(error, place) ?? toS3Error(error, place);
+      }
+      next = undefined;
+    }
+  } finally {
+    clearTimeout(stallTimer);
+  }
+}
+
+async function getRange(
+  { client, bucket, url }: S3Place,
+  { key, etag }: PinnedObject,
+  start: number,
+  end: number,
+  options: CallOptions,
+): Promise<GetObjectCommandOutput> {
+  const answer = await client.send(
+    new GetObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Range: `bytes=${start}-${end - 1}`,
+      IfMatch: etag,
+    }),
+    options,
+  );
+  if (answer.ContentRange?.startsWith(`bytes ${start}-`)) return answer;
+  (answer.Body as Readable).destroy();
+  throw new CacheError("STORE_UNAVAILABLE", `the store ${url} does not serve ranges of an object`);
+}
+
+async function drain(body: Readable, take: (chunk: Buffer) => void): Promise<void> {
+  const silence = setTimeout(() => body.destroy(new SilentBody()), silentMs);
+  try {
+    for await (const chunk of body) {
+      silence.refresh();
+      take(chunk);
+    }
+  } finally {
+    clearTimeout(silence);
+  }
+}
+
+/** An answer that stopped coming. */
+class SilentBody extends Error {
+  readonly code = "ETIMEDOUT";
+}
+
+function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+  const most = Math.min(longestPauseMs, 50 * 2 ** attempt);
+  return sleep(Math.random() * most, undefined, signal ? { signal } : {});
+}
+
+/** Whether the same call may do better a moment later. */
+function mayPass(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status !== undefined) return status === 429 || [500, 502, 503, 504].includes(status);
+  return isNetworkFailure(error);
+}
+
+/** The error for an object that was replaced or removed while it was read. */
+function gone(cause: unknown, { url }: S3Place): CacheError | undefined {
+  const status = statusOf(cause);
+  if (status !== 412 && !(status === 404 && (cause as Error).name === "NoSuchKey"))
+    return undefined;
+  const stale = Object.assign(new Error("stale handle", { cause }), {
+    code: "ESTALE",
+    errno: estale,
+  });
+  return new CacheError(
+    "STORE_UNAVAILABLE",
+    `the archive in the store ${url} was replaced while it was read`,
+    { cause: stale },
+  );
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  failsWith,
+  key,
+  mebibyte,
+  name,
+  openScriptedStore,
+} from "../../../../test/stores/scripted-store.ts";
+
+const partBytes = 5 * mebibyte;
+
+describe("an archive's writer", () => {
+  it("gathers chunks into parts of 5 MiB and has at most 4 on their way", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    let most = 0;
+    let underWay = 0;
+    s3.script = ({ operation }) => {
+      if (operation !== "UploadPart") return undefined;
+      most = Math.max(most, ++underWay);
+      setTimeout(() => (underWay -= 1), 50);
+      return { delayMs: 50 };
+    };
+    const writer = await store.create(name);
+    const content = Buffer.alloc(43 * mebibyte + 1);
+    for (let n = 0; n < content.length; n++) content[n] = n % 251;
+    for (let at = 0, n = 0; at < content.length; n++) {
+      const chunk = content.subarray(at, at + 1_000_000 + 77_777 * n);
+      await writer.write(chunk);
+      at += chunk.length;
+      assert.equal(writer.bytesWritten, at);
+    }
+    assert.ok(s3.uploads.size === 1, "nothing was uploaded while it was written");
+    const { parts } = [...s3.uploads.values()][0] ?? { parts: new Map<number, Buffer>() };
+    assert.ok(parts.size >= 4);
+    assert.equal(await writer.commit("create"), "committed");
+    const sizes = [...parts].sort(([a], [b]) => a - b).map(([, part]) => part.length);
+    assert.deepEqual(sizes, [...Array(8).fill(partBytes), 3 * mebibyte + 1]);
+    assert.ok(s3.objects.get(key)?.body.equals(content));
+    assert.equal(most, 4);
+    for (const { operation, headers } of s3.calls)
+      if (operation === "UploadPart") assert.ok(headers["x-amz-checksum-crc32"]);
+  });
+
+  it("waits in write() while the parts on their way are not taken", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    s3.script = ({ operation }) => (operation === "UploadPart" ? { heldUntil: held } : undefined);
+    const writer = await store.create(name);
+    let written = 0;
+    const writing = (async () => {
+      for (; written < 40; written++) await writer.write(Buffer.alloc(mebibyte));
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // Four parts are on their way and one is full.
+    assert.equal(written, 20);
+    release();
+    await writing;
+    assert.equal(await writer.commit("create"), "committed");
+  });
+
+  it("fails with what a part failed with, and leaves nothing", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    s3.script = ({ operation }) =>
+      operation === "UploadPart" ? { error: [507, "InsufficientStorage"] } : undefined;
+    const writer = await store.create(name);
+    const writeAll = async () => {
+      for (let n = 0; n < 12; n++) await writer.write(Buffer.alloc(mebibyte));
+      await writer.commit("create");
+    };
+    await assert.rejects(writeAll(), failsWith("INSUFFICIENT_SPACE", /full/));
+    await writer.abort();
+    assert.equal(s3.uploads.size, 0);
+    assert.equal(s3.objects.size, 0);
+  });
+
+  it("stops at once when it is cancelled, and leaves nothing", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    s3.script = ({ operation }) => (operation === "UploadPart" ? { delayMs: 10_000 } : undefined);
+    const writer = await store.create(name);
+    const reason = new Error("cancelled");
+    const cancel = new AbortController();
+    const writeAll = async () => {
+      for (let n = 0; n < 100; n++) await writer.write(Buffer.alloc(mebibyte), cancel.signal);
+    };
+    setTimeout(() => cancel.abort(reason), 300);
+    const startedAt = Date.now();
+    await assert.rejects(writeAll(), reason);
+    await assert.rejects(writer.commit("create", cancel.signal), reason);
+    await writer.abort();
+    assert.ok(Date.now() - startedAt < 5000);
+    assert.equal(s3.uploads.size, 0);
+  });
+});

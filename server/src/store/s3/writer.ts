@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+import type { ArchiveWriter } from "../store.ts";
+import type { S3Place } from "./client.ts";
+import { type Condition, commitObject } from "./commit.ts";
+import type { Conditions } from "./conditions.ts";
+import { uploadDeadline, withDeadline } from "./deadline.ts";
+import { toS3Error } from "./error.ts";
+import { ownerField } from "./found-object.ts";
+import { createMultipartUpload, type MultipartUpload, partBytes } from "./multipart-upload.ts";
+
+/** A store may have to put the parts of a large archive together. */
+const completeMs = 60_000;
+
+/**
+ * A writer of an archive that is the object `key`. Chunks are gathered into parts, which are uploaded
+ * while the next are written; an archive that fits in one part is one request. Holds at most
+ * `partsInFlight + 1` parts in memory.
+ */
+export function createS3ArchiveWriter(
+  place: S3Place,
+  key: string,
+  conditions: Conditions,
+): ArchiveWriter {
+  const { client, bucket } = place;
+  const owner = randomBytes(12).toString("hex");
+  const metadata = { [ownerField]: owner };
+  const spare: Buffer[] = [];
+  let part: Buffer = Buffer.alloc(0);
+  let filled = 0;
+  let bytesWritten = 0;
+  let upload: MultipartUpload | undefined;
+  let finished = false;
+
+  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    try {
+      return await body();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw toS3Error(error, place);
+    }
+  };
+  const uploadPart = async (signal: AbortSignal | undefined) => {
+    upload ??= await createMultipartUpload(place, key, metadata, signal);
+    const full = part;
+    const bytes = filled;
+    part = spare.pop() ?? Buffer.allocUnsafeSlow(partBytes);
+    filled = 0;
+    await upload.add(full.subarray(0, bytes), () => spare.push(full), signal);
+  };
+  const put = (condition: Condition) =>
+    upload
+      ? withDeadline(place, (options) => (upload as MultipartUpload).complete(condition, options), {
+          answerMs: completeMs,
+          totalMs: completeMs,
+        })
+      : withDeadline(
+          place,
+          (options) =>
+            client.send(
+              new PutObjectCommand({
+                Bucket: bucket,
+                Key: key,
+                Body: part.subarray(0, filled),
+                Metadata: metadata,
+                ChecksumAlgorithm: "CRC32",
+                ...condition,
+              }),
+              options,
+            ),
+          uploadDeadline(filled),
+        );
+  return {
+    get bytesWritten() {
+      return bytesWritten;
+    },
+    write: (chunk, signal) =>
+      call(async () => {
+        signal?.throwIfAborted();
+        if (part.length === 0) part = Buffer.allocUnsafeSlow(partBytes);
+        for (let done = 0; done < chunk.length; ) {
+          if (filled === partBytes) await uploadPart(signal);
+          const taken = Math.min(chunk.length - done, partBytes - filled);
+          part.set(chunk.subarray(done, done + taken), filled);
+          filled += taken;
+          done += taken;
+          bytesWritten += taken;
+        }
+      }, signal),
+    commit: (mode, signal) =>
+      call(async () => {
+        if (upload) {
+          await uploadPart(signal);
+          await upload.settle(signal);
+        }
+        const isConditional = await conditions.hold(mode, signal);
+        // From here on the commit runs to its end: nobody may think it undone while it is done.
+        const result = await commitObject(place, { key, owner, mode, isConditional, put });
+        finished = result === "committed";
+        return result;
+      }, signal),
+    async abort() {
+      if (finished) return;
+      finished = true;
+      await upload?.abort().catch(() => {});
+    },
+  };
+}
