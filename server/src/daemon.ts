@@ -2,9 +2,9 @@ import type { Config } from "./config/config.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
+import { createCacheCore } from "./operations/create-cache-operations.ts";
 import { serveCore } from "./service/serve.ts";
 import { openStore } from "./store/open-store.ts";
-import { createCacheCore } from "./transfer/create-cache-core.ts";
 
 const storeProbeMs = 5_000;
 

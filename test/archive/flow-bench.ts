@@ -11,19 +11,14 @@ import {
 } from "../../server/src/domain/environment.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
+import type { FlowContext, Limits } from "../../server/src/flows/context.ts";
+import { load } from "../../server/src/flows/load.ts";
+import { refresh } from "../../server/src/flows/save/refresh.ts";
+import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
 import { createFileStore } from "../../server/src/store/file/store.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { FlowContext, Limits } from "../../server/src/transfer/flow-context.ts";
-import { load } from "../../server/src/transfer/load.ts";
-import { refresh } from "../../server/src/transfer/refresh.ts";
-import { save } from "../../server/src/transfer/save.ts";
-import type {
-  Flow,
-  LoadOutcome,
-  Progress,
-  SaveOutcome,
-} from "../../server/src/transfer/transfer-state.ts";
+import type { Flow, LoadOutcome, Progress, SaveOutcome } from "../../server/src/transfers/state.ts";
 import { createWorkerPool, type WorkerPool } from "../../server/src/workers/worker-pool.ts";
 
 export const environment: Environment = {

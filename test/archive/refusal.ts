@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
-import type { Limits } from "../../server/src/transfer/flow-context.ts";
+import type { Limits } from "../../server/src/flows/context.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees.ts";
 

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { Progress, SaveOutcome } from "../../server/src/transfer/transfer-state.ts";
+import type { Progress, SaveOutcome } from "../../server/src/transfers/state.ts";
 import { cannotBeNobody, runAsNobody } from "./as-user.ts";
 import { createFlowBench, type FlowBench, scratchDir } from "./flow-bench.ts";
 import { cannotMount, mountTmpfs } from "./mounts.ts";

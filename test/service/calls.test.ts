@@ -5,7 +5,7 @@ import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
 import type { CacheDescription } from "../../server/src/domain/stored-cache.ts";
-import type { LoadSpec, SaveSpec } from "../../server/src/transfer/cache-core.ts";
+import type { LoadSpec, SaveSpec } from "../../server/src/operations/cache-operations.ts";
 import { FakeTransfer, fakeCore } from "./fake-core.ts";
 import { serve } from "./served-core.ts";
 import { call, failureOf } from "./service-client.ts";

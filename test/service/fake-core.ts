@@ -1,6 +1,6 @@
 import { CacheError } from "../../server/src/domain/cache-error.ts";
-import type { CacheCore, Transfer } from "../../server/src/transfer/cache-core.ts";
-import { isFinal, type TransferState } from "../../server/src/transfer/transfer-state.ts";
+import type { CacheCore, Transfer } from "../../server/src/operations/cache-operations.ts";
+import { isFinal, type TransferState } from "../../server/src/transfers/state.ts";
 
 /** A transfer that a test drives by hand. */
 export class FakeTransfer implements Transfer {

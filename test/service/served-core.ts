@@ -1,8 +1,8 @@
 import type { TestContext } from "node:test";
 import type { LogFields, Logger } from "../../server/src/domain/logger.ts";
+import type { CacheCore } from "../../server/src/operations/cache-operations.ts";
 import { parseTokens } from "../../server/src/service/credentials.ts";
 import { serveCore } from "../../server/src/service/serve.ts";
-import type { CacheCore } from "../../server/src/transfer/cache-core.ts";
 import { connect, tempDir } from "./service-client.ts";
 
 export interface LogLine {

@@ -7,7 +7,7 @@ import {
   IfStoredExists,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { invalidField } from "../domain/cache-error.ts";
-import type { LoadSpec, SaveSpec } from "../transfer/cache-core.ts";
+import type { LoadSpec, SaveSpec } from "../operations/cache-operations.ts";
 
 const localPolicies = new Map<number, NonNullable<LoadSpec["ifLocalExists"]>>([
   [IfLocalExists.IF_LOCAL_EXISTS_UNSPECIFIED, "SKIP"],

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { CacheCore } from "../transfer/cache-core.ts";
+import type { CacheCore } from "../operations/cache-operations.ts";
 
 /** Notices that nobody needs the daemon any more. */
 export interface Idleness {

@@ -12,12 +12,7 @@ import {
   TransferStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
 import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
-import type {
-  LoadOutcome,
-  Outcome,
-  SaveOutcome,
-  TransferState,
-} from "../transfer/transfer-state.ts";
+import type { LoadOutcome, Outcome, SaveOutcome, TransferState } from "../transfers/state.ts";
 import { toStatus } from "./status.ts";
 
 /** A stored cache; it is the current one when its key is `currentKey`. */

@@ -1,7 +1,7 @@
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Transfer } from "./cache-core.ts";
+import type { Transfer } from "../operations/cache-operations.ts";
 import { logFailure } from "./log-failure.ts";
 import {
   type Flow,
@@ -10,7 +10,7 @@ import {
   type Progress,
   type TransferKind,
   type TransferState,
-} from "./transfer-state.ts";
+} from "./state.ts";
 import type { WatchScheduler } from "./watch-scheduler.ts";
 
 /** How long a cancel waits for the work to stop. */

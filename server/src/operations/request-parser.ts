@@ -3,6 +3,9 @@ import { type CacheId, parseCacheKey, parseNamespace } from "../domain/cache-id.
 import { type NamedEnvironment, parseEnvironment } from "../domain/environment.ts";
 import { parseAll } from "../domain/parse-all.ts";
 import { findProfile, type Profiles } from "../domain/profile.ts";
+import type { CopyTarget } from "../flows/copy.ts";
+import type { LoadTarget } from "../flows/load.ts";
+import type { SaveTarget } from "../flows/save/save.ts";
 import {
   type AllowedDir,
   type AllowedPath,
@@ -11,12 +14,15 @@ import {
   isWithin,
   overlap,
 } from "../local/allowed-dirs.ts";
-import type { CopySpec, ListCachesSpec, LoadSpec, SaveSpec, TargetSpec } from "./cache-core.ts";
-import type { CopyTarget } from "./copy.ts";
-import type { LoadTarget } from "./load.ts";
+import { type PageRequest, parsePage } from "../transfers/page.ts";
+import type {
+  CopySpec,
+  ListCachesSpec,
+  LoadSpec,
+  SaveSpec,
+  TargetSpec,
+} from "./cache-operations.ts";
 import { defaultCopyName, parseOperationName } from "./operation-name.ts";
-import { type PageRequest, parsePage } from "./page.ts";
-import type { SaveTarget } from "./save.ts";
 
 /** Which cache, and where it is on this machine. */
 export interface CacheTarget extends NamedEnvironment, CacheId {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as settle } from "node:timers/promises";
-import type { TransferState } from "./transfer-state.ts";
+import type { TransferState } from "./state.ts";
 import { createWatchScheduler, type WatchScheduler } from "./watch-scheduler.ts";
 
 const never = new AbortController().signal;

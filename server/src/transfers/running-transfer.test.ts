@@ -4,7 +4,7 @@ import { setTimeout as delay, setImmediate as settle } from "node:timers/promise
 import { CacheError, type Reason } from "../domain/cache-error.ts";
 import type { LogFields, Logger } from "../domain/logger.ts";
 import { RunningTransfer } from "./running-transfer.ts";
-import type { Flow, Outcome, Progress, TransferKind, TransferState } from "./transfer-state.ts";
+import type { Flow, Outcome, Progress, TransferKind, TransferState } from "./state.ts";
 import { createWatchScheduler } from "./watch-scheduler.ts";
 
 interface Line {

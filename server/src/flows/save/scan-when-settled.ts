@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { pauseUntil, type ScanResult } from "../archive/pack/scan.ts";
-import type { Logger } from "../domain/logger.ts";
-import type { Profile } from "../domain/profile.ts";
-import type { FlowContext } from "./flow-context.ts";
+import { pauseUntil, type ScanResult } from "../../archive/pack/scan.ts";
+import type { Logger } from "../../domain/logger.ts";
+import type { Profile } from "../../domain/profile.ts";
+import type { FlowContext } from "../context.ts";
 
 /** Lists what a save takes of an open directory, on a worker thread. */
 export async function scanToSave(

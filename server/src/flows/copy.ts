@@ -3,9 +3,9 @@ import { invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { CopyItem, CopySource } from "../local/copy-tree.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import type { FlowContext } from "./flow-context.ts";
-import { type Stage, withDirectory, withStage } from "./local-directory.ts";
-import type { Flow, Progress } from "./transfer-state.ts";
+import type { Flow, Progress } from "../transfers/state.ts";
+import type { FlowContext } from "./context.ts";
+import { type Stage, withDirectory, withStage } from "./local-work.ts";
 
 /** A copy whose request was found to be sound. */
 export interface CopyTarget {

@@ -5,7 +5,7 @@ import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import { stageHeartbeatMs, touchStage } from "../local/stage.ts";
 import type { WorkerPool } from "../workers/worker-pool.ts";
-import { uncancelled } from "./flow-context.ts";
+import { uncancelled } from "./context.ts";
 
 /**
  * Runs `body` with an open local directory; undefined stands for one that is absent. One that was made

@@ -2,21 +2,26 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Logger } from "../domain/logger.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
+import { type FlowContext, type Limits, uncancelled } from "../flows/context.ts";
+import { copy } from "../flows/copy.ts";
+import { load } from "../flows/load.ts";
+import { closeDirectory } from "../flows/local-work.ts";
+import { refresh } from "../flows/save/refresh.ts";
+import { save } from "../flows/save/save.ts";
+import {
+  archiveNames,
+  describeAll,
+  describeStored,
+  listCacheArchives,
+} from "../flows/stored-archives.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { ArchiveName, Store } from "../store/store.ts";
+import { createDirectoryQueue } from "../transfers/directory-queue.ts";
+import { pageOf } from "../transfers/page.ts";
+import { createTransferRegistry } from "../transfers/registry.ts";
 import { createWorkerPool } from "../workers/worker-pool.ts";
-import type { CacheCore, LoadSpec, SaveSpec } from "./cache-core.ts";
-import { copy } from "./copy.ts";
-import { createDirectoryQueue } from "./directory-queue.ts";
-import { type FlowContext, type Limits, uncancelled } from "./flow-context.ts";
-import { load } from "./load.ts";
-import { closeDirectory } from "./local-directory.ts";
-import { pageOf } from "./page.ts";
-import { refresh } from "./refresh.ts";
+import type { CacheCore, LoadSpec, SaveSpec } from "./cache-operations.ts";
 import { createRequestParser } from "./request-parser.ts";
-import { save } from "./save.ts";
-import { archiveNames, describeAll, describeStored, listCacheArchives } from "./stored-archives.ts";
-import { createTransferRegistry } from "./transfer-registry.ts";
 
 export interface CoreOptions {
   readonly store: Store;

@@ -4,16 +4,18 @@ import {
   openArchive,
   type PlacedFrame,
   readIndex,
-} from "../archive/format/open-archive.ts";
-import type { Comparison, Superseded } from "../archive/pack/compare.ts";
-import { pack } from "../archive/pack/pack.ts";
-import { CacheError } from "../domain/cache-error.ts";
-import { archiveFilename } from "../domain/cache-id.ts";
-import { wasReplaced } from "../store/file/stale-look.ts";
-import type { ArchiveReader } from "../store/store.ts";
-import { createArchiveWork } from "../workers/pooled-work.ts";
-import type { FlowContext } from "./flow-context.ts";
-import { logFailure } from "./log-failure.ts";
+} from "../../archive/format/open-archive.ts";
+import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
+import { pack } from "../../archive/pack/pack.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { archiveFilename } from "../../domain/cache-id.ts";
+import { wasReplaced } from "../../store/file/stale-look.ts";
+import type { ArchiveReader } from "../../store/store.ts";
+import { logFailure } from "../../transfers/log-failure.ts";
+import type { Flow, Progress, SaveOutcome } from "../../transfers/state.ts";
+import { createArchiveWork } from "../../workers/pooled-work.ts";
+import type { FlowContext } from "../context.ts";
+import { describe, openStored } from "../stored-archives.ts";
 import {
   nothingPacked,
   type SaveAttempt,
@@ -24,9 +26,7 @@ import {
   withArchive,
   withFilesToSave,
 } from "./save.ts";
-import { afterPause, logBundled } from "./settled-scan.ts";
-import { describe, openStored } from "./stored-archives.ts";
-import type { Flow, Progress, SaveOutcome } from "./transfer-state.ts";
+import { afterPause, logBundled } from "./scan-when-settled.ts";
 
 /** How often the archive may be replaced while it is read, before that is taken for a broken store. */
 const mostReplaced = 100;

@@ -1,4 +1,4 @@
-import { isFinal, type TransferState } from "./transfer-state.ts";
+import { isFinal, type TransferState } from "./state.ts";
 
 /** What a watcher looks at: the latest state, and a call at each change. */
 export interface Watched {

@@ -1,7 +1,7 @@
 import type { CacheId } from "../domain/cache-id.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { CacheDescription } from "../domain/stored-cache.ts";
-import type { TransferState } from "./transfer-state.ts";
+import type { TransferState } from "../transfers/state.ts";
 
 export type IfLocalExists = "SKIP" | "MERGE" | "REPLACE";
 export type IfStoredExists = "SKIP" | "REFRESH" | "REPLACE";

@@ -1,24 +1,24 @@
-import { formatName, formatVersion } from "../archive/format/format.ts";
-import { openArchive } from "../archive/format/open-archive.ts";
-import { ArchiveAssembler, type ManifestHead } from "../archive/pack/assembler.ts";
-import { EssentialFileChanged, pack } from "../archive/pack/pack.ts";
-import type { ScanResult } from "../archive/pack/scan.ts";
-import { CacheError } from "../domain/cache-error.ts";
-import { archiveFilename } from "../domain/cache-id.ts";
-import type { Environment } from "../domain/environment.ts";
-import type { Profile } from "../domain/profile.ts";
-import type { CacheDescription } from "../domain/stored-cache.ts";
-import { toolVersion } from "../domain/tool-version.ts";
-import type { AllowedPath } from "../local/allowed-dirs.ts";
-import type { OpenedDirectory } from "../local/open-directory.ts";
-import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../store/store.ts";
-import { createArchiveWork } from "../workers/pooled-work.ts";
-import type { IfStoredExists } from "./cache-core.ts";
-import type { FlowContext } from "./flow-context.ts";
-import { withDirectory } from "./local-directory.ts";
-import { scanToSave } from "./settled-scan.ts";
-import { archiveNames, describe, describeStored, openStored } from "./stored-archives.ts";
-import type { Flow, Progress, SaveOutcome, SaveSkipReason } from "./transfer-state.ts";
+import { formatName, formatVersion } from "../../archive/format/format.ts";
+import { openArchive } from "../../archive/format/open-archive.ts";
+import { ArchiveAssembler, type ManifestHead } from "../../archive/pack/assembler.ts";
+import { EssentialFileChanged, pack } from "../../archive/pack/pack.ts";
+import type { ScanResult } from "../../archive/pack/scan.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { archiveFilename } from "../../domain/cache-id.ts";
+import type { Environment } from "../../domain/environment.ts";
+import type { Profile } from "../../domain/profile.ts";
+import type { CacheDescription } from "../../domain/stored-cache.ts";
+import { toolVersion } from "../../domain/tool-version.ts";
+import type { AllowedPath } from "../../local/allowed-dirs.ts";
+import type { OpenedDirectory } from "../../local/open-directory.ts";
+import type { IfStoredExists } from "../../operations/cache-operations.ts";
+import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../../store/store.ts";
+import type { Flow, Progress, SaveOutcome, SaveSkipReason } from "../../transfers/state.ts";
+import { createArchiveWork } from "../../workers/pooled-work.ts";
+import type { FlowContext } from "../context.ts";
+import { withDirectory } from "../local-work.ts";
+import { archiveNames, describe, describeStored, openStored } from "../stored-archives.ts";
+import { scanToSave } from "./scan-when-settled.ts";
 
 /** A save whose request was found to be sound. */
 export interface SaveTarget {

@@ -4,8 +4,8 @@ import { setTimeout as delay, setImmediate as settle } from "node:timers/promise
 import { CacheError, type Reason } from "../domain/cache-error.ts";
 import type { LogFields, Logger } from "../domain/logger.ts";
 import { createDirectoryQueue } from "./directory-queue.ts";
-import { createTransferRegistry, type TransferStart } from "./transfer-registry.ts";
-import type { Flow } from "./transfer-state.ts";
+import { createTransferRegistry, type TransferStart } from "./registry.ts";
+import type { Flow } from "./state.ts";
 
 interface Line {
   readonly message: string;

@@ -1,6 +1,6 @@
 import { invalidField } from "../domain/cache-error.ts";
 import { parseAll } from "../domain/parse-all.ts";
-import type { Page, PageSpec } from "./cache-core.ts";
+import type { Page, PageSpec } from "../operations/cache-operations.ts";
 
 const defaultPageSize = 100;
 const maxPageSize = 1000;
