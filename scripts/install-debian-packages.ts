@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { hasProgram, packageOf, programs } from "../test/stores/file-systems/programs.ts";
+import { hasProgram, packageOf, programs } from "../test/support/programs.ts";
 
 /**
  * Installs the Debian packages that the tests on file systems use and that are not there. Throws where

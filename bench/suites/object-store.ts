@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { findTool } from "../../test/stores/tools.ts";
+import { findTool } from "../../test/support/tools.ts";
 import { type MeasuredDaemon, startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { roundTrip } from "../round-trip.ts";

@@ -24,9 +24,9 @@ import {
   nobody,
   runAsNobody,
   serverModule,
-} from "../../../test/archive/as-user.ts";
-import { cannotMount } from "../../../test/archive/mounts.ts";
-import { assertNothingOpen } from "../../../test/archive/refusal.ts";
+} from "../../../test/support/as-user.ts";
+import { cannotMount } from "../../../test/support/mounts.ts";
+import { assertNothingOpen } from "../../../test/support/refusal.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
 import { type OpenedDirectory, openDirectory } from "./open-directory.ts";
 

@@ -25,9 +25,9 @@ import {
   nobody,
   runAsNobody,
   serverModule,
-} from "../../../test/archive/as-user.ts";
-import { assertNothingOpen } from "../../../test/archive/refusal.ts";
-import { makeTree } from "../../../test/archive/trees.ts";
+} from "../../../test/support/as-user.ts";
+import { assertNothingOpen } from "../../../test/support/refusal.ts";
+import { makeTree } from "../../../test/support/trees.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
 import { type OpenedDirectory, openDirectory } from "./open-directory.ts";
 import { makeStage, type OpenStage, publishStage, removeStage, touchStage } from "./stage.ts";

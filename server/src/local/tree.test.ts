@@ -14,8 +14,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { assertNothingOpen } from "../../../test/archive/refusal.ts";
-import { makeTree } from "../../../test/archive/trees.ts";
+import { assertNothingOpen } from "../../../test/support/refusal.ts";
+import { makeTree } from "../../../test/support/trees.ts";
 import { createWorkerPool } from "../workers/worker-pool.ts";
 import { emptyDirectory, removeAt, walk } from "./tree.ts";
 

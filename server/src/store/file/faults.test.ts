@@ -19,9 +19,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cannotMount, mount, mountTmpfs } from "../../../../test/archive/mounts.ts";
-import { assertNothingOpen } from "../../../../test/archive/refusal.ts";
-import { type LogLine, recordingLogger } from "../../../../test/service/served-core.ts";
+import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
+import { assertNothingOpen } from "../../../../test/support/refusal.ts";
+import { type LogLine, recordingLogger } from "../../../../test/support/served-core.ts";
 import {
   failing,
   failingAfterwards,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Fault } from "../../../../test/stores/scripted-s3.ts";
+import type { Fault } from "../../../../test/support/s3/scripted-s3.ts";
 import {
   failsWith,
   key,
@@ -9,7 +9,7 @@ import {
   once,
   openScriptedStore,
   writeArchive,
-} from "../../../../test/stores/scripted-store.ts";
+} from "../../../../test/support/s3/scripted-store.ts";
 
 for (const [kind, bytes, operation] of [
   ["one request", mebibyte, "PutObject"],

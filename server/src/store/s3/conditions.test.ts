@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { openScriptedStore } from "../../../../test/stores/scripted-store.ts";
+import { openScriptedStore } from "../../../../test/support/s3/scripted-store.ts";
 
 it("does not trust a server on which the winner of a race sweeps others' uploads away", async (t) => {
   const { store, lines } = await openScriptedStore(t, "kept", ({ operation, key }) =>

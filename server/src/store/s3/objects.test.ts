@@ -6,7 +6,7 @@ import {
   name,
   openScriptedStore,
   writeArchive,
-} from "../../../../test/stores/scripted-store.ts";
+} from "../../../../test/support/s3/scripted-store.ts";
 
 const filenameOf = (n: number) => `cache_${n.toString(16).padStart(12, "0")}.latest.tar.zst`;
 

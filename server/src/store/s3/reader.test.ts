@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import type { Fault } from "../../../../test/stores/scripted-s3.ts";
+import type { Fault } from "../../../../test/support/s3/scripted-s3.ts";
 import {
   failsWith,
   key,
@@ -9,8 +9,8 @@ import {
   name,
   once,
   openScriptedStore,
-} from "../../../../test/stores/scripted-store.ts";
-import { runsAll } from "../../../../test/stores/tools.ts";
+} from "../../../../test/support/s3/scripted-store.ts";
+import { runsAll } from "../../../../test/support/tools.ts";
 
 const slow = runsAll ? false : "takes long; npm run test:stores runs it";
 

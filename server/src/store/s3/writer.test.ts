@@ -6,7 +6,7 @@ import {
   mebibyte,
   name,
   openScriptedStore,
-} from "../../../../test/stores/scripted-store.ts";
+} from "../../../../test/support/s3/scripted-store.ts";
 
 const partBytes = 5 * mebibyte;
 

@@ -1,0 +1,99 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mount, mountTmpfs } from "../../../support/mounts.ts";
+import { findProgram, type Program } from "../../../support/programs.ts";
+
+const sftpServer = "/usr/lib/openssh/sftp-server";
+
+export interface Lifetime {
+  after(tidy: () => void): void;
+}
+
+/** A kind of file system of this machine. */
+export interface LocalFileSystem {
+  readonly name: string;
+  readonly needs: readonly Program[];
+  readonly hasHardLinks: boolean;
+  /** Mounts one of its own, empty, until `scope` ends; returns where. */
+  mount(scope: Lifetime): Promise<string>;
+}
+
+export const localFileSystems: readonly LocalFileSystem[] = [
+  { name: "ext4", needs: ["mkfs.ext4"], hasHardLinks: true, mount: mountExt4 },
+  {
+    name: "tmpfs",
+    needs: [],
+    hasHardLinks: true,
+    mount: async (scope) => mountTmpfs(scope, "size=256m"),
+  },
+  { name: "an overlay", needs: [], hasHardLinks: true, mount: mountOverlay },
+  {
+    name: "FUSE without hard links",
+    needs: ["sshfs", "fusermount3", sftpServer],
+    hasHardLinks: false,
+    mount: mountSshfs,
+  },
+];
+
+const scratch = () => mkdtempSync(join(tmpdir(), "compilecache-mount-"));
+
+function folders(dir: string, ...names: string[]): string[] {
+  return names.map((name) => {
+    mkdirSync(join(dir, name));
+    return join(dir, name);
+  });
+}
+
+/** Makes an image of an ext4, in a file of that size. */
+export function makeExt4(image: string, mebibytes: number): void {
+  execFileSync("truncate", ["-s", `${mebibytes}M`, image]);
+  execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", "-F", image]);
+}
+
+async function mountExt4(scope: Lifetime): Promise<string> {
+  const dir = scratch();
+  const [target = ""] = folders(dir, "target");
+  makeExt4(join(dir, "image"), 256);
+  mount(scope, ["-o", "loop", join(dir, "image"), target], target);
+  removeAfter(scope, dir);
+  return target;
+}
+
+async function mountOverlay(scope: Lifetime): Promise<string> {
+  const dir = scratch();
+  const [lower, upper, work, target = ""] = folders(dir, "lower", "upper", "work", "target");
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  mount(scope, ["-t", "overlay", "-o", options, "overlay", target], target);
+  removeAfter(scope, dir);
+  return target;
+}
+
+/** Sshfs without a network: it and an SFTP server talk through pipes. It is told not to link. */
+async function mountSshfs(scope: Lifetime): Promise<string> {
+  const dir = scratch();
+  const [source, target = ""] = folders(dir, "source", "target");
+  execFileSync("mkfifo", [join(dir, "requests")]);
+  const sshfs = `sshfs ':${source}' '${target}' -f -o passive,disable_hardlink`;
+  const pipe = spawn("sh", ["-c", `${sftpServer} < requests | ${sshfs} > requests`], {
+    cwd: dir,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  scope.after(() => {
+    // Without its mount sshfs ends, and so does the server.
+    spawnSync("umount", ["-l", target]);
+  });
+  removeAfter(scope, dir);
+  const { dev } = statSync(dir);
+  for (let waitedMs = 0; statSync(target).dev === dev; waitedMs += 20) {
+    if (waitedMs > 10_000 || pipe.exitCode !== null) throw new Error("sshfs did not mount");
+    await sleep(20);
+  }
+  return target;
+}
+
+function removeAfter(scope: Lifetime, dir: string): void {
+  scope.after(() => rmSync(dir, { recursive: true, force: true }));
+}

@@ -1,0 +1,15 @@
+import { describe, it } from "node:test";
+import { guestNeeds } from "../../../support/guest/guest.ts";
+import { cannotRun } from "../../../support/programs.ts";
+import { runsAll } from "../../../support/tools.ts";
+import { runInGuest } from "./guest-tests.ts";
+
+const skip = runsAll ? cannotRun(...guestNeeds) : "takes long; npm run test:stores runs it";
+
+describe("the file store on a real NFS", { skip }, () => {
+  it("keeps its contract", (t) => runInGuest(t, ["contract.ts"]));
+  it("stands races of processes on two clients", (t) => runInGuest(t, ["races.ts"]));
+  it("serves daemons on two clients", (t) => runInGuest(t, ["daemons.ts"]));
+  it("stands a server that is full, read-only, gone or restarted", (t) =>
+    runInGuest(t, ["faults.ts"]));
+});

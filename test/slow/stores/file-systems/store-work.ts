@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createFileStore } from "../../../../server/src/store/file/store.ts";
+import type {
+  ArchiveName,
+  ArchiveReader,
+  CommitMode,
+  Store,
+} from "../../../../server/src/store/store.ts";
+import { seal, unseal } from "./sealed-content.ts";
+
+/** What a process of a race is told to do, through a store that it opened at `root`. */
+export interface Order {
+  readonly root: string;
+  readonly name: ArchiveName;
+  readonly task:
+    | {
+        readonly kind: "put";
+        readonly entry: string;
+        readonly mode: CommitMode;
+        /** When to commit what was written: all at once, by the clock that they share. */
+        readonly atMs?: number;
+      }
+    /** Adds an entry to those that are there, as a refresh does: until no other comes between. */
+    | { readonly kind: "grow"; readonly entry: string }
+    | { readonly kind: "read" }
+    | { readonly kind: "setAside"; readonly version: string };
+}
+
+export interface Done {
+  /** What the last call answered. */
+  readonly answer: string | boolean;
+  readonly entries: readonly string[];
+  readonly version: string;
+}
+
+/** What NFSv3 says of a file that another machine replaced, or removed. */
+const estale = -116;
+
+const stores = new Map<string, Promise<Store>>();
+
+/** Does what an order says. */
+export async function carryOut({ root, name, task }: Order): Promise<Done> {
+  if (!stores.has(root)) stores.set(root, createFileStore(root));
+  const store = (await stores.get(root)) as Store;
+  switch (task.kind) {
+    case "put":
+      return done(await put(store, name, [task.entry], task.mode, task.atMs));
+    case "grow":
+      for (;;) {
+        const { entries, version } = await read(store, name);
+        const mode = version ? { replaces: version } : ("create" as const);
+        const answer = await put(store, name, [...entries, task.entry], mode);
+        if (answer === "committed") return done(answer);
+      }
+    case "read":
+      return read(store, name);
+    case "setAside":
+      return done(await store.setAside(name, task.version));
+  }
+}
+
+const done = (answer: string | boolean): Done => ({ answer, entries: [], version: "" });
+
+async function put(
+  store: Store,
+  name: ArchiveName,
+  entries: readonly string[],
+  mode: CommitMode,
+  atMs = 0,
+): Promise<"committed" | "exists"> {
+  const writer = await store.create(name);
+  try {
+    await writer.write(seal(entries));
+    await sleep(Math.max(0, atMs - Date.now()));
+    return await writer.commit(mode);
+  } finally {
+    await writer.abort();
+  }
+}
+
+/** Reads what is there, whole; once more where it was replaced meanwhile, as a load does. */
+async function read(store: Store, name: ArchiveName): Promise<Done> {
+  const failed = new Set<string>();
+  for (;;) {
+    const reader = await store.open(name);
+    if (!reader) return done("absent");
+    try {
+      const entries = unseal(await readAll(reader));
+      return { answer: "there", entries, version: reader.version };
+    } catch (error) {
+      const { cause } = error as { cause?: { errno?: number } };
+      if (cause?.errno !== estale || failed.has(reader.version)) throw error;
+      failed.add(reader.version);
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+/** In pieces, so that others come between. */
+async function readAll(reader: ArchiveReader): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < reader.bytes; at += 50_000) pieces.push(await reader.read(at, 50_000));
+  return Buffer.concat(pieces);
+}

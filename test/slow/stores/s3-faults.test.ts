@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import {
+  CacheServiceError,
+  type LoadResult,
+  type SaveResult,
+  type TransferPhase,
+} from "compilecache-client";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
+import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
+import { countUploads, listKeys } from "../../support/s3/bucket-content.ts";
+import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startToxiproxy, type Toxic } from "../../support/s3/toxiproxy.ts";
+import { leavesOut } from "../../support/tools.ts";
+
+/** A store that is down answers within 15 s; the rest is what a busy machine may take. */
+const answersWithinMs = 25_000;
+
+describe("a bad network between daemon and object store", {
+  skip: leavesOut("versitygw", "toxiproxy-server") ?? false,
+}, () => {
+  async function setUp(t: TestContext) {
+    const place = await createTestPlace(t);
+    const server = await startObjectServer(t, "versitygw");
+    const way = await startToxiproxy(t, server.port);
+    const startDaemon = () => place.startDaemon(variablesFor(server, "here", way.endpoint));
+    const daemon = await startDaemon();
+    await daemon.line("the store keeps to conditions");
+    const [source, localDir] = [join(place.allowed, "source"), join(place.allowed, "loaded")];
+    writeLargeVersion(source, 1);
+    const save = ({ client }: TestDaemon = daemon) =>
+      ended(client.save({ environment, localDir: source, ifStoredExists: "replace" }));
+    const load = ({ client }: TestDaemon = daemon) => {
+      rmSync(localDir, { recursive: true, force: true });
+      return ended(client.load({ environment, localDir }));
+    };
+    /** What the bucket and the local directory must be once all is well again. */
+    const requireHealth = async () => {
+      await way.cut(false);
+      await way.poison();
+      assert.equal((await save()).status, "success");
+      assert.equal((await load()).status, "success");
+      assert.equal(largeVersionIn(localDir), 1);
+      assert.equal((await listKeys(server)).length, 1);
+    };
+    return { place, server, way, daemon, startDaemon, source, localDir, save, load, requireHealth };
+  }
+
+  const bad: [string, Toxic[]][] = [
+    [
+      "is slow to answer",
+      [{ type: "latency", stream: "downstream", attributes: { latency: 150, jitter: 100 } }],
+    ],
+    [
+      "carries 2 MB/s on each connection",
+      [
+        { type: "bandwidth", stream: "upstream", attributes: { rate: 2000 } },
+        { type: "bandwidth", stream: "downstream", attributes: { rate: 2000 } },
+      ],
+    ],
+    [
+      "loses one answer in five",
+      [{ type: "limit_data", stream: "downstream", toxicity: 0.2, attributes: { bytes: 0 } }],
+    ],
+    [
+      "breaks one connection in five off at once",
+      [{ type: "reset_peer", stream: "downstream", toxicity: 0.2, attributes: { timeout: 0 } }],
+    ],
+    [
+      "breaks one connection in five off after 200 KB",
+      [{ type: "limit_data", stream: "downstream", toxicity: 0.2, attributes: { bytes: 200_000 } }],
+    ],
+  ];
+  for (const [what, toxics] of bad)
+    it(`that ${what} carries saves and loads`, async (t) => {
+      const { way, save, load, localDir, server } = await setUp(t);
+      await way.poison(...toxics);
+      for (let round = 0; round < 3; round++) {
+        assert.equal((await save()).status, "success");
+        assert.equal((await load()).status, "success");
+        assert.equal(largeVersionIn(localDir), 1);
+      }
+      assert.equal((await listKeys(server)).length, 1);
+    });
+
+  it("that loses answers lets one of several savers win, and no error out", async (t) => {
+    const { place, way, startDaemon, server, localDir, load } = await setUp(t);
+    const daemons = await Promise.all([startDaemon(), startDaemon(), startDaemon()]);
+    await way.poison({
+      type: "limit_data",
+      stream: "downstream",
+      toxicity: 0.2,
+      attributes: { bytes: 0 },
+    });
+    const results = await Promise.all(
+      daemons.map(({ client }, n) => {
+        const localDir = join(place.allowed, `saver-${n}`);
+        writeLargeVersion(localDir, 10 + n);
+        return ended(client.save({ environment, localDir }));
+      }),
+    );
+    assert.deepEqual(results.map(({ status }) => status).sort(), ["skipped", "skipped", "success"]);
+    await way.poison();
+    assert.equal((await load()).status, "success");
+    const winner = results.findIndex(({ status }) => status === "success");
+    assert.equal(largeVersionIn(localDir), 10 + winner);
+    assert.equal((await listKeys(server)).length, 1);
+    assert.equal(await countUploads(server), 0);
+  });
+
+  for (const [kind, toxic] of [
+    ["cut", undefined],
+    // Everything is sent, nothing comes back, and no connection ends.
+    ["silent", { type: "timeout", stream: "downstream", attributes: { timeout: 0 } }],
+  ] as [string, Toxic | undefined][]) {
+    const fail = (way: { poison(toxic: Toxic): Promise<void>; cut(on: boolean): Promise<void> }) =>
+      toxic ? way.poison(toxic) : way.cut(true);
+
+    for (const phase of ["checking", "unpacking"] as const)
+      it(`that is ${kind} in the phase ${phase} makes a load fail in time, and leaves nothing`, async (t) => {
+        const { way, daemon, save, localDir, requireHealth } = await setUp(t);
+        await save();
+        await way.poison({ type: "bandwidth", stream: "downstream", attributes: { rate: 4000 } });
+        const { transfer } = await daemon.client.load({ environment, localDir, detach: true });
+        const startedAt = await when(daemon, transfer.operationId, phase);
+        await fail(way);
+        const result = await finished(daemon, transfer.operationId);
+        assert.equal(result.error?.reason, "STORE_UNAVAILABLE");
+        assert.ok(Date.now() - startedAt < answersWithinMs);
+        assert.equal(largeVersionIn(localDir), undefined);
+        await requireHealth();
+      });
+
+    it(`that is ${kind} during the upload makes a save fail in time, and shows nothing`, async (t) => {
+      const { way, daemon, source, server, requireHealth } = await setUp(t);
+      await way.poison({ type: "bandwidth", stream: "upstream", attributes: { rate: 1000 } });
+      const { transfer } = await daemon.client.save({
+        environment,
+        localDir: source,
+        detach: true,
+      });
+      while ((await countUploads(server)) === 0) await pause(20);
+      await fail(way);
+      const failedAt = Date.now();
+      const result = await finished(daemon, transfer.operationId);
+      assert.equal(result.error?.reason, "STORE_UNAVAILABLE");
+      assert.ok(Date.now() - failedAt < (toxic ? 80_000 : answersWithinMs));
+      assert.deepEqual(await listKeys(server), []);
+      await requireHealth();
+    });
+  }
+
+  it("that fails for 3 s in the middle of a load delays it", async (t) => {
+    const { way, daemon, save, localDir } = await setUp(t);
+    await save();
+    await way.poison({ type: "bandwidth", stream: "downstream", attributes: { rate: 4000 } });
+    const { transfer } = await daemon.client.load({ environment, localDir, detach: true });
+    await when(daemon, transfer.operationId, "unpacking");
+    await way.cut(true);
+    await pause(3000);
+    await way.cut(false);
+    const { status, error } = await finished(daemon, transfer.operationId);
+    assert.equal(status, "success", error?.message);
+    assert.equal(largeVersionIn(localDir), 1);
+  });
+});
+
+/** What a call came to; its failure must be that of a store. */
+async function ended(call: Promise<LoadResult | SaveResult>) {
+  try {
+    return await call;
+  } catch (error) {
+    assert.ok(error instanceof CacheServiceError, String(error));
+    return { status: error.reason, error };
+  }
+}
+
+/** Waits until a transfer is in a phase; returns the time. */
+async function when(
+  { client }: TestDaemon,
+  operationId: string,
+  phase: TransferPhase,
+): Promise<number> {
+  for await (const state of client.watch(operationId)) if (state.phase === phase) break;
+  return Date.now();
+}
+
+async function finished({ client }: TestDaemon, operationId: string) {
+  for await (const state of client.watch(operationId))
+    if (!["not_started", "in_progress"].includes(state.status)) return state;
+  throw new Error("the watch ended early");
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
+import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
+import { listKeys } from "../../support/s3/bucket-content.ts";
+import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { lacksTools, runsAll } from "../../support/tools.ts";
+
+const rounds = runsAll ? 12 : 3;
+
+describe("kill -9 in the middle of a save", { skip: lacksTools("versitygw") ?? false }, () => {
+  async function setUp(t: TestContext) {
+    const place = await createTestPlace(t);
+    const server = await startObjectServer(t, "versitygw");
+    const startDaemon = () => place.startDaemon(variablesFor(server, "here"));
+    const [source, localDir] = [join(place.allowed, "source"), join(place.allowed, "loaded")];
+    const save = ({ client }: TestDaemon) =>
+      client.save({ environment, localDir: source, ifStoredExists: "replace" });
+    /** The version that a load brings; undefined if the store has none. */
+    const stored = async ({ client }: TestDaemon) => {
+      rmSync(localDir, { recursive: true, force: true });
+      const { status } = await client.load({ environment, localDir });
+      assert.match(status, /^(success|does_not_exist)$/);
+      return largeVersionIn(localDir);
+    };
+    return { server, startDaemon, source, save, stored };
+  }
+
+  for (const victim of ["daemon", "object server"])
+    it(`of the ${victim} leaves the old archive or the new one`, async (t) => {
+      const { server, startDaemon, source, save, stored } = await setUp(t);
+      let daemon = await startDaemon();
+      writeLargeVersion(source, 0);
+      // The first save tells how long one takes.
+      const startedAt = Date.now();
+      await save(daemon);
+      const saveMs = Date.now() - startedAt;
+      let current: number | undefined = 0;
+      const outcomes = { old: 0, new: 0 };
+      for (let round = 1; round <= rounds; round++) {
+        writeLargeVersion(source, round);
+        const saving = save(daemon).then(
+          ({ status }) => status,
+          () => "failed",
+        );
+        await pause((saveMs * 1.2 * round) / rounds);
+        if (victim === "daemon") {
+          daemon.child.kill("SIGKILL");
+          await once(daemon.child, "exit");
+        } else {
+          await server.kill("SIGKILL");
+          await pause(200);
+          await server.restart();
+        }
+        const said = await saving;
+        if (victim === "daemon") daemon = await startDaemon();
+        const there = await stored(daemon);
+        if (said === "success") assert.equal(there, round, "an acknowledged archive is lost");
+        else assert.ok(there === current || there === round, `found ${there} in round ${round}`);
+        outcomes[there === round ? "new" : "old"] += 1;
+        current = there;
+        assert.deepEqual(
+          (await listKeys(server)).filter((key) => /\/\.cache/.test(key)),
+          [],
+        );
+      }
+      assert.ok(outcomes.old > 0 || !runsAll, "no kill came before a commit");
+      assert.equal((await save(daemon)).status, "success");
+      assert.equal(await stored(daemon), rounds);
+    });
+});
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

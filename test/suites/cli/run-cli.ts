@@ -1,0 +1,57 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+export const launcher = fileURLToPath(
+  new URL("../../../server/bin/compilecache.js", import.meta.url),
+);
+
+/** How a command ended, and what it printed. */
+export interface CliResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs. */
+export interface RunningCli {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<CliResult>;
+}
+
+/** Starts `compilecache` with these arguments, and with none of our own settings. */
+export function startCli(args: readonly string[], env: Record<string, string> = {}): RunningCli {
+  return startProgram(process.execPath, [launcher, ...args], env);
+}
+
+/** Starts any program in the same way. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): RunningCli {
+  const child = spawn(program, args, {
+    env: { PATH: process.env.PATH ?? "", ...env },
+    stdio: "pipe",
+  });
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      printed[name] += text;
+    });
+  const ended = once(child, "close").then(([exitCode]) => ({ exitCode, ...printed }));
+  return { child, ended };
+}
+
+/** Runs `compilecache` to its end. */
+export function runCli(args: readonly string[], env?: Record<string, string>): Promise<CliResult> {
+  return startCli(args, env).ended;
+}
+
+/** Starts `compilecache` on a terminal: what it shows there is its stdout, what is written to its stdin is typed. */
+export function startCliOnTerminal(args: readonly string[]): RunningCli {
+  const onTerminal =
+    "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+  const command = [process.execPath, launcher, ...args];
+  return startProgram("python3", ["-c", onTerminal, ...command], { TERM: "xterm" });
+}

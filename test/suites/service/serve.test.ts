@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { spawnServe } from "../../support/serve-process.ts";
+import { call, connect, tempDir } from "../../support/service-client.ts";
+
+/** Flags of a daemon that keeps to a directory of its own. */
+async function ownPlaces(t: TestContext) {
+  const dir = await tempDir(t);
+  const socket = `${dir}/daemon.sock`;
+  const flags = ["--store", `file://${dir}/store`, "--torch-cache-dir", `${dir}/local`];
+  return { dir, socket, flags };
+}
+
+function killGroupOf({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody is left.
+  }
+}
+
+describe("compilecache serve", () => {
+  test("tells every mistake on a line of its own and exits with 2", async (t) => {
+    const { ended } = spawnServe(t, ["--max-file-count", "many"], {
+      ARCHIVE_FORMAT: "zip",
+      COMPILE_CACHE_LISTEN: "unix:relative",
+    });
+    const { code, stderr } = await ended;
+    assert.equal(code, 2);
+    assert.deepEqual(stderr.trimEnd().split("\n"), [
+      'compilecache: COMPILE_CACHE_LISTEN: "unix:relative" holds "unix:relative", which is no address; give unix:/path, host:port or [ipv6]:port',
+      'compilecache: ARCHIVE_FORMAT: "zip" is none of tar.zst, tar.gz',
+      'compilecache: --max-file-count: "many" is not a whole number from 1 to 100000000',
+    ]);
+  });
+
+  test("exits with 2 on a flag that there is not, and with 0 after its help", async (t) => {
+    const wrong = await spawnServe(t, ["--sotre", "x"]).ended;
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /unknown option '--sotre'/);
+    assert.equal((await spawnServe(t, ["--help"]).ended).code, 0);
+  });
+
+  test("listens on sockets and TCP at once, by either name of the flag", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const listen = ["--listen", `unix://${socket}`, "--listen", "127.0.0.1:0,[::1]:0"];
+    const daemon = spawnServe(t, [...flags, ...listen]);
+    await daemon.line("listening");
+    while (daemon.lines.filter(({ message }) => message === "listening").length < 3)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    const addresses = daemon.lines
+      .filter(({ message }) => message === "listening")
+      .map(({ address }) => String(address));
+    assert.equal(addresses[0], `unix:${socket}`);
+    assert.match(addresses[1] ?? "", /^127\.0\.0\.1:[1-9]\d+$/);
+    assert.match(addresses[2] ?? "", /^\[::1\]:[1-9]\d+$/);
+    for (const address of addresses)
+      assert.deepEqual((await call(connect(t, address), "listTransfers")).transfers, []);
+
+    const other = spawnServe(t, [...flags, "--compile-cache-listen", addresses[1] as string]);
+    const { code, stderr } = await other.ended;
+    assert.equal(code, 2);
+    assert.equal(
+      stderr,
+      `compilecache: cannot listen on ${addresses[1]}: another process listens there already\n`,
+    );
+  });
+
+  test("exits with 2 and leaves the socket when a daemon listens there already", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const first = spawnServe(t, [...flags, "--listen", `unix:${socket}`]);
+    await first.line("listening");
+    const second = await spawnServe(t, [...flags, "--listen", `unix:${socket}`]).ended;
+    assert.equal(second.code, 2);
+    assert.match(second.stderr, /^compilecache: cannot listen on unix:[^\n]* already\n$/);
+    assert.deepEqual((await call(connect(t, `unix:${socket}`), "listTransfers")).transfers, []);
+  });
+
+  test("takes the place of a daemon that was killed", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const first = spawnServe(t, [...flags, "--listen", `unix:${socket}`]);
+    await first.line("listening");
+    first.child.kill("SIGKILL");
+    await first.ended;
+    assert.ok(existsSync(socket));
+    const second = spawnServe(t, [...flags, "--listen", `unix:${socket}`]);
+    await second.line("listening");
+    assert.deepEqual((await call(connect(t, `unix:${socket}`), "listTransfers")).transfers, []);
+  });
+
+  test("stops in order on SIGTERM and on SIGINT, and removes its socket", async (t) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const { socket, flags } = await ownPlaces(t);
+      const daemon = spawnServe(t, [...flags, "--listen", `unix:${socket}`]);
+      await daemon.line("listening");
+      daemon.child.kill(signal);
+      const { code, stderr } = await daemon.ended;
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      assert.ok(!existsSync(socket));
+    }
+  });
+
+  test("stops in order when npx, which started it, is gone", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const args = ["--no", "compilecache", "serve", ...flags, "--listen", `unix:${socket}`];
+    const npx = spawn("npx", args, { cwd: import.meta.dirname, detached: true });
+    t.after(() => killGroupOf(npx));
+    for await (const line of createInterface(npx.stdout)) if (line.includes("listening")) break;
+    assert.ok(existsSync(socket));
+    npx.kill("SIGTERM");
+    for (let waitedMs = 0; existsSync(socket) && waitedMs < 5_000; waitedMs += 50) await delay(50);
+    assert.ok(!existsSync(socket));
+  });
+
+  test("warns of addresses that the network reaches without tokens", async (t) => {
+    const { dir, flags } = await ownPlaces(t);
+    const open = spawnServe(t, [...flags, "--listen", "0.0.0.0:0"]);
+    const line = await open.line("anybody on the network may call: no tokens file is configured");
+    assert.equal(line.level, "warn");
+
+    writeFileSync(`${dir}/tokens`, "write w\n");
+    const guarded = spawnServe(t, [...flags, "--listen", "0.0.0.0:0"], {
+      COMPILE_CACHE_TOKENS_FILE: `${dir}/tokens`,
+    });
+    await guarded.line("listening");
+    guarded.child.kill("SIGTERM");
+    await guarded.ended;
+    assert.deepEqual(
+      guarded.lines.filter(({ level }) => level === "warn"),
+      [],
+    );
+  });
+
+  test("does not stop serving when nobody reads its log", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const daemon = spawnServe(t, [...flags, "--listen", `unix:${socket}`, "--log-level", "debug"]);
+    await daemon.line("listening");
+    daemon.child.stdout?.destroy();
+    const client = connect(t, `unix:${socket}`);
+    for (let n = 0; n < 3; n++) {
+      await call(client, "getTransfer", { operationId: "none" }).catch(() => {});
+      assert.deepEqual((await call(client, "listTransfers")).transfers, []);
+    }
+  });
+
+  test("logs a rejection that nobody handles, and stays up", async (t) => {
+    const { socket, flags } = await ownPlaces(t);
+    const stray = "process.on('SIGUSR2', () => Promise.reject(new Error('stray')))";
+    const daemon = spawnServe(t, [...flags, "--listen", `unix:${socket}`], {
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(stray)}`,
+    });
+    await daemon.line("listening");
+    daemon.child.kill("SIGUSR2");
+    const line = await daemon.line("unhandled rejection");
+    assert.match(String(line.error), /stray/);
+    assert.deepEqual((await call(connect(t, `unix:${socket}`), "listTransfers")).transfers, []);
+  });
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { credentials, makeClientConstructor } from "@grpc/grpc-js";
+import { service as healthService } from "grpc-health-check";
+import { spawnServe } from "../../support/serve-process.ts";
+import { call, connect, failureOf, tempDir } from "../../support/service-client.ts";
+import { environment, startTestDaemon } from "../../support/test-daemon.ts";
+
+/** A directory whose save takes two seconds, for its file is still being written. */
+function writeFreshFile(directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(`${directory}/fresh`, "x");
+}
+
+describe("stopping", () => {
+  test("gives a running transfer its grace period, and takes no new work", async (t) => {
+    const { client, daemon, localDir, dir } = await startTestDaemon(t, { shutdownGraceMs: "10" });
+    writeFreshFile(localDir);
+    const saving = call(client, "save", { environment });
+    await call(client, "listTransfers");
+    const stopped = daemon.stop();
+    const refused = await failureOf(
+      call(client, "load", { environment, localDir: `${dir}/other` }),
+    );
+    assert.deepEqual([refused.code, refused.info?.reason], [14, "SHUTTING_DOWN"]);
+    const { transfer } = await saving;
+    assert.equal(transfer?.status, 3);
+    await stopped;
+  });
+
+  test("cancels what outlives the grace period, and tells who watches and who waits", async (t) => {
+    const { client, daemon, localDir } = await startTestDaemon(t);
+    writeFreshFile(localDir);
+    const saving = failureOf(call(client, "save", { environment }));
+    const { transfers } = await call(client, "listTransfers");
+    const watch = client.watchTransfer({ operationId: transfers[0]?.operationId ?? "" }).toArray();
+    await call(client, "listTransfers");
+    await daemon.stop();
+    assert.equal((await saving).code, 1);
+    const seen = await watch;
+    assert.equal(seen.at(-1)?.transfer.status, 6);
+  });
+
+  test("does not wait for streams that never end", async (t) => {
+    const { address, daemon } = await startTestDaemon(t);
+    const Health = makeClientConstructor(healthService, "Health");
+    const health = new Health(address, credentials.createInsecure());
+    t.after(() => health.close());
+    const statuses: string[] = [];
+    const stream = health.Watch?.({ service: "" });
+    stream.on("data", ({ status }: { status: string }) => statuses.push(status));
+    const broken = new Promise((resolve) => stream.on("error", resolve));
+    await new Promise((resolve) => stream.once("data", resolve));
+    const before = performance.now();
+    await daemon.stop();
+    await broken;
+    assert.ok(performance.now() - before < 5000);
+    assert.deepEqual(statuses, ["SERVING", "NOT_SERVING"]);
+  });
+
+  test("comes at once with a second signal", async (t) => {
+    const dir = await tempDir(t);
+    const address = `unix:${dir}/daemon.sock`;
+    const daemon = spawnServe(t, ["--listen", address], {
+      TORCH_CACHE_DIR: `${dir}/local`,
+      B10FS_CACHE_DIR: `${dir}/store`,
+      SHUTDOWN_GRACE_SECONDS: "60",
+    });
+    await daemon.line("listening");
+    writeFreshFile(`${dir}/local`);
+    await call(connect(t, address), "save", { environment, detach: true });
+    daemon.child.kill("SIGTERM");
+    await daemon.line("stopping");
+    daemon.child.kill("SIGTERM");
+    assert.equal((await daemon.ended).code, 1);
+  });
+});

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { createTestPlace, namesIn } from "../daemons.ts";
+import type { CrashCase, Scene } from "./crash-cases.ts";
+import { type KillPoint, killAt, record } from "./kill-points.ts";
+
+/**
+ * Kills a daemon at each point of a case that is chosen, each time from the start, and requires that
+ * the old state is left or the new one, and that another daemon can do the work afterwards.
+ */
+export async function killAtEach(
+  t: TestContext,
+  work: CrashCase,
+  isChosen: (point: KillPoint) => boolean,
+): Promise<void> {
+  const place = await createKillingPlace(t);
+  const points = (await findKillPoints(place, work)).filter(isChosen);
+  assert.ok(points.length > 0, "there is nothing to kill at");
+  for (const point of points)
+    await t.test(`at ${point.syscall} ${point.nth}: ${point.seen}`, async () => {
+      place.reset();
+      await killAndLook(place, work, point);
+    });
+}
+
+/** One place, a daemon that lives on, and daemons that are killed. */
+async function createKillingPlace(t: TestContext) {
+  const place = await createTestPlace(t);
+  const scene: Scene = { ...place, mount: join(place.allowed, "mount") };
+  mkdirSync(scene.mount, { recursive: true });
+  // One thread of each kind makes the same calls in each run.
+  const variables = {
+    COMPILE_CACHE_ALLOWED_DIRS: `${scene.mount},${scene.allowed}`,
+    COMPILE_CACHE_WORKERS: "1",
+    UV_THREADPOOL_SIZE: "1",
+  };
+  const survivor = await place.startDaemon(variables);
+  return {
+    scene,
+    survivor,
+    startDaemon: async () => {
+      const daemon = await place.startDaemon(variables);
+      return { ...daemon, pid: daemon.child.pid as number };
+    },
+    /** Makes all directories as they were at first. */
+    reset() {
+      for (const dir of [scene.mount, scene.allowed, scene.store])
+        for (const name of namesIn(dir))
+          if (name !== "mount") rmSync(join(dir, name), { recursive: true });
+    },
+  };
+}
+
+type KillingPlace = Awaited<ReturnType<typeof createKillingPlace>>;
+
+/** Where the work of a case can be killed, in the order of its run. */
+async function findKillPoints(place: KillingPlace, work: CrashCase): Promise<KillPoint[]> {
+  const { scene, survivor } = place;
+  await work.prepare(scene, survivor.client);
+  const daemon = await place.startDaemon();
+  const recording = await record(daemon.pid, join(scene.store, "..", "strace.log"));
+  await work.work(scene, daemon.client);
+  daemon.child.kill("SIGKILL");
+  const points = await recording.points();
+  assert.deepEqual(await work.look(scene, survivor.client), work.end);
+  return points;
+}
+
+async function killAndLook(place: KillingPlace, work: CrashCase, point: KillPoint): Promise<void> {
+  const { scene, survivor } = place;
+  await work.prepare(scene, survivor.client);
+  const daemon = await place.startDaemon();
+  await killAt(daemon.pid, point);
+  const done = await work.work(scene, daemon.client).then(
+    () => true,
+    () => false,
+  );
+  daemon.child.kill("SIGTERM");
+  const { signal } = await daemon.ended;
+  assert.equal(signal, "SIGKILL", "the daemon did not come to this point");
+
+  const contents = await work.look(scene, survivor.client);
+  const outcomes = done ? [work.end] : work.outcomes;
+  const isAllowed = outcomes.some((outcome) => isDeepStrictEqual(outcome, contents));
+  assert.ok(isAllowed, `after the kill there is ${JSON.stringify(contents)}`);
+  await work.work(scene, survivor.client);
+  assert.deepEqual(await work.look(scene, survivor.client), work.end);
+}
