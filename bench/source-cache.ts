@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeCache } from "../scripts/make-cache.ts";
+import { makeCache } from "../fixtures/make-cache.ts";
 
 /** A cache directory to measure with. */
 export interface SourceCache {

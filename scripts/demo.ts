@@ -4,11 +4,11 @@ import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type CacheClient, createCacheClient, type Transfer } from "compilecache-client";
+import { filesBelow, treeDifferences } from "../fixtures/compare-trees.ts";
+import { makeCache } from "../fixtures/make-cache.ts";
 import { bytesText, durationText, fileCountText } from "../server/src/cli/quantities.ts";
 import { isTransientDirectory, isTransientFile } from "../server/src/local/transient-names.ts";
-import { filesBelow, treeDifferences } from "./compare-trees.ts";
 import { runToEnd, startDemoDaemon } from "./demo-processes.ts";
-import { makeCache } from "./make-cache.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const python = join(root, ".venv", "bin", "python");

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRandom } from "../../scripts/random.ts";
+import { createRandom } from "../../fixtures/random.ts";
 import { emptyDirectory } from "../scratch.ts";
 import { environment, type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
 import type { Calls, Operation } from "./figures.ts";

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Report } from "../../../bench/report.ts";
-import { makeCache } from "../../../scripts/make-cache.ts";
+import { makeCache } from "../../../fixtures/make-cache.ts";
 
 const program = fileURLToPath(import.meta.resolve("../../../bench/run.ts"));
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { makeCache } from "../../../scripts/make-cache.ts";
+import { makeCache } from "../../../fixtures/make-cache.ts";
 import { startTestDaemon } from "../../support/test-daemon.ts";
 import { startCliOnTerminal } from "./run-cli.ts";
 

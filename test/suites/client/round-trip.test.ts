@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { CacheServiceError, createCacheClient, type Transfer } from "compilecache-client";
-import { treeDifferences } from "../../../scripts/compare-trees.ts";
-import { makeCache } from "../../../scripts/make-cache.ts";
+import { treeDifferences } from "../../../fixtures/compare-trees.ts";
+import { makeCache } from "../../../fixtures/make-cache.ts";
 import { startTestDaemon } from "../../support/test-daemon.ts";
 
 const environment = { torchVersion: "2.11.0", extra: { py: "3.12" } };

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { filesBelow } from "../../../scripts/compare-trees.ts";
+import { filesBelow } from "../../../fixtures/compare-trees.ts";
 
 /** What a cache holds: the content of each file by its name. */
 export type Contents = Readonly<Record<string, string>>;
