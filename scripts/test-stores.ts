@@ -84,8 +84,7 @@ run(
     "--test",
     "--test-concurrency=1",
     "server/src/store/**/*.test.ts",
-    "test/store-contract/**/*.test.ts",
-    "test/stores/**/*.test.ts",
+    "test/slow/stores/**/*.test.ts",
   ],
   { STORE_TESTS: "all" },
 );

@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { bootGuest, createGuestPlace, type GuestPlace } from "../../../support/guest/guest.ts";
 import type { GuestResult } from "./guest/report.ts";
 
-const folder = "test/stores/file-systems/guest";
+const folder = "test/slow/stores/file-systems/guest";
 const timeoutMs = 15 * 60_000;
 
 interface Outcome extends GuestResult {

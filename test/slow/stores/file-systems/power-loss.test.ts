@@ -28,7 +28,7 @@ describe("a power cut in the middle of saves", { skip }, () => {
 });
 
 async function saveUntilPowerFails(t: TestContext, place: GuestPlace): Promise<void> {
-  const program = "test/stores/file-systems/guest/save-until-power-fails.ts";
+  const program = "test/slow/stores/file-systems/guest/save-until-power-fails.ts";
   const guest = await bootGuest(t, place, `node ${program}`, bootedWithinMs * 2);
   const notes = join(place.dir, cutPower);
   const count = () => (existsSync(notes) ? readFileSync(notes, "utf8").split("\n").length : 0);
