@@ -5,8 +5,7 @@ import type { Environment } from "../domain/environment.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { IfLocalExists } from "../operations/cache-operations.ts";
-import { wasReplaced } from "../store/file/stale-look.ts";
-import type { ArchiveReader } from "../store/store.ts";
+import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
 import type { Flow, LoadOutcome, Progress } from "../transfers/state.ts";
 import { createArchiveWork } from "../workers/pooled-work.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
@@ -54,7 +53,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 
 /** A failure that a fresh handle may cure: damage on the way, or a file that was replaced under us. */
 function isWorthAnotherRead(error: CacheError): boolean {
-  return error.code === "DATA_LOSS" || wasReplaced(error);
+  return error.code === "DATA_LOSS" || error instanceof ArchiveReplaced;
 }
 
 /** Only what failed alike twice is set aside, so that the next save heals the store. */

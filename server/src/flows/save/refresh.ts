@@ -9,8 +9,7 @@ import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { pack } from "../../archive/pack/pack.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
-import { wasReplaced } from "../../store/file/stale-look.ts";
-import type { ArchiveReader } from "../../store/store.ts";
+import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress, SaveOutcome } from "../../transfers/state.ts";
 import { createArchiveWork } from "../../workers/pooled-work.ts";
@@ -56,7 +55,7 @@ export async function* refresh(
           const outcome = yield* refreshOnce(context, target, rootFd, exclude, signal);
           if (outcome) return outcome;
         } catch (error) {
-          if (!wasReplaced(error) || ++replaced === mostReplaced) throw error;
+          if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
         }
         context.logger.info("another save came first; comparing once more");
       }
