@@ -10,6 +10,7 @@ import {
   environmentKey,
 } from "../../server/src/domain/environment.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
+import type { LoadOutcome, SaveOutcome } from "../../server/src/domain/outcome.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
 import type { FlowContext, Limits } from "../../server/src/flows/context.ts";
 import { load } from "../../server/src/flows/load.ts";
@@ -18,7 +19,7 @@ import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
 import { createFileStore } from "../../server/src/store/file/store.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { Flow, LoadOutcome, Progress, SaveOutcome } from "../../server/src/transfers/state.ts";
+import type { Flow, Progress } from "../../server/src/transfers/state.ts";
 import { createWorkerPool, type WorkerPool } from "../../server/src/workers/worker-pool.ts";
 
 export const environment: Environment = {

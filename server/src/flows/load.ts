@@ -2,15 +2,16 @@ import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts"
 import { unpackOther, unpackOwn } from "../archive/unpack/unpack.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { Environment } from "../domain/environment.ts";
+import type { LoadOutcome } from "../domain/outcome.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import type { IfLocalExists } from "../operations/cache-operations.ts";
 import { wasReplaced } from "../store/file/stale-look.ts";
 import type { ArchiveReader } from "../store/store.ts";
-import type { Flow, LoadOutcome, Progress } from "../transfers/state.ts";
+import type { Flow, Progress } from "../transfers/state.ts";
 import { createArchiveWork } from "../workers/pooled-work.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { closeDirectory, withDirectory, withStage } from "./local-work.ts";
+import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, openStored } from "./stored-archives.ts";
 
 /** A load whose request was found to be sound. */

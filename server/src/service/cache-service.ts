@@ -10,8 +10,9 @@ import {
   SaveSkipReason,
   SaveStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheCore, Transfer } from "../operations/cache-operations.ts";
+import type { CacheCore } from "../operations/cache-operations.ts";
 import type { TransferState } from "../transfers/state.ts";
+import type { Transfer } from "../transfers/transfer.ts";
 import type { Calls } from "./calls.ts";
 import { requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
 import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";

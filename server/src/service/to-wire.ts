@@ -11,12 +11,13 @@ import {
   TransferPhase,
   TransferStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
-import type { LoadOutcome, Outcome, SaveOutcome, TransferState } from "../transfers/state.ts";
+import type { LoadOutcome, Outcome, SaveOutcome } from "../domain/outcome.ts";
+import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
+import type { TransferState } from "../transfers/state.ts";
 import { toStatus } from "./status.ts";
 
 /** A stored cache; it is the current one when its key is `currentKey`. */
-export function toWireCache(cache: CacheDescription, currentKey: string | undefined): Cache {
+export function toWireCache(cache: StoredCache, currentKey: string | undefined): Cache {
   return {
     namespace: cache.namespace,
     cacheKey: cache.cacheKey,

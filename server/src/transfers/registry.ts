@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { CacheCore, Page, Transfer } from "../operations/cache-operations.ts";
+import type { CacheCore } from "../operations/cache-operations.ts";
 import type { DirectoryQueue } from "./directory-queue.ts";
+import type { Page } from "./page.ts";
 import { pageOf, parsePage } from "./page.ts";
 import { RunningTransfer } from "./running-transfer.ts";
 import { type Flow, isFinal, type TransferKind, type TransferState } from "./state.ts";
+import type { Transfer } from "./transfer.ts";
 import { createWatchScheduler } from "./watch-scheduler.ts";
 
 /** What is to be transferred. */

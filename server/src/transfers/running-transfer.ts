@@ -1,16 +1,16 @@
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Transfer } from "../operations/cache-operations.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { logFailure } from "./log-failure.ts";
 import {
   type Flow,
   isFinal,
-  type Outcome,
   type Progress,
   type TransferKind,
   type TransferState,
 } from "./state.ts";
+import type { Transfer } from "./transfer.ts";
 import type { WatchScheduler } from "./watch-scheduler.ts";
 
 /** How long a cancel waits for the work to stop. */

@@ -6,17 +6,18 @@ import type { ScanResult } from "../../archive/pack/scan.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import type { Environment } from "../../domain/environment.ts";
+import type { SaveOutcome, SaveSkipReason } from "../../domain/outcome.ts";
 import type { Profile } from "../../domain/profile.ts";
-import type { CacheDescription } from "../../domain/stored-cache.ts";
+import type { StoredCache } from "../../domain/stored-cache.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import type { AllowedPath } from "../../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../../local/open-directory.ts";
-import type { IfStoredExists } from "../../operations/cache-operations.ts";
 import type { ArchiveName, ArchiveWriter, CommitMode, Store } from "../../store/store.ts";
-import type { Flow, Progress, SaveOutcome, SaveSkipReason } from "../../transfers/state.ts";
+import type { Flow, Progress } from "../../transfers/state.ts";
 import { createArchiveWork } from "../../workers/pooled-work.ts";
 import type { FlowContext } from "../context.ts";
 import { withDirectory } from "../local-work.ts";
+import type { IfStoredExists } from "../policies.ts";
 import { archiveNames, describe, describeStored, openStored } from "../stored-archives.ts";
 import { scanToSave } from "./scan-when-settled.ts";
 
@@ -101,7 +102,7 @@ export async function* withFilesToSave(
 export function skipped(
   skipReason: SaveSkipReason,
   leftOutFileCount = 0,
-  cache?: CacheDescription,
+  cache?: StoredCache,
 ): SaveOutcome {
   return {
     kind: "SAVE",
