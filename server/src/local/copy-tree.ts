@@ -86,17 +86,19 @@ function* listBelow(fd: number, prefix: string): Generator<CopyItem> {
   }
 }
 
+/** A part of a copy. */
+export interface CopyJob {
+  readonly source: CopySource;
+  readonly items: readonly CopyItem[];
+  readonly stageFd: number;
+  /** What the source itself is called in the stage. */
+  readonly asName: string;
+  /** The destination, as people are shown it. */
+  readonly shownAs: string;
+}
+
 /** Copies items of a source into a stage; `asName` is what the source itself is called there. */
-export function copyItems(
-  job: {
-    source: CopySource;
-    items: readonly CopyItem[];
-    stageFd: number;
-    asName: string;
-    place: string;
-  },
-  checkpoint: Checkpoint,
-): Totals {
+export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
   const copied = { fileCount: 0, bytes: 0 };
   try {
     for (const { path, directory } of job.items) {
@@ -111,7 +113,7 @@ export function copyItems(
       copied.fileCount += 1;
     }
   } catch (error) {
-    throw toLocalError(error, job.place);
+    throw toLocalError(error, job.shownAs);
   }
   return copied;
 }

@@ -40,6 +40,8 @@ export interface OpenedDirectory {
  * Opens an allowed directory, one component at a time from the root of the file system, following no
  * link; makes what is missing, or with `create` false answers undefined. Throws PATH_NOT_ALLOWED.
  */
+export function openDirectory(place: AllowedPath, create: true): OpenedDirectory;
+export function openDirectory(place: AllowedPath, create: boolean): OpenedDirectory | undefined;
 export function openDirectory(place: AllowedPath, create: boolean): OpenedDirectory | undefined {
   const opened = descend(place, create, openDirectoryAt);
   if (!opened) return undefined;

@@ -64,6 +64,18 @@ function* walkDirectory(parentFd: number, name: string, path: string): Generator
   }
 }
 
+/** Counts what a save would take of an open directory. */
+export function measureTree(rootFd: number, checkpoint: Checkpoint): Totals {
+  const totals = { fileCount: 0, bytes: 0 };
+  for (const { name, stat } of walk(rootFd)) {
+    checkpoint();
+    if (name.endsWith("/")) continue;
+    totals.fileCount += 1;
+    totals.bytes += stat.size;
+  }
+  return totals;
+}
+
 /** Status of what has a name in an open directory, links not followed; undefined if nothing has. */
 export function statAt(fd: number, name: string): fs.Stats | undefined {
   return fs.lstatSync(`${pathOfHandle(fd)}/${name}`, { throwIfNoEntry: false });

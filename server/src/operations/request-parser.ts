@@ -1,11 +1,12 @@
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import { type CacheId, parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
-import { type NamedEnvironment, parseEnvironment } from "../domain/environment.ts";
+import { parseEnvironment } from "../domain/environment.ts";
 import { parseAll } from "../domain/parse-all.ts";
 import { findProfile, type Profiles } from "../domain/profile.ts";
 import type { CopyTarget } from "../flows/copy.ts";
 import type { LoadTarget } from "../flows/load.ts";
-import type { SaveTarget } from "../flows/save/save.ts";
+import type { SaveTarget } from "../flows/save/target.ts";
+import type { CacheTarget } from "../flows/target.ts";
 import {
   type AllowedDir,
   type AllowedPath,
@@ -23,11 +24,6 @@ import type {
   TargetSpec,
 } from "./cache-operations.ts";
 import { defaultCopyName, parseOperationName } from "./operation-name.ts";
-
-/** Which cache, and where it is on this machine. */
-export interface CacheTarget extends NamedEnvironment, CacheId {
-  readonly place: AllowedPath;
-}
 
 /**
  * Judges requests, without a look at any disk. Throws one INVALID_REQUEST for all that is malformed,
@@ -71,7 +67,7 @@ export function createRequestParser(options: {
   ]);
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
-  const localDir = (path: string): AllowedPath => {
+  const parseLocalDir = (path: string): AllowedPath => {
     const place = localDirs.resolve(path || options.localDir, "local_dir");
     if (storeDir !== undefined && overlap(place.path, storeDir))
       throw new CacheError(
@@ -105,17 +101,17 @@ export function createRequestParser(options: {
   };
 
   const target = (spec: TargetSpec): CacheTarget => {
-    const [namespace, environment, place] = parseAll([
+    const [namespace, environment, localDir] = parseAll([
       () => parseNamespace(spec.namespace),
       () => parseEnvironment(spec.environment),
-      () => localDir(spec.localDir),
+      () => parseLocalDir(spec.localDir),
     ]);
-    return { namespace, ...environment, place };
+    return { namespace, ...environment, localDir };
   };
 
   return {
     target,
-    localDir,
+    localDir: parseLocalDir,
 
     load(spec) {
       const [found, policy] = parseAll([
