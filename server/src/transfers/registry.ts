@@ -2,10 +2,8 @@ import { randomUUID } from "node:crypto";
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { CacheCore } from "../operations/cache-operations.ts";
 import type { DirectoryQueue } from "./directory-queue.ts";
-import type { Page } from "./page.ts";
-import { pageOf, parsePage } from "./page.ts";
+import { type Page, type PageSpec, pageOf, parsePage } from "./page.ts";
 import { RunningTransfer } from "./running-transfer.ts";
 import { type Flow, isFinal, type TransferKind, type TransferState } from "./state.ts";
 import type { Transfer } from "./transfer.ts";
@@ -31,7 +29,8 @@ export interface TransferRegistry {
   start(what: TransferStart): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   get(operationId: string): Transfer;
-  list(options: Parameters<CacheCore["listTransfers"]>[0]): Page<TransferState>;
+  /** Those that run or wait, or all that are known; newest first. */
+  list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
   /**
    * Takes no more, gives what runs `graceMs`, then stops it and waits for its end; 3 s at most, for a
    * dead mount may hold it for ever.

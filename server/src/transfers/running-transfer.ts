@@ -1,3 +1,4 @@
+import { orAborted } from "../async/or-aborted.ts";
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -62,14 +63,9 @@ export class RunningTransfer implements Transfer {
   async wait(signal?: AbortSignal): Promise<TransferState> {
     if (isFinal(this.#state)) return this.#state;
     this.#waiters += 1;
-    const left = Promise.withResolvers<never>();
-    const onAbort = () => left.reject(signal?.reason);
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return await Promise.race([this.ended, left.promise]);
+      return await orAborted(this.ended, signal);
     } finally {
-      signal?.removeEventListener("abort", onAbort);
       this.#waiters -= 1;
       if (this.#waiters === 0) this.stop(signal?.reason);
     }
