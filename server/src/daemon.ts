@@ -32,7 +32,7 @@ export async function startDaemon(
     allowed_dirs: config.allowedDirs,
     workers: config.workers,
   });
-  // It may come later: an unmounted store is no reason not to start.
+  // A store that is not mounted yet must not keep the daemon from starting.
   store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
     logger.warn("the store cannot be used now", { store: store.url, error });
   });

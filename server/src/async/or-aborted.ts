@@ -1,6 +1,6 @@
 /**
  * What a promise gives, or the signal's reason once that aborts; without a signal, the promise itself.
- * What the promise comes to after that is dropped.
+ * A result or failure that comes later is dropped.
  */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;

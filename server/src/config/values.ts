@@ -114,7 +114,7 @@ export function parseTokensFile(path: string): readonly Token[] | undefined {
     throw new Mistake(
       `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token`,
     );
-  if (tokens.length === 0) throw new Mistake("holds no token, so nobody could call");
+  if (tokens.length === 0) throw new Mistake("holds no token, so no call would be allowed");
   return tokens;
 }
 

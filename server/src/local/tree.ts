@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
 import { isTransientDirectory, isTransientFile, ownPrefix } from "./transient-names.ts";
 
-/** Synchronous work on trees, through open directories alone: for worker threads. */
+// Synchronous work on trees, through open directories alone: for worker threads.
 
 export interface Owner {
   readonly uid: number;

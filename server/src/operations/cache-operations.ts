@@ -6,7 +6,7 @@ import type { Page, PageSpec } from "../transfers/page.ts";
 import type { TransferState } from "../transfers/state.ts";
 import type { Transfer } from "../transfers/transfer.ts";
 
-// Specs are what callers say, and nothing of it need be sound.
+// A spec is what a caller says: nothing in it has been judged yet.
 
 /**
  * Which cache, and where it is on this machine. An empty namespace means `default`; `localDir` is
@@ -18,12 +18,12 @@ export interface TargetSpec {
   readonly localDir: string;
 }
 
-/** What a load is asked for. A policy that nobody knows is undefined. */
+/** What a load is asked for. An unknown policy is undefined. */
 export interface LoadSpec extends TargetSpec {
   readonly ifLocalExists: IfLocalExists | undefined;
 }
 
-/** What a save is asked for. A policy that nobody knows is undefined; an empty profile means `full`. */
+/** What a save is asked for. An unknown policy is undefined; an empty profile means `full`. */
 export interface SaveSpec extends TargetSpec {
   readonly ifStoredExists: IfStoredExists | undefined;
   readonly profile: string;
@@ -57,7 +57,7 @@ export interface CacheInfo {
   readonly stored?: StoredCache;
   /** Where archives live, as a URL without credentials. */
   readonly store: string;
-  /** What there is to know of that store, for people; may be empty. */
+  /** What people should know of that store, such as missing hard links; empty if nothing. */
   readonly storeNote: string;
 }
 

@@ -68,13 +68,13 @@ export function createRequestParser(options: {
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
   const parseLocalDir = (path: string): AllowedPath => {
-    const place = localDirs.resolve(path || options.localDir, "local_dir");
-    if (storeDir !== undefined && overlap(place.path, storeDir))
+    const allowed = localDirs.resolve(path || options.localDir, "local_dir");
+    if (storeDir !== undefined && overlap(allowed.path, storeDir))
       throw new CacheError(
         "PATH_NOT_ALLOWED",
-        `local_dir ${place.path} and the store ${storeDir} may not hold each other`,
+        `local_dir ${allowed.path} and the store ${storeDir} may not hold each other`,
       );
-    return place;
+    return allowed;
   };
 
   const destinationOf = (path: string): AllowedPath => {
@@ -159,5 +159,5 @@ export function createRequestParser(options: {
 
 function requireKnown<Policy>(policy: Policy | undefined, field: string): Policy {
   if (policy !== undefined) return policy;
-  throw invalidField(field, "is no value of this version");
+  throw invalidField(field, "has a value that this daemon does not know");
 }

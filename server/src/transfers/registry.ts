@@ -23,7 +23,7 @@ export interface TransferStart {
   readonly flow: (signal: AbortSignal, logger: Logger) => Flow;
 }
 
-/** Every transfer that runs, and those that ended lately. */
+/** The transfers that run, and those that ended lately. */
 export interface TransferRegistry {
   /** Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN. */
   start(what: TransferStart): Transfer;
@@ -32,8 +32,8 @@ export interface TransferRegistry {
   /** Those that run or wait, or all that are known; newest first. */
   list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
   /**
-   * Takes no more, gives what runs `graceMs`, then stops it and waits for its end; 3 s at most, for a
-   * dead mount may hold it for ever.
+   * Takes no more, gives running transfers `graceMs` to end, then stops them and waits 3 s at most: a
+   * dead mount may hold one for ever.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -98,7 +98,7 @@ export function createTransferRegistry(options: {
       if (closing) throw new CacheError("SHUTTING_DOWN", "the daemon is shutting down");
       if (what.targetKey === undefined) return begin(what);
       const running = byTarget.get(what.targetKey);
-      // One that is being stopped is nobody's to join.
+      // A transfer that is being stopped takes no new callers.
       const isJoinable = running && !running.signal.aborted && !isFinal(running.state);
       return isJoinable ? running : beginShared(what, what.targetKey);
     },

@@ -175,5 +175,7 @@ function failedOutcome(kind: TransferKind): { outcome?: Outcome } {
 
 function asStopReason(reason: unknown): CacheError {
   if (reason instanceof CacheError) return reason;
-  return new CacheError("CANCELLED", "nobody waits for the transfer any more", { cause: reason });
+  return new CacheError("CANCELLED", "every caller that waited for the transfer has gone", {
+    cause: reason,
+  });
 }

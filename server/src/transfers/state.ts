@@ -18,7 +18,7 @@ export type TransferPhase =
   | "COMMITTING"
   | "DONE";
 
-/** One state of a transfer. A change makes a new object, so whoever holds one holds a snapshot. */
+/** One state of a transfer. A change makes a new object, so each one is a snapshot. */
 export interface TransferState {
   readonly operationId: string;
   readonly operationName: string;
@@ -48,7 +48,7 @@ export interface Progress {
   readonly filesTotal?: number;
 }
 
-/** A load, save or copy as it runs: yields progress, returns what it came to, throws CacheErrors. */
+/** A load, save or copy as it runs: yields progress, returns its outcome, throws CacheErrors. */
 export type Flow = AsyncGenerator<Progress, Outcome | undefined, void>;
 
 export function isFinal(state: TransferState): boolean {

@@ -11,7 +11,7 @@ import { archiveNames } from "../stored-archives.ts";
 import type { CacheTarget } from "../target.ts";
 import type { SaveAttempt } from "./target.ts";
 
-/** An archive of real kernels never shrinks more than this, so less room than that is too little. */
+/** Compression never shrinks real kernels more than this: with less room than that, a save must fail. */
 const bestRatio = 100;
 
 /** What a finished archive holds. */
@@ -23,7 +23,7 @@ export interface Saved {
   readonly appendedBytes?: number;
 }
 
-/** An archive on its way into the store; nothing of it is left unless it was committed. */
+/** An archive on its way into the store, until the end of the block that holds it: what was not committed is removed. */
 export class NewArchive implements AsyncDisposable {
   readonly assembler: ArchiveAssembler;
   readonly #context: FlowContext;

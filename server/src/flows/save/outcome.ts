@@ -20,7 +20,7 @@ export function skipped(
   };
 }
 
-/** No file was packed: those that were to be were left out, or there were none. */
+/** No file was packed: each was left out, or there was none. */
 export function nothingPacked(leftOutFileCount: number): SaveOutcome {
   return skipped(leftOutFileCount > 0 ? "UNFINISHED" : "NO_FILES", leftOutFileCount);
 }

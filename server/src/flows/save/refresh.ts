@@ -94,7 +94,7 @@ async function* refreshStored(
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
   const attempt = { rootFd, unstable, mode, generation };
-  // An archive without an index cannot be compared; whoever loaded it has all of it here.
+  // An archive without an index cannot be compared; a machine that loaded it has all of it here.
   if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
