@@ -1,0 +1,346 @@
+"""A client of the daemon for ordinary code; `compilecache._rpc.aio` has one for asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import grpc
+
+from compilecache._base.deadlines import SHORT_CALL_SECONDS
+from compilecache._base.local_directory import create_local_directory, resolve_local_directory
+from compilecache._rpc import requests
+from compilecache._rpc.connection import CHANNEL_OPTIONS, connection_settings
+from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from compilecache._base.local_directory import LocalDir
+    from compilecache._rpc.requests import IfLocalExists, IfStoredExists
+    from compilecache.environment import Environment
+    from compilecache.v1.cache_pb2 import Cache
+    from compilecache.v1.transfer_pb2 import Transfer
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class CacheClient:
+    """Calls to one daemon. Each returns the service's message or raises CacheServiceError.
+
+    A call may name its own `timeout_seconds`, `math.inf` for none. Threads may share a client.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        token: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Connect with the first call; close when done, or use as a context manager.
+
+        `address` is `unix:/path` or `host:port`. Default: COMPILE_CACHE_ADDRESS, else the
+        daemon's default socket. `namespace` says whose caches. Default: COMPILE_CACHE_NAMESPACE,
+        else the daemon's, which is `default`. `token` is sent with each call. Default:
+        COMPILE_CACHE_TOKEN, else none. `timeout_seconds` is for each call. Default: none for
+        load, save and watch, 30 for the others.
+        """
+        self._settings = connection_settings(address, namespace, token, timeout_seconds)
+        # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
+        # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
+        options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
+        self._channel = grpc.insecure_channel(self.address, options)
+        self._stub = CacheServiceStub(self._channel)
+
+    @property
+    def address(self) -> str:
+        """Where the daemon is expected."""
+        return self._settings.address
+
+    @property
+    def namespace(self) -> str:
+        """Whose caches; empty for the daemon's default."""
+        return self._settings.namespace
+
+    def load(
+        self,
+        environment: Environment,
+        *,
+        local_dir: LocalDir | None = None,
+        namespace: str | None = None,
+        if_local_exists: IfLocalExists = "skip",
+        detach: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> pb.LoadResponse:
+        """Put a stored cache into a local directory, which is created. A miss is no error.
+
+        Default for `local_dir`: the directory where torch keeps its cache.
+        """
+        request = requests.load_request(
+            self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
+        )
+        create_local_directory(request.local_dir)
+        return self._call(self._stub.Load, request, timeout_seconds, None)
+
+    def save(
+        self,
+        environment: Environment,
+        *,
+        local_dir: LocalDir | None = None,
+        namespace: str | None = None,
+        if_stored_exists: IfStoredExists = "skip",
+        profile: str = "",
+        detach: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> pb.SaveResponse:
+        """Put a local directory into the store. A skip is no error.
+
+        Default for `local_dir`: the directory where torch keeps its cache.
+        """
+        request = requests.save_request(
+            self._namespace_of(namespace),
+            environment,
+            local_dir,
+            detach,
+            if_stored_exists,
+            profile,
+        )
+        return self._call(self._stub.Save, request, timeout_seconds, None)
+
+    def watch(self, operation_id: str, *, timeout_seconds: float | None = None) -> TransferWatch:
+        """Iterate over the present state of a transfer, then its changes, the final state last.
+
+        Iterating raises CacheServiceError, TRANSFER_NOT_FOUND for one that is not known.
+        """
+        call = self._stub.WatchTransfer(
+            pb.WatchTransferRequest(operation_id=operation_id),
+            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
+            metadata=self._settings.metadata,
+        )
+        return TransferWatch(call, self.address)
+
+    def start_transfer(
+        self,
+        source: str,
+        destination: str,
+        *,
+        operation_name: str = "",
+        timeout_seconds: float | None = None,
+    ) -> Transfer:
+        """Start to copy a file or directory between allowed places."""
+        request = pb.StartTransferRequest(
+            source=source, destination=destination, operation_name=operation_name
+        )
+        response = self._call(self._stub.StartTransfer, request, timeout_seconds)
+        return response.transfer
+
+    def get_transfer(self, operation_id: str, *, timeout_seconds: float | None = None) -> Transfer:
+        """Return the state of a transfer. Raises TRANSFER_NOT_FOUND."""
+        request = pb.GetTransferRequest(operation_id=operation_id)
+        response = self._call(self._stub.GetTransfer, request, timeout_seconds)
+        return response.transfer
+
+    def list_transfers(
+        self,
+        *,
+        include_finished: bool = False,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_seconds: float | None = None,
+    ) -> pb.ListTransfersResponse:
+        """Return one page of transfers, newest first."""
+        request = pb.ListTransfersRequest(
+            include_finished=include_finished, page_size=page_size, page_token=page_token
+        )
+        return self._call(self._stub.ListTransfers, request, timeout_seconds)
+
+    def all_transfers(
+        self, *, include_finished: bool = False, timeout_seconds: float | None = None
+    ) -> Iterator[Transfer]:
+        """Iterate over all transfers, page by page; the time-out is for each page."""
+        page_token = ""
+        while True:
+            page = self.list_transfers(
+                include_finished=include_finished,
+                page_token=page_token,
+                timeout_seconds=timeout_seconds,
+            )
+            yield from page.transfers
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def cancel_transfer(
+        self, operation_id: str, *, timeout_seconds: float | None = None
+    ) -> Transfer:
+        """Stop a transfer and return its last state. Raises TRANSFER_NOT_FOUND."""
+        request = pb.CancelTransferRequest(operation_id=operation_id)
+        response = self._call(self._stub.CancelTransfer, request, timeout_seconds)
+        return response.transfer
+
+    def get_cache_info(
+        self,
+        environment: Environment,
+        *,
+        local_dir: LocalDir | None = None,
+        namespace: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> pb.GetCacheInfoResponse:
+        """Return what one environment has, here and in the store."""
+        request = pb.GetCacheInfoRequest(
+            namespace=self._namespace_of(namespace),
+            environment=environment.to_message(),
+            local_dir=resolve_local_directory(local_dir),
+        )
+        return self._call(self._stub.GetCacheInfo, request, timeout_seconds)
+
+    def list_caches(
+        self,
+        *,
+        namespace: str = "",
+        environment: Environment | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_seconds: float | None = None,
+    ) -> pb.ListCachesResponse:
+        """Return one page of the caches of a namespace, or of all when that is empty.
+
+        The one of `environment` is marked.
+        """
+        request = pb.ListCachesRequest(
+            namespace=namespace,
+            environment=environment.to_message() if environment else None,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return self._call(self._stub.ListCaches, request, timeout_seconds)
+
+    def all_caches(
+        self,
+        *,
+        namespace: str = "",
+        environment: Environment | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[Cache]:
+        """Iterate over stored caches, page by page; the time-out is for each page."""
+        page_token = ""
+        while True:
+            page = self.list_caches(
+                namespace=namespace,
+                environment=environment,
+                page_token=page_token,
+                timeout_seconds=timeout_seconds,
+            )
+            yield from page.caches
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def delete_cache(
+        self,
+        cache_key: str,
+        *,
+        namespace: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Remove one cache from the store. Raises CACHE_NOT_FOUND."""
+        request = pb.DeleteCacheRequest(
+            namespace=self._namespace_of(namespace), cache_key=cache_key
+        )
+        self._call(self._stub.DeleteCache, request, timeout_seconds)
+
+    def clear_local_cache(
+        self,
+        *,
+        local_dir: LocalDir | None = None,
+        timeout_seconds: float | None = None,
+    ) -> pb.ClearLocalCacheResponse:
+        """Empty a local directory; the directory itself stays.
+
+        Default for `local_dir`: the directory where torch keeps its cache.
+        """
+        request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
+        return self._call(self._stub.ClearLocalCache, request, timeout_seconds)
+
+    def close(self) -> None:
+        """End the calls that run, and the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> CacheClient:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _namespace_of(self, asked: str | None) -> str:
+        return self.namespace if asked is None else asked
+
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout_seconds: float | None,
+        default_seconds: float | None = SHORT_CALL_SECONDS,
+    ) -> _Response:
+        try:
+            return method(
+                request,
+                timeout=self._settings.call_timeout_seconds(timeout_seconds, default_seconds),
+                metadata=self._settings.metadata,
+            )
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self.address) from error
+
+
+class _WatchCall(Protocol):
+    def __next__(self) -> pb.WatchTransferResponse: ...
+    def cancel(self) -> bool: ...
+
+
+class TransferWatch:
+    """The states of one transfer, as an iterator that any thread may cancel."""
+
+    def __init__(self, call: _WatchCall, address: str) -> None:
+        """Read from `call`."""
+        self._call = call
+        self._address = address
+
+    def cancel(self) -> None:
+        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
+        self._call.cancel()
+
+    def __iter__(self) -> TransferWatch:
+        """Return the watch."""
+        return self
+
+    def __next__(self) -> Transfer:
+        """Wait for the next state."""
+        try:
+            return next(self._call).transfer
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._address) from error
+
+    def __enter__(self) -> TransferWatch:
+        """Return the watch."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel."""
+        self.cancel()
