@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from compilecache._base.answers import TransferState
     from compilecache._base.local_directory import LocalDir
-    from compilecache._rpc.requests import IfLocalExists, IfStoredExists
+    from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
     from compilecache.transfer_progress import ProgressCallback, TransferProgress
 

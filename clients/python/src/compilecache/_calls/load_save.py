@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from compilecache._base.answers import TransferState
     from compilecache._base.local_directory import LocalDir
+    from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache._calls.request import CacheRequest
-    from compilecache._rpc.requests import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
 
 _prefetching: RunningCall | None = None

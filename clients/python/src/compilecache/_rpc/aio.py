@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from compilecache._base.local_directory import LocalDir
-    from compilecache._rpc.requests import IfLocalExists, IfStoredExists
+    from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
     from compilecache.v1.cache_pb2 import Cache
     from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
 from compilecache.exceptions import FieldViolation, invalid_request
@@ -11,10 +11,8 @@ from compilecache.v1 import cache_service_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
-
-IfLocalExists = Literal["skip", "merge", "replace"]
-IfStoredExists = Literal["skip", "refresh", "replace"]
 
 _Value = TypeVar("_Value")
 
