@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from compilecache._base.answers import CacheInfo, CacheSummary, TransferState
@@ -14,7 +14,6 @@ from compilecache._caller.from_messages import cache_info, cache_summary, transf
 from compilecache._rpc.client import CacheClient
 from compilecache.environment import Environment
 from compilecache.exceptions import CacheServiceError
-from compilecache.v1 import transfer_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from compilecache.v1.cache_service_pb2 import LoadResponse, SaveResponse
     from compilecache.v1.transfer_pb2 import Transfer
-
-_seconds_to_accept = 0.05
 
 Answer = Union[TransferState, CacheInfo, CacheSummary]
 
@@ -41,41 +38,35 @@ class Call:
 
 
 def _load(call: Call) -> Iterator[Answer]:
-    load = partial(call.client.load, call.environment, **call.arguments)
-    return _run(call, load, transfer_pb2.TRANSFER_KIND_LOAD)
+    return _run(call, partial(call.client.load, call.environment, **call.arguments))
 
 
 def _save(call: Call) -> Iterator[Answer]:
-    save = partial(call.client.save, call.environment, **call.arguments)
-    return _run(call, save, transfer_pb2.TRANSFER_KIND_SAVE)
+    return _run(call, partial(call.client.save, call.environment, **call.arguments))
 
 
-def _run(
-    call: Call,
-    start: Callable[[], LoadResponse | SaveResponse],
-    kind: transfer_pb2.TransferKind.ValueType,
-) -> Iterator[Answer]:
+def _run(call: Call, start: Callable[..., LoadResponse | SaveResponse]) -> Iterator[Answer]:
     if call.watch:
-        waiting = start_in_background(start)
-        with suppress(CacheServiceError):
-            yield from _changes(call, waiting, kind)
+        operation_ids: SimpleQueue[str | None] = SimpleQueue()
+        waiting = start_in_background(partial(start, on_start=operation_ids.put))
+        # A call that ends without a word of its transfer ends the wait for it, too.
+        waiting.add_done_callback(lambda _: operation_ids.put(None))
+        operation_id = operation_ids.get()
+        if operation_id:
+            yield from _changes(call, operation_id, waiting)
         transfer = waiting.result().transfer
     else:
         transfer = start().transfer
     yield from _follow(call, transfer, call.arguments["detach"])
 
 
-def _changes(
-    call: Call, waiting: Future[Any], kind: transfer_pb2.TransferKind.ValueType
-) -> Iterator[Answer]:
-    """Yield the states of the transfer that a request waits for, which its answer will name."""
-    cache_key = call.environment.cache_key()
-    while not wait([waiting], _seconds_to_accept).done:
-        for transfer in call.client.list_transfers().transfers:
-            if (transfer.kind, transfer.cache_key) == (kind, cache_key):
-                for state in call.client.watch(transfer.operation_id):
-                    yield transfer_state(state, call.environment)
-                return
+def _changes(call: Call, operation_id: str, waiting: Future[Any]) -> Iterator[Answer]:
+    """Yield the states of a transfer, until the call that waits for it has its answer."""
+    with call.client.watch(operation_id) as watch, suppress(CacheServiceError):
+        # A call may end before its transfer, which then goes on for others.
+        waiting.add_done_callback(lambda _: watch.cancel())
+        for state in watch:
+            yield transfer_state(state, call.environment)
 
 
 def _copy(call: Call) -> Iterator[Answer]:

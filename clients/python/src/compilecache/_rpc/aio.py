@@ -1,35 +1,29 @@
-"""A client of the daemon for asyncio; `compilecache._rpc.client` has one for ordinary code."""
+# client.py is generated from this file by scripts/generate-client.py.
+
+"""A client of the daemon for asyncio; `compilecache.client` has one for ordinary code."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
-import grpc
-import grpc.aio
-
-from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._base.local_directory import create_local_directory, resolve_local_directory
+from compilecache._base.local_directory import resolve_local_directory
 from compilecache._rpc import requests
-from compilecache._rpc.connection import CHANNEL_OPTIONS, connection_settings
-from compilecache._rpc.errors_from_calls import error_from_rpc
-from compilecache.exceptions import CacheServiceError
+from compilecache._rpc.aio_connection import AsyncConnection, AsyncTransferWatch
+from compilecache._rpc.settings import connection_settings
 from compilecache.v1 import cache_service_pb2 as pb
-from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
+    from typing import Callable
 
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
     from compilecache.v1.cache_pb2 import Cache
-    from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
     from compilecache.v1.transfer_pb2 import Transfer
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
+__all__ = ["AsyncCacheClient", "AsyncTransferWatch"]
 
 
 class AsyncCacheClient:
@@ -56,9 +50,8 @@ class AsyncCacheClient:
         load, save and watch, 30 for the others.
         """
         self._settings = connection_settings(address, namespace, token, timeout_seconds)
-        self._channel = grpc.aio.insecure_channel(self.address, CHANNEL_OPTIONS)
-        # The type has another name for channels of asyncio, and the class has not.
-        self._stub = cast("CacheServiceAsyncStub", CacheServiceStub(self._channel))
+        self._connection = AsyncConnection(self._settings)
+        self._stub = self._connection.stub
 
     @property
     def address(self) -> str:
@@ -78,17 +71,22 @@ class AsyncCacheClient:
         namespace: str | None = None,
         if_local_exists: IfLocalExists = "skip",
         detach: bool = False,
+        on_start: Callable[[str], object] | None = None,
         timeout_seconds: float | None = None,
     ) -> pb.LoadResponse:
         """Put a stored cache into a local directory, which is created. A miss is no error.
 
-        Default for `local_dir`: the directory where torch keeps its cache.
+        Default for `local_dir`: the directory where torch keeps its cache. `on_start` is called
+        with the operation id as soon as the transfer has started, or another's was joined; a daemon
+        of an older version does not tell.
         """
         request = requests.load_request(
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
-        await asyncio.to_thread(create_local_directory, request.local_dir)
-        return await self._call(self._stub.Load, request, timeout_seconds, None)
+        await self._connection.create_directory(request.local_dir)
+        return await self._connection.wait_for_transfer(
+            "Load", request, pb.LoadResponse, timeout_seconds, on_start
+        )
 
     async def save(
         self,
@@ -99,11 +97,13 @@ class AsyncCacheClient:
         if_stored_exists: IfStoredExists = "skip",
         profile: str = "",
         detach: bool = False,
+        on_start: Callable[[str], object] | None = None,
         timeout_seconds: float | None = None,
     ) -> pb.SaveResponse:
         """Put a local directory into the store. A skip is no error.
 
-        Default for `local_dir`: the directory where torch keeps its cache.
+        Default for `local_dir`: the directory where torch keeps its cache. `on_start` is as for
+        `load`.
         """
         request = requests.save_request(
             self._namespace_of(namespace),
@@ -113,7 +113,9 @@ class AsyncCacheClient:
             if_stored_exists,
             profile,
         )
-        return await self._call(self._stub.Save, request, timeout_seconds, None)
+        return await self._connection.wait_for_transfer(
+            "Save", request, pb.SaveResponse, timeout_seconds, on_start
+        )
 
     def watch(
         self, operation_id: str, *, timeout_seconds: float | None = None
@@ -122,12 +124,7 @@ class AsyncCacheClient:
 
         Iterating raises CacheServiceError, TRANSFER_NOT_FOUND for one that is not known.
         """
-        call = self._stub.WatchTransfer(
-            pb.WatchTransferRequest(operation_id=operation_id),
-            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
-            metadata=self._settings.metadata,
-        )
-        return AsyncTransferWatch(call, self.address)
+        return self._connection.watch(operation_id, timeout_seconds)
 
     async def start_transfer(
         self,
@@ -141,7 +138,7 @@ class AsyncCacheClient:
         request = pb.StartTransferRequest(
             source=source, destination=destination, operation_name=operation_name
         )
-        response = await self._call(self._stub.StartTransfer, request, timeout_seconds)
+        response = await self._connection.call(self._stub.StartTransfer, request, timeout_seconds)
         return response.transfer
 
     async def get_transfer(
@@ -149,7 +146,7 @@ class AsyncCacheClient:
     ) -> Transfer:
         """Return the state of a transfer. Raises TRANSFER_NOT_FOUND."""
         request = pb.GetTransferRequest(operation_id=operation_id)
-        response = await self._call(self._stub.GetTransfer, request, timeout_seconds)
+        response = await self._connection.call(self._stub.GetTransfer, request, timeout_seconds)
         return response.transfer
 
     async def list_transfers(
@@ -164,7 +161,7 @@ class AsyncCacheClient:
         request = pb.ListTransfersRequest(
             include_finished=include_finished, page_size=page_size, page_token=page_token
         )
-        return await self._call(self._stub.ListTransfers, request, timeout_seconds)
+        return await self._connection.call(self._stub.ListTransfers, request, timeout_seconds)
 
     async def all_transfers(
         self, *, include_finished: bool = False, timeout_seconds: float | None = None
@@ -188,7 +185,7 @@ class AsyncCacheClient:
     ) -> Transfer:
         """Stop a transfer and return its last state. Raises TRANSFER_NOT_FOUND."""
         request = pb.CancelTransferRequest(operation_id=operation_id)
-        response = await self._call(self._stub.CancelTransfer, request, timeout_seconds)
+        response = await self._connection.call(self._stub.CancelTransfer, request, timeout_seconds)
         return response.transfer
 
     async def get_cache_info(
@@ -205,7 +202,7 @@ class AsyncCacheClient:
             environment=environment.to_message(),
             local_dir=resolve_local_directory(local_dir),
         )
-        return await self._call(self._stub.GetCacheInfo, request, timeout_seconds)
+        return await self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds)
 
     async def list_caches(
         self,
@@ -226,7 +223,7 @@ class AsyncCacheClient:
             page_size=page_size,
             page_token=page_token,
         )
-        return await self._call(self._stub.ListCaches, request, timeout_seconds)
+        return await self._connection.call(self._stub.ListCaches, request, timeout_seconds)
 
     async def all_caches(
         self,
@@ -261,7 +258,7 @@ class AsyncCacheClient:
         request = pb.DeleteCacheRequest(
             namespace=self._namespace_of(namespace), cache_key=cache_key
         )
-        await self._call(self._stub.DeleteCache, request, timeout_seconds)
+        await self._connection.call(self._stub.DeleteCache, request, timeout_seconds)
 
     async def clear_local_cache(
         self,
@@ -274,11 +271,11 @@ class AsyncCacheClient:
         Default for `local_dir`: the directory where torch keeps its cache.
         """
         request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
-        return await self._call(self._stub.ClearLocalCache, request, timeout_seconds)
+        return await self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds)
 
     async def close(self) -> None:
         """End the calls that run, and the connection."""
-        await self._channel.close()
+        await self._connection.close()
 
     async def __aenter__(self) -> AsyncCacheClient:
         """Return the client."""
@@ -295,70 +292,3 @@ class AsyncCacheClient:
 
     def _namespace_of(self, asked: str | None) -> str:
         return self.namespace if asked is None else asked
-
-    async def _call(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response],
-        request: _Request,
-        timeout_seconds: float | None,
-        default_seconds: float | None = SHORT_CALL_SECONDS,
-    ) -> _Response:
-        try:
-            return await method(
-                request,
-                timeout=self._settings.call_timeout_seconds(timeout_seconds, default_seconds),
-                metadata=self._settings.metadata,
-            )
-        except grpc.RpcError as error:
-            raise error_from_rpc(error, self.address) from error
-
-
-class AsyncTransferWatch:
-    """The states of one transfer, as an asynchronous iterator that any task may cancel."""
-
-    def __init__(
-        self,
-        call: grpc.aio.UnaryStreamCall[pb.WatchTransferRequest, pb.WatchTransferResponse],
-        address: str,
-    ) -> None:
-        """Read from `call`."""
-        self._call = call
-        self._address = address
-        self._cancelled = False
-
-    def cancel(self) -> None:
-        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
-        self._cancelled = True
-        self._call.cancel()
-
-    def __aiter__(self) -> AsyncTransferWatch:
-        """Return the watch."""
-        return self
-
-    async def __anext__(self) -> Transfer:
-        """Wait for the next state."""
-        try:
-            response = await self._call.read()
-        except grpc.RpcError as error:
-            raise error_from_rpc(error, self._address) from error
-        except asyncio.CancelledError:
-            # gRPC says this also to a task that nobody cancelled.
-            if not self._cancelled:
-                raise
-            raise CacheServiceError("CANCELLED", None, "the watch was cancelled") from None
-        if not isinstance(response, pb.WatchTransferResponse):
-            raise StopAsyncIteration
-        return response.transfer
-
-    async def __aenter__(self) -> AsyncTransferWatch:
-        """Return the watch."""
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Cancel."""
-        self.cancel()

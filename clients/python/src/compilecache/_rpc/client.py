@@ -1,22 +1,21 @@
-"""A client of the daemon for ordinary code; `compilecache._rpc.aio` has one for asyncio."""
+# Generated from aio.py by scripts/generate-client.py: change that, then npm run generate.
+
+"""A client of the daemon for ordinary code; `compilecache.aio` has one for asyncio."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-import grpc
-
-from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._base.local_directory import create_local_directory, resolve_local_directory
+from compilecache._base.local_directory import resolve_local_directory
 from compilecache._rpc import requests
-from compilecache._rpc.connection import CHANNEL_OPTIONS, connection_settings
-from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.connection import Connection, TransferWatch
+from compilecache._rpc.settings import connection_settings
 from compilecache.v1 import cache_service_pb2 as pb
-from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+    from typing import Callable
 
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from compilecache.v1.cache_pb2 import Cache
     from compilecache.v1.transfer_pb2 import Transfer
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
+__all__ = ["CacheClient", "TransferWatch"]
 
 
 class CacheClient:
@@ -51,11 +49,8 @@ class CacheClient:
         load, save and watch, 30 for the others.
         """
         self._settings = connection_settings(address, namespace, token, timeout_seconds)
-        # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
-        # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
-        options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-        self._channel = grpc.insecure_channel(self.address, options)
-        self._stub = CacheServiceStub(self._channel)
+        self._connection = Connection(self._settings)
+        self._stub = self._connection.stub
 
     @property
     def address(self) -> str:
@@ -75,17 +70,22 @@ class CacheClient:
         namespace: str | None = None,
         if_local_exists: IfLocalExists = "skip",
         detach: bool = False,
+        on_start: Callable[[str], object] | None = None,
         timeout_seconds: float | None = None,
     ) -> pb.LoadResponse:
         """Put a stored cache into a local directory, which is created. A miss is no error.
 
-        Default for `local_dir`: the directory where torch keeps its cache.
+        Default for `local_dir`: the directory where torch keeps its cache. `on_start` is called
+        with the operation id as soon as the transfer has started, or another's was joined; a daemon
+        of an older version does not tell.
         """
         request = requests.load_request(
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
-        create_local_directory(request.local_dir)
-        return self._call(self._stub.Load, request, timeout_seconds, None)
+        self._connection.create_directory(request.local_dir)
+        return self._connection.wait_for_transfer(
+            "Load", request, pb.LoadResponse, timeout_seconds, on_start
+        )
 
     def save(
         self,
@@ -96,11 +96,13 @@ class CacheClient:
         if_stored_exists: IfStoredExists = "skip",
         profile: str = "",
         detach: bool = False,
+        on_start: Callable[[str], object] | None = None,
         timeout_seconds: float | None = None,
     ) -> pb.SaveResponse:
         """Put a local directory into the store. A skip is no error.
 
-        Default for `local_dir`: the directory where torch keeps its cache.
+        Default for `local_dir`: the directory where torch keeps its cache. `on_start` is as for
+        `load`.
         """
         request = requests.save_request(
             self._namespace_of(namespace),
@@ -110,19 +112,16 @@ class CacheClient:
             if_stored_exists,
             profile,
         )
-        return self._call(self._stub.Save, request, timeout_seconds, None)
+        return self._connection.wait_for_transfer(
+            "Save", request, pb.SaveResponse, timeout_seconds, on_start
+        )
 
     def watch(self, operation_id: str, *, timeout_seconds: float | None = None) -> TransferWatch:
         """Iterate over the present state of a transfer, then its changes, the final state last.
 
         Iterating raises CacheServiceError, TRANSFER_NOT_FOUND for one that is not known.
         """
-        call = self._stub.WatchTransfer(
-            pb.WatchTransferRequest(operation_id=operation_id),
-            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
-            metadata=self._settings.metadata,
-        )
-        return TransferWatch(call, self.address)
+        return self._connection.watch(operation_id, timeout_seconds)
 
     def start_transfer(
         self,
@@ -136,13 +135,13 @@ class CacheClient:
         request = pb.StartTransferRequest(
             source=source, destination=destination, operation_name=operation_name
         )
-        response = self._call(self._stub.StartTransfer, request, timeout_seconds)
+        response = self._connection.call(self._stub.StartTransfer, request, timeout_seconds)
         return response.transfer
 
     def get_transfer(self, operation_id: str, *, timeout_seconds: float | None = None) -> Transfer:
         """Return the state of a transfer. Raises TRANSFER_NOT_FOUND."""
         request = pb.GetTransferRequest(operation_id=operation_id)
-        response = self._call(self._stub.GetTransfer, request, timeout_seconds)
+        response = self._connection.call(self._stub.GetTransfer, request, timeout_seconds)
         return response.transfer
 
     def list_transfers(
@@ -157,7 +156,7 @@ class CacheClient:
         request = pb.ListTransfersRequest(
             include_finished=include_finished, page_size=page_size, page_token=page_token
         )
-        return self._call(self._stub.ListTransfers, request, timeout_seconds)
+        return self._connection.call(self._stub.ListTransfers, request, timeout_seconds)
 
     def all_transfers(
         self, *, include_finished: bool = False, timeout_seconds: float | None = None
@@ -180,7 +179,7 @@ class CacheClient:
     ) -> Transfer:
         """Stop a transfer and return its last state. Raises TRANSFER_NOT_FOUND."""
         request = pb.CancelTransferRequest(operation_id=operation_id)
-        response = self._call(self._stub.CancelTransfer, request, timeout_seconds)
+        response = self._connection.call(self._stub.CancelTransfer, request, timeout_seconds)
         return response.transfer
 
     def get_cache_info(
@@ -197,7 +196,7 @@ class CacheClient:
             environment=environment.to_message(),
             local_dir=resolve_local_directory(local_dir),
         )
-        return self._call(self._stub.GetCacheInfo, request, timeout_seconds)
+        return self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds)
 
     def list_caches(
         self,
@@ -218,7 +217,7 @@ class CacheClient:
             page_size=page_size,
             page_token=page_token,
         )
-        return self._call(self._stub.ListCaches, request, timeout_seconds)
+        return self._connection.call(self._stub.ListCaches, request, timeout_seconds)
 
     def all_caches(
         self,
@@ -252,7 +251,7 @@ class CacheClient:
         request = pb.DeleteCacheRequest(
             namespace=self._namespace_of(namespace), cache_key=cache_key
         )
-        self._call(self._stub.DeleteCache, request, timeout_seconds)
+        self._connection.call(self._stub.DeleteCache, request, timeout_seconds)
 
     def clear_local_cache(
         self,
@@ -265,11 +264,11 @@ class CacheClient:
         Default for `local_dir`: the directory where torch keeps its cache.
         """
         request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
-        return self._call(self._stub.ClearLocalCache, request, timeout_seconds)
+        return self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds)
 
     def close(self) -> None:
         """End the calls that run, and the connection."""
-        self._channel.close()
+        self._connection.close()
 
     def __enter__(self) -> CacheClient:
         """Return the client."""
@@ -286,61 +285,3 @@ class CacheClient:
 
     def _namespace_of(self, asked: str | None) -> str:
         return self.namespace if asked is None else asked
-
-    def _call(
-        self,
-        method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
-        request: _Request,
-        timeout_seconds: float | None,
-        default_seconds: float | None = SHORT_CALL_SECONDS,
-    ) -> _Response:
-        try:
-            return method(
-                request,
-                timeout=self._settings.call_timeout_seconds(timeout_seconds, default_seconds),
-                metadata=self._settings.metadata,
-            )
-        except grpc.RpcError as error:
-            raise error_from_rpc(error, self.address) from error
-
-
-class _WatchCall(Protocol):
-    def __next__(self) -> pb.WatchTransferResponse: ...
-    def cancel(self) -> bool: ...
-
-
-class TransferWatch:
-    """The states of one transfer, as an iterator that any thread may cancel."""
-
-    def __init__(self, call: _WatchCall, address: str) -> None:
-        """Read from `call`."""
-        self._call = call
-        self._address = address
-
-    def cancel(self) -> None:
-        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
-        self._call.cancel()
-
-    def __iter__(self) -> TransferWatch:
-        """Return the watch."""
-        return self
-
-    def __next__(self) -> Transfer:
-        """Wait for the next state."""
-        try:
-            return next(self._call).transfer
-        except grpc.RpcError as error:
-            raise error_from_rpc(error, self._address) from error
-
-    def __enter__(self) -> TransferWatch:
-        """Return the watch."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Cancel."""
-        self.cancel()
