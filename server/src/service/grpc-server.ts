@@ -50,12 +50,7 @@ export function createCacheServer(options: {
   };
   setServing(false);
 
-  addReflection(server, [
-    cacheServiceName,
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-  ]);
+  addReflection(server, [cacheServiceName, "grpc.health.v1.Health"]);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
