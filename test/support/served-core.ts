@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import type { LogFields, Logger } from "../../server/src/domain/logger.ts";
+import { parseTokens } from "../../server/src/domain/tokens.ts";
 import type { CacheCore } from "../../server/src/operations/cache-operations.ts";
-import { parseTokens } from "../../server/src/service/credentials.ts";
 import { serveCore } from "../../server/src/service/serve.ts";
 import { connect, tempDir } from "./service-client.ts";
 

@@ -6,8 +6,9 @@ import {
 } from "@grpc/grpc-js";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Right } from "../domain/tokens.ts";
 import { underCallSignal } from "./call-signal.ts";
-import type { Authorize, Right } from "./credentials.ts";
+import type { Authorize } from "./credentials.ts";
 import { toServiceError } from "./status.ts";
 
 /** The initial metadata that names the transfer of a call that waits for one. */

@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "../domain/logger.ts";
+import type { Token } from "../domain/tokens.ts";
 import type { CacheCore } from "../operations/cache-operations.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
 import { createCalls } from "./calls.ts";
-import { createAuthorize, type Token } from "./credentials.ts";
+import { createAuthorize } from "./credentials.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { Logger } from "../domain/logger.ts";
+import type { Token } from "../domain/tokens.ts";
 import { formatListenAddress, isLocalOnly, type ListenAddress } from "../listen/listen-address.ts";
 import { openListeners } from "../listen/listeners.ts";
 import type { CacheCore } from "../operations/cache-operations.ts";
-import type { Token } from "./credentials.ts";
 import { createCacheServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
