@@ -3,7 +3,7 @@ import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheCore } from "./operations/create-cache-operations.ts";
-import { serveCore } from "./service/serve.ts";
+import { serve } from "./service/serve.ts";
 import { openStore } from "./store/open-store.ts";
 
 const storeProbeMs = 5_000;
@@ -55,7 +55,8 @@ export async function startDaemon(
   });
   const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
   try {
-    const { addresses, stop, idle } = await serveCore({ core, listen, tokens, idleExitMs, logger });
+    const served = { operations: core, listen, tokens, idleExitMs, logger };
+    const { addresses, stop, idle } = await serve(served);
     return { addresses, stop: () => stop(shutdownGraceMs), idle };
   } catch (error) {
     await core.close(0);

@@ -2,11 +2,9 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
-import type { ListenAddress } from "../listen/listen-address.ts";
-import { parseListenAddress } from "../listen/listen-address.ts";
+import { parseTokens, type Token } from "../domain/tokens.ts";
+import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
-import type { Token } from "../service/credentials.ts";
-import { parseTokens } from "../service/credentials.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 
 /** What is wrong with a setting's text, worded to follow it: "is not a whole number". */
