@@ -66,7 +66,7 @@ const server: Rules = {
     "transfers",
     "workers",
   ],
-  "server/src/service": ["domain", "listen", "operations", "transfers"],
+  "server/src/service": ["async", "domain", "listen", "operations", "transfers"],
   "server/src/config": ["domain", "listen", "local", "store/open-store.ts"],
   "server/src/logging.ts": ["domain"],
   "server/src/daemon.ts": [
