@@ -1,8 +1,8 @@
 #!/bin/sh
-# Fails when generated code is not what proto/ gives today.
+# Fails when generated code is not what its sources give today.
 set -eu
 cd "$(dirname "$0")/.."
-generated="clients/typescript/gen clients/python/src/compilecache/v1 server/src/service/descriptors.binpb"
+generated="clients/typescript/gen clients/python/src/compilecache/v1 clients/python/src/compilecache/_rpc/client.py server/src/service/descriptors.binpb"
 before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 for path in $generated; do

@@ -3,75 +3,191 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, it } from "node:test";
 
-const source = resolve(import.meta.dirname, "../server/src");
+const root = resolve(import.meta.dirname, "..");
 
-/** What each folder may import besides itself: layers point one way. */
-const allowed: Record<string, readonly string[]> = {
-  domain: [],
-  store: ["domain"],
-  local: ["domain"],
-  archive: ["domain", "local", "store"],
-  workers: ["domain", "local", "archive"],
-  transfer: ["domain", "local", "archive", "store", "workers"],
-  service: ["domain", "transfer"],
+/**
+ * What each room may import besides itself. A room is a folder, or a file where that has a rule of its
+ * own; a folder's rule does not hold for the folders in it. Paths are those of the repository.
+ */
+const server: Rules = {
+  "server/src/async": [],
+  "server/src/domain": [],
+  "server/src/listen": ["domain"],
+  "server/src/local": ["domain"],
+  "server/src/store": ["domain"],
+  "server/src/store/open-store.ts": ["domain", "store", "store/file", "store/s3"],
+  "server/src/store/file": ["async", "domain", "store"],
+  "server/src/store/s3": ["async", "domain", "store"],
+  "server/src/store/contract": ["store"],
+  "server/src/archive/format": ["domain", "store"],
+  "server/src/archive/torch": ["domain", "local"],
+  "server/src/archive/pack": [
+    "archive/format",
+    "archive/torch",
+    "async",
+    "domain",
+    "local",
+    "store",
+  ],
+  "server/src/archive/unpack": [
+    "archive/format",
+    "archive/torch",
+    "async",
+    "domain",
+    "local",
+    "store",
+  ],
+  "server/src/workers": ["archive/pack", "archive/unpack", "domain", "local"],
+  "server/src/transfers": ["async", "domain"],
+  "server/src/flows": [
+    "archive/format",
+    "archive/unpack",
+    "async",
+    "domain",
+    "local",
+    "store",
+    "transfers",
+    "workers",
+  ],
+  "server/src/flows/save": [
+    "archive/format",
+    "archive/pack",
+    "domain",
+    "flows",
+    "store",
+    "transfers",
+  ],
+  "server/src/operations": [
+    "domain",
+    "flows",
+    "flows/save",
+    "local",
+    "store",
+    "transfers",
+    "workers",
+  ],
+  "server/src/service": ["async", "domain", "listen", "operations", "transfers"],
+  "server/src/config": ["domain", "listen", "local", "store/open-store.ts"],
+  "server/src/logging.ts": ["domain"],
+  "server/src/daemon.ts": [
+    "config",
+    "domain",
+    "logging.ts",
+    "operations",
+    "service",
+    "store/open-store.ts",
+  ],
+  "server/src/cli": ["config", "daemon.ts", "domain", "listen", "logging.ts"],
 };
 
-/** Packages that only one folder may import. */
+/** Packages that only one room may import. */
 const onlyIn: Record<string, string> = {
-  "@grpc/grpc-js": "service",
-  "grpc-health-check": "service",
-  "compilecache-client/gen": "service",
-  tar: "archive",
-  piscina: "workers",
-  "@aws-sdk/client-s3": "store",
+  "@grpc/grpc-js": "server/src/service",
+  "grpc-health-check": "server/src/service",
+  "compilecache-client/gen": "server/src/service",
+  "compilecache-client": "server/src/cli",
+  commander: "server/src/cli",
+  "cli-progress": "server/src/cli",
+  tar: "server/src/archive/unpack",
+  picomatch: "server/src/archive/pack",
+  piscina: "server/src/workers",
+  "@aws-sdk/client-s3": "server/src/store/s3",
+  winston: "server/src/logging.ts",
 };
 
-function* modules(folder: string): Generator<{ path: string; imports: string[] }> {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+type Rules = Record<string, readonly string[]>;
+
+interface Module {
+  readonly path: string;
+  /** Files of this repository, by their paths. */
+  readonly files: readonly string[];
+  readonly packages: readonly string[];
+}
+
+function* modulesIn(folder: string): Generator<Module> {
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* modules(path);
-    else if (path.endsWith(".ts") && !path.endsWith(".test.ts")) {
-      const text = readFileSync(path, "utf8");
-      const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)";/gm)];
-      yield { path, imports: imports.map((match) => match[1] as string) };
-    }
+    if (entry.isDirectory() && entry.name !== "gen") yield* modulesIn(path);
+    else if (path.endsWith(".ts") && !path.endsWith(".test.ts")) yield moduleAt(path);
   }
 }
 
-function folderOf(path: string): string {
-  const [first = "", rest] = relative(source, path).split("/");
-  return rest === undefined ? "" : first;
+function moduleAt(path: string): Module {
+  const text = readFileSync(join(root, path), "utf8");
+  const found = text.matchAll(/\b(?:from|import)\s*\(?\s*"([^"]+)"/g);
+  const names = [...found].map(([, name = ""]) => name);
+  const isFile = (name: string) => name.startsWith(".");
+  return {
+    path,
+    files: names.filter(isFile).map((name) => relative(root, resolve(root, dirname(path), name))),
+    packages: names.filter((name) => !isFile(name)),
+  };
 }
 
-describe("layers of the server", () => {
-  const all = [...modules(source)];
+/** The rule that a file is under: its own, or that of its folder. */
+function roomOf(path: string, rules: Rules): string {
+  return path in rules ? path : dirname(path);
+}
 
-  it("finds the modules", () => {
-    assert.ok(all.length > 40, `found only ${all.length}`);
+/** Chains of files that import each other, in a circle. */
+function circlesOf(modules: readonly Module[]): string[] {
+  const filesOf = new Map(modules.map(({ path, files }) => [path, files]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]) => {
+    const at = way.indexOf(path);
+    if (at >= 0) circles.push([...way.slice(at), path].join(" -> "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of filesOf.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const { path } of modules) visit(path, []);
+  return circles;
+}
+
+describe("the rooms of the server", () => {
+  const modules = [...modulesIn("server/src")];
+  const rooms = Object.fromEntries(
+    Object.entries(server).map(([room, may]) => [room, may.map((name) => `server/src/${name}`)]),
+  );
+
+  it("are found", () => {
+    assert.ok(modules.length > 100, `found only ${modules.length} modules`);
   });
 
-  it("import only what lies to their right", () => {
-    const wrong = all.flatMap(({ path, imports }) => {
-      const from = folderOf(path);
-      const may = allowed[from];
-      return imports
-        .filter((name) => may && name.startsWith("."))
-        .map((name) => folderOf(resolve(dirname(path), name)))
-        .filter((to) => to !== from && !may?.includes(to))
-        .map((to) => `${relative(source, path)} imports ${to || "the top"}/`);
+  it("each have a rule, and each rule has a room", () => {
+    const found = new Set(modules.map(({ path }) => roomOf(path, rooms)));
+    assert.deepEqual([...found].sort(), Object.keys(rooms).sort());
+  });
+
+  it("import only what their rule names", () => {
+    const wrong = modules.flatMap(({ path, files }) => {
+      const from = roomOf(path, rooms);
+      return files
+        .filter((file) => {
+          const to = roomOf(file, rooms);
+          return to !== from && !rooms[from]?.includes(to);
+        })
+        .map((file) => `${path} imports ${file}`);
     });
     assert.deepEqual(wrong, []);
   });
 
-  it("leave each package to the folder that owns it", () => {
-    const wrong = all.flatMap(({ path, imports }) =>
-      Object.entries(onlyIn)
-        .filter(
-          ([name, owner]) =>
-            folderOf(path) !== owner && imports.some((i) => i === name || i.startsWith(`${name}/`)),
-        )
-        .map(([name]) => `${relative(source, path)} imports ${name}`),
+  it("leave each package to the room that owns it", () => {
+    const wrong = modules.flatMap(({ path, packages }) =>
+      packages
+        .filter((name) => {
+          const [owned] = Object.keys(onlyIn)
+            .filter((known) => name === known || name.startsWith(`${known}/`))
+            .sort((a, b) => b.length - a.length);
+          return owned !== undefined && roomOf(path, rooms) !== onlyIn[owned];
+        })
+        .map((name) => `${path} imports ${name}`),
     );
     assert.deepEqual(wrong, []);
+  });
+
+  it("have no files that import each other in a circle", () => {
+    assert.deepEqual(circlesOf(modules), []);
   });
 });

@@ -10,8 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from compilecache import AsyncCacheClient, Environment
-from compilecache.daemon_process import ensure_daemon
+from compilecache import AsyncCacheClient, Environment, ensure_daemon
 from compilecache.v1.transfer_pb2 import Transfer, TransferPhase
 
 

@@ -3,7 +3,7 @@ import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheCore } from "./operations/create-cache-operations.ts";
-import { serveCore } from "./service/serve.ts";
+import { serve } from "./service/serve.ts";
 import { openStore } from "./store/open-store.ts";
 
 const storeProbeMs = 5_000;
@@ -32,7 +32,7 @@ export async function startDaemon(
     allowed_dirs: config.allowedDirs,
     workers: config.workers,
   });
-  // It may come later: an unmounted store is no reason not to start.
+  // A store that is not mounted yet must not keep the daemon from starting.
   store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
     logger.warn("the store cannot be used now", { store: store.url, error });
   });
@@ -55,7 +55,8 @@ export async function startDaemon(
   });
   const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
   try {
-    const { addresses, stop, idle } = await serveCore({ core, listen, tokens, idleExitMs, logger });
+    const served = { operations: core, listen, tokens, idleExitMs, logger };
+    const { addresses, stop, idle } = await serve(served);
     return { addresses, stop: () => stop(shutdownGraceMs), idle };
   } catch (error) {
     await core.close(0);

@@ -10,6 +10,7 @@ import {
   environmentKey,
 } from "../../server/src/domain/environment.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
+import type { LoadOutcome, SaveOutcome } from "../../server/src/domain/outcome.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
 import type { FlowContext, Limits } from "../../server/src/flows/context.ts";
 import { load } from "../../server/src/flows/load.ts";
@@ -18,8 +19,8 @@ import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
 import { createFileStore } from "../../server/src/store/file/store.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { Flow, LoadOutcome, Progress, SaveOutcome } from "../../server/src/transfers/state.ts";
-import { createWorkerPool, type WorkerPool } from "../../server/src/workers/worker-pool.ts";
+import type { Flow, Progress } from "../../server/src/transfers/state.ts";
+import { createWorkers } from "../../server/src/workers/workers.ts";
 
 export const environment: Environment = {
   torchVersion: "2.1.0",
@@ -38,7 +39,6 @@ export interface FlowBench {
   readonly dir: string;
   readonly localDir: string;
   readonly store: Store;
-  readonly pool: WorkerPool;
   readonly context: FlowContext;
   /** What was logged, by message. */
   readonly warnings: string[];
@@ -91,8 +91,8 @@ export async function createFlowBench(
   const storeRoot = options.storeDir ?? join(dir, "store");
   mkdirSync(join(storeRoot, namespace), { recursive: true });
   const store = await createFileStore(storeRoot);
-  const pool = createWorkerPool({ threads: 2, nice: 0 });
-  t.after(() => pool.close());
+  const workers = createWorkers({ threads: 2, nice: 0 });
+  t.after(() => workers.close());
   const warnings: string[] = [];
   const logger: Logger = {
     debug() {},
@@ -112,8 +112,7 @@ export async function createFlowBench(
     archiveFormat: "tar.zst",
     limits,
     refreshMinPercent: 1,
-    pool,
-    backgroundPool: pool,
+    workers,
     logger,
   };
   const uncancelled = () => new AbortController().signal;
@@ -121,20 +120,18 @@ export async function createFlowBench(
     dir,
     localDir,
     store,
-    pool,
     context,
     warnings,
     archivePath: (format = "tar.zst") =>
       join(storeRoot, namespace, archiveFilename(cacheKey, format)),
     async save({ policy = "SKIP", format = "tar.zst", from = localDir, ...options } = {}) {
-      const place = allowed.resolve(from, "local_dir");
       const profile = options.profile ?? { include: [], exclude: [] };
       const target = {
         namespace,
         environment,
         environmentKey: key,
         cacheKey,
-        place,
+        localDir: allowed.resolve(from, "local_dir"),
         profile,
         policy,
       };
@@ -157,7 +154,7 @@ export async function createFlowBench(
         environment: asked,
         environmentKey: environmentKey(asked),
         cacheKey,
-        place: allowed.resolve(into, "local_dir"),
+        localDir: allowed.resolve(into, "local_dir"),
         policy,
       };
       const own = { ...context, limits: { ...limits, ...options.limits } };

@@ -1,8 +1,8 @@
 import type { TestContext } from "node:test";
 import type { LogFields, Logger } from "../../server/src/domain/logger.ts";
+import { parseTokens } from "../../server/src/domain/tokens.ts";
 import type { CacheCore } from "../../server/src/operations/cache-operations.ts";
-import { parseTokens } from "../../server/src/service/credentials.ts";
-import { serveCore } from "../../server/src/service/serve.ts";
+import { serve as serveOperations } from "../../server/src/service/serve.ts";
 import { connect, tempDir } from "./service-client.ts";
 
 export interface LogLine {
@@ -28,8 +28,8 @@ export function recordingLogger(lines: LogLine[], outer: LogFields = {}): Logger
 /** A core behind a real server on a socket, with a client that is connected to it. */
 export async function serve(t: TestContext, core: CacheCore, { tokens }: { tokens?: string } = {}) {
   const lines: LogLine[] = [];
-  const served = await serveCore({
-    core,
+  const served = await serveOperations({
+    operations: core,
     listen: [{ kind: "unix", path: `${await tempDir(t)}/daemon.sock` }],
     tokens: tokens === undefined ? undefined : parseTokens(tokens).tokens,
     idleExitMs: 0,

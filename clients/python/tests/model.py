@@ -11,8 +11,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compilecache import compile_cache, load_record
-from compilecache.tracked_transfer import tracked_transfers
+from compilecache._calls import load_save, record
+from compilecache._calls.tracked import tracked_transfers
 from directories import fill
 
 if TYPE_CHECKING:
@@ -86,6 +86,6 @@ def import_first_from(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
 
 def forget_everything() -> None:
     """Make this process as one that has not used the cache yet."""
-    compile_cache.forget_prefetched()
-    load_record.forget_last_load()
+    load_save.forget_prefetched()
+    record.forget_last_load()
     tracked_transfers.forget_all()

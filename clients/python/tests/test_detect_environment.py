@@ -20,7 +20,7 @@ def test_torch_says_the_same(devices: str | None) -> None:
     environment = dict(os.environ)
     if devices is not None:
         environment["CUDA_VISIBLE_DEVICES"] = devices
-    command = [sys.executable, "-m", "compilecache.detect_environment"]
+    command = [sys.executable, "-m", "compilecache.commands.check_environment"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     ways = json.loads(done.stdout)

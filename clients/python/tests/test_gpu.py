@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from compilecache import Environment, amd_gpu, cuda_driver, nvml
-from compilecache.current_environment import current_device, detect_environment
+from compilecache import Environment
+from compilecache._environment import amd, cuda, nvml
+from compilecache._environment.detect import current_device, detect_environment
 from model import import_first_from
 
 _sources = Path(__file__).parent / "drivers"
@@ -175,7 +176,7 @@ def test_without_a_driver_the_environment_is_the_cpu_s(
     machine.cuda_says("NVIDIA H200,9,0")
     monkeypatch.setattr(nvml, "_library", "/nowhere/libnvidia-ml.so.1")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    if cuda_driver.first_cuda_gpu():
+    if cuda.first_cuda_gpu():
         pytest.skip("this machine has a driver of its own")
     assert _gpu_of(detect_environment()) == _on_cpu
 
@@ -232,7 +233,7 @@ def amd_machine(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     """Where the kernel tells of its GPUs; node 0 is the CPU."""
     machine.install_torch("2.9.0+rocm6.4", None, "6.4.43484-123eb5128")
     nodes = tmp_path / "nodes"
-    monkeypatch.setattr(amd_gpu, "_nodes", nodes)
+    monkeypatch.setattr(amd, "_nodes", nodes)
     _write_node(nodes, 0, 0)
     return nodes
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from compilecache.local_directory import resolve_local_directory, torch_cache_directory
+from compilecache._base.local_directory import resolve_local_directory, torch_cache_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -85,13 +85,13 @@ def test_another_gpu_than_the_first_is_another_load(
     def detect(device: int | None) -> Environment:
         return second if device == 1 else Environment("2.11.0", "13.0", "7.5")
 
-    monkeypatch.setattr("compilecache.cache_request.detect_environment", detect)
+    monkeypatch.setattr("compilecache._calls.request.detect_environment", detect)
     model.compile()
     compilecache.save_compile_cache(environment=second)
     compilecache.clear_local_cache()
     compilecache.prefetch()
     # As torch is in use by now.
-    monkeypatch.setattr("compilecache.cache_request.current_device", lambda: 1)
+    monkeypatch.setattr("compilecache._calls.request.current_device", lambda: 1)
     assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
 
 
@@ -206,7 +206,7 @@ def test_no_fork_falls_into_the_start_of_a_process(model: Model) -> None:
     """Its child would hold what has to be closed for the start to be over, as one in 20 did."""
     script = """
         import os, threading, time, warnings
-        from compilecache.python_process import no_fork
+        from compilecache._base.python_process import no_fork
 
         warnings.simplefilter("ignore", DeprecationWarning)
         entered = threading.Event()
@@ -234,7 +234,7 @@ def test_a_start_may_fork(model: Model) -> None:
     """As it does where gevent has replaced what starts processes."""
     script = """
         import os, signal
-        from compilecache.python_process import no_fork
+        from compilecache._base.python_process import no_fork
 
         signal.alarm(10)
         with no_fork():

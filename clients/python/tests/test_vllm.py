@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compilecache.vllm import health_url
+from compilecache.commands.vllm import health_url
 from daemon import Daemon
 from launched import Launched, ended, python
 
@@ -58,7 +58,7 @@ def _free_port() -> int:
 
 def test_a_server_finds_what_another_one_compiled(launched: Launched) -> None:
     command = python(_server, "--port", str(_free_port()))
-    first = launched.start("--", *command, module="compilecache.vllm")
+    first = launched.start("--", *command, module="compilecache.commands.vllm")
     launched.wait_for_archive()
     assert launched.output == ""
     first.send_signal(signal.SIGTERM)
@@ -70,7 +70,7 @@ def test_a_server_finds_what_another_one_compiled(launched: Launched) -> None:
     # Other files of vLLM's are no reason not to load.
     (root / "modelinfos").mkdir(parents=True)
     (root / "modelinfos" / "another").touch()
-    second = launched.start("--", *command, module="compilecache.vllm")
+    second = launched.start("--", *command, module="compilecache.commands.vllm")
     launched.wait_for(launched.directory / "output")
     assert launched.output == ("modelinfos/another torch_compile_cache/kernel triton_cache/kernel")
     second.send_signal(signal.SIGTERM)
@@ -114,7 +114,7 @@ def ready_url() -> Iterator[str]:
 
 def _b10_compile_cache(launched: Launched, **variables: str) -> int:
     launched.environment.update(variables)
-    return launched.run(module="compilecache.b10_compile_cache")
+    return launched.run(module="compilecache.commands.b10")
 
 
 def _compile(directory: Path) -> None:

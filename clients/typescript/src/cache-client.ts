@@ -1,5 +1,5 @@
 import type { Cache } from "./cache.ts";
-import type { CallOptions } from "./client-options.ts";
+import type { CallOptions, TransferCallOptions } from "./client-options.ts";
 import type {
   CacheInfo,
   CacheInfoInput,
@@ -27,9 +27,9 @@ export interface CacheClient {
    * Puts a stored cache into a local directory, which it creates. A miss and a skip are results,
    * not errors.
    */
-  load(input: LoadInput, options?: CallOptions): Promise<LoadResult>;
+  load(input: LoadInput, options?: TransferCallOptions): Promise<LoadResult>;
   /** Puts a local directory into the store. A skip is a result, not an error. */
-  save(input: SaveInput, options?: CallOptions): Promise<SaveResult>;
+  save(input: SaveInput, options?: TransferCallOptions): Promise<SaveResult>;
   /**
    * The present state of a transfer, then its changes, the final state last. Leaving the loop ends
    * the call and not the transfer. Fails with TRANSFER_NOT_FOUND.

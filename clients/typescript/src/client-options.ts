@@ -26,6 +26,16 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** What a load or a save may say besides. */
+export interface TransferCallOptions extends CallOptions {
+  /**
+   * Told the operation id of the call's transfer, once, as soon as the daemon has started or joined
+   * it: from then on it can be watched or cancelled while the call still waits. Not called when the call
+   * fails before that, nor by a daemon too old to tell. It must not throw.
+   */
+  readonly onStarted?: ((operationId: string) => void) | undefined;
+}
+
 const systemSocket = "/run/compilecache/compilecache.sock";
 
 /**

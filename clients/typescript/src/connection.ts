@@ -6,12 +6,15 @@ import {
   type MethodDefinition,
 } from "@grpc/grpc-js";
 import { CacheServiceError, toCacheServiceError } from "./cache-service-error.ts";
-import type { CallOptions, ResolvedClientOptions } from "./client-options.ts";
+import type { CallOptions, ResolvedClientOptions, TransferCallOptions } from "./client-options.ts";
 
 type Method<Request, Response> = Pick<
   MethodDefinition<Request, Response>,
   "path" | "requestSerialize" | "responseDeserialize"
 >;
+
+/** The initial metadata by which the daemon names the transfer that a call waits for. */
+const operationIdKey = "compilecache-operation-id";
 
 /** One channel to a daemon. Whatever goes wrong on it leaves as a CacheServiceError. */
 export interface Connection {
@@ -19,7 +22,7 @@ export interface Connection {
   unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: CallOptions,
+    options: TransferCallOptions,
     defaultTimeoutMs: number,
   ): Promise<Response>;
   /** Starts when it is first read. Leaving the loop, or the signal, ends the call. */
@@ -56,7 +59,7 @@ export function createConnection(options: ResolvedClientOptions): Connection {
 
   return {
     async unary(method, request, call, defaultTimeoutMs) {
-      const { signal } = call;
+      const { signal, onStarted } = call;
       if (signal?.aborted) throw cancelled(signal);
       let stop = () => {};
       try {
@@ -70,6 +73,11 @@ export function createConnection(options: ResolvedClientOptions): Connection {
             callOptions(call, defaultTimeoutMs),
             (error, response) => (error ? reject(error) : resolve(response as never)),
           );
+          if (onStarted)
+            running.once("metadata", (initial: Metadata) => {
+              const [operationId] = initial.get(operationIdKey);
+              if (operationId) onStarted(operationId.toString());
+            });
           stop = () => running.cancel();
           signal?.addEventListener("abort", stop, { once: true });
         });

@@ -328,6 +328,39 @@ describe("createCacheClient", () => {
     await cancelledThere.promise;
   });
 
+  it("tells the operation id that the daemon names, while the call still waits", async () => {
+    const released = Promise.withResolvers<void>();
+    const client = await connect({
+      async load(call, reply) {
+        const metadata = new Metadata();
+        metadata.set("compilecache-operation-id", "op1");
+        call.sendMetadata(metadata);
+        await released.promise;
+        reply(null, { status: LoadStatus.LOAD_STATUS_SUCCESS, transfer: runningTransfer });
+      },
+    });
+    const told: string[] = [];
+    const onStarted = (operationId: string) => {
+      told.push(operationId);
+      released.resolve();
+    };
+    await client.load({ environment, localDir: temporaryDirectory() }, { onStarted });
+    assert.deepEqual(told, ["op1"]);
+  });
+
+  it("tells no operation id where the daemon names none", async () => {
+    const client = await connect({
+      load: (_call, reply) =>
+        reply(null, { status: LoadStatus.LOAD_STATUS_SUCCESS, transfer: runningTransfer }),
+      save: (_call, reply) => reply(richError(codes.UNAVAILABLE, "the store is away", [])),
+    });
+    const onStarted = () => assert.fail("it was told one");
+    const localDir = temporaryDirectory();
+    const loaded = await client.load({ environment, localDir }, { onStarted });
+    assert.equal(loaded.status, "success");
+    await failureOf(client.save({ environment, localDir }, { onStarted }));
+  });
+
   it("does not call at all when the signal has aborted before", async () => {
     const client = await connect({ getTransfer: () => assert.fail("called") });
     const error = await failureOf(client.getTransfer("op1", { signal: AbortSignal.abort() }));

@@ -6,7 +6,12 @@ export {
   type ErrorReason,
   type FieldViolation,
 } from "./cache-service-error.ts";
-export { type CacheClientOptions, type CallOptions, defaultAddress } from "./client-options.ts";
+export {
+  type CacheClientOptions,
+  type CallOptions,
+  defaultAddress,
+  type TransferCallOptions,
+} from "./client-options.ts";
 export { createCacheClient } from "./create-cache-client.ts";
 export type { Environment } from "./environment.ts";
 export { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";

@@ -3,6 +3,7 @@ import {
   type IfLocalExists,
   ifLocalExistsPolicies,
   resolveLocalDirectory,
+  type TransferCallOptions,
 } from "compilecache-client";
 import { awaitTransfer } from "./await-transfer.ts";
 import {
@@ -43,13 +44,11 @@ export function addLoadCommand(program: Command): void {
         const environment = environmentOf(options);
         const { namespace, detach, ifLocalExists } = options;
         const localDir = resolveLocalDirectory(options.dir);
-        const load = () =>
-          session.client.load(
-            { namespace, environment, localDir, detach, ifLocalExists },
-            { signal: session.signal },
-          );
-        const target = { kind: "load", namespace, environment } as const;
-        const result = await (detach ? load() : awaitTransfer(session, target, load));
+        const input = { namespace, environment, localDir, detach, ifLocalExists };
+        const load = (call: TransferCallOptions) => session.client.load(input, call);
+        const result = await (detach
+          ? load({ signal: session.signal })
+          : awaitTransfer(session, load));
         const { transfer } = result;
         session.print(result, detach ? startedText(transfer) : transferText(transfer, localDir));
         return exitCodeOfTransfer(transfer);

@@ -1,5 +1,9 @@
 import { type Command, Option } from "commander";
-import { type IfStoredExists, ifStoredExistsPolicies } from "compilecache-client";
+import {
+  type IfStoredExists,
+  ifStoredExistsPolicies,
+  type TransferCallOptions,
+} from "compilecache-client";
 import { awaitTransfer } from "./await-transfer.ts";
 import {
   addClientCommand,
@@ -46,13 +50,11 @@ export function addSaveCommand(program: Command): void {
       runWithClient(options, async (session) => {
         const environment = environmentOf(options);
         const { namespace, dir: localDir, detach, ifStoredExists, profile } = options;
-        const save = () =>
-          session.client.save(
-            { namespace, environment, localDir, detach, ifStoredExists, profile },
-            { signal: session.signal },
-          );
-        const target = { kind: "save", namespace, environment } as const;
-        const result = await (detach ? save() : awaitTransfer(session, target, save));
+        const input = { namespace, environment, localDir, detach, ifStoredExists, profile };
+        const save = (call: TransferCallOptions) => session.client.save(input, call);
+        const result = await (detach
+          ? save({ signal: session.signal })
+          : awaitTransfer(session, save));
         const { transfer } = result;
         session.print(result, detach ? startedText(transfer) : transferText(transfer));
         return exitCodeOfTransfer(transfer);

@@ -32,7 +32,7 @@ interface Setting<T> {
   readonly variable: string;
   /** Another variable that is asked when that one is unset. */
   readonly otherVariable?: string;
-  /** What stands for the value in the help. */
+  /** The word for the value in the help. */
   readonly placeholder: string;
   readonly description: string;
   readonly fallback: Fallback;
@@ -180,7 +180,7 @@ export const settings = {
   idleExitMs: setting({
     variable: "COMPILE_CACHE_IDLE_EXIT_SECONDS",
     placeholder: "seconds",
-    description: "stop when nobody was connected and nothing ran for this long; 0: never",
+    description: "stop after this long without a connection and a running transfer; 0: never",
     fallback: "0",
     parse: wholeNumber(0, 86_400, 1000),
   }),

@@ -2,11 +2,9 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
-import type { ListenAddress } from "../listen/listen-address.ts";
-import { parseListenAddress } from "../listen/listen-address.ts";
+import { parseTokens, type Token } from "../domain/tokens.ts";
+import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
-import type { Token } from "../service/credentials.ts";
-import { parseTokens } from "../service/credentials.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 
 /** What is wrong with a setting's text, worded to follow it: "is not a whole number". */
@@ -114,7 +112,7 @@ export function parseTokensFile(path: string): readonly Token[] | undefined {
     throw new Mistake(
       `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token`,
     );
-  if (tokens.length === 0) throw new Mistake("holds no token, so nobody could call");
+  if (tokens.length === 0) throw new Mistake("holds no token, so no call would be allowed");
   return tokens;
 }
 

@@ -41,5 +41,5 @@ export function findProfile(profiles: Profiles, name: string): Profile {
   const profile = profiles.get(name || defaultProfile);
   if (profile) return profile;
   const known = [...profiles.keys()].join(", ");
-  throw invalidField("profile", `${JSON.stringify(name)} is no profile; there are: ${known}`);
+  throw invalidField("profile", `${JSON.stringify(name)} is not a profile; known are: ${known}`);
 }

@@ -1,7 +1,7 @@
 import type { Environment } from "./environment.ts";
 
 /** One stored cache, as far as its archive tells. */
-export interface CacheDescription {
+export interface StoredCache {
   readonly namespace: string;
   readonly cacheKey: string;
   /** Absent when another tool made the archive. */
@@ -19,6 +19,6 @@ export interface CacheDescription {
 
 /** The stored cache that differs least from an environment, and in which components. */
 export interface ClosestCache {
-  readonly cache: CacheDescription;
+  readonly cache: StoredCache;
   readonly differing: readonly string[];
 }

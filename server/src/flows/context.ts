@@ -1,7 +1,7 @@
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Store } from "../store/store.ts";
-import type { WorkerPool } from "../workers/worker-pool.ts";
+import type { Workers } from "../workers/workers.ts";
 
 /** The most that a cache may be. */
 export interface Limits {
@@ -20,10 +20,8 @@ export interface FlowContext {
   readonly limits: Limits;
   /** How many new files or bytes, in percent of the stored ones, make a refresh worth it. */
   readonly refreshMinPercent: number;
-  /** Threads for loads and looks. */
-  readonly pool: WorkerPool;
-  /** Threads of lower priority, for saves and copies. */
-  readonly backgroundPool: WorkerPool;
+  /** The threads that do the flow's file work and compression. */
+  readonly workers: Workers;
   readonly logger: Logger;
 }
 

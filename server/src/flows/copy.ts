@@ -1,11 +1,9 @@
-import * as fs from "node:fs";
 import { invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { CopyItem, CopySource } from "../local/copy-tree.ts";
-import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import type { FlowContext } from "./context.ts";
-import { type Stage, withDirectory, withStage } from "./local-work.ts";
+import { closeUnheard, openOrMakeLocal, openStage, type Stage } from "./local-work.ts";
 
 /** A copy whose request was found to be sound. */
 export interface CopyTarget {
@@ -19,92 +17,75 @@ const batchItems = 512;
 /** A file or directory to another place: staged there, then visible in one step. */
 export async function* copy(context: FlowContext, target: CopyTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
-  const source = await context.backgroundPool.run("openSource", { place: target.source }, signal);
+  const source = await context.workers.under(signal).openSource(target.source);
   try {
     if (source.kind === "file") yield* copyFile(context, source, target.destination, signal);
     else yield* copyDirectory(context, source, target.destination, signal);
     return undefined;
   } finally {
-    fs.close(source.fd, () => {});
+    closeUnheard(source.fd);
   }
 }
 
 async function* copyDirectory(
-  context: FlowContext,
+  { workers }: FlowContext,
   source: CopySource,
   destination: AllowedPath,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, void> {
-  const pool = context.backgroundPool;
-  yield* withDirectory(pool, destination, { create: true }, signal, async function* (opened) {
-    const directory = opened as OpenedDirectory;
-    if (directory.holdsFiles)
-      throw invalidField("destination", `${destination.path} already holds files`);
-    yield* withStage(pool, directory, signal, async function* (stage): AsyncGenerator<
-      Progress,
-      void
-    > {
-      yield* copyInto(context, source, stage, directory, signal);
-      await stage.publish({ overwrite: false, exact: false });
-    });
-  });
+  await using directory = await openOrMakeLocal(workers, destination, signal);
+  if (directory.opened.holdsFiles)
+    throw invalidField("destination", `${destination.path} already holds files`);
+  await using stage = await openStage(workers, directory.opened, signal);
+  yield* copyInto(stage, { workers, source, shownAs: directory.opened.path, asName: "" }, signal);
+  await stage.publish({ overwrite: false, exact: false });
+  directory.keep();
 }
 
 async function* copyFile(
-  context: FlowContext,
+  { workers }: FlowContext,
   source: CopySource,
   destination: AllowedPath,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, void> {
-  const pool = context.backgroundPool;
   const name = destination.below.at(-1);
   if (name === undefined)
     throw invalidField(
       "destination",
       `${destination.path} is a directory, and the source is a file`,
     );
-  const above = {
-    ...destination,
-    below: destination.below.slice(0, -1),
-  };
-  yield* withDirectory(pool, above, { create: true }, signal, async function* (opened) {
-    const directory = opened as OpenedDirectory;
-    yield* withStage(
-      pool,
-      directory,
-      signal,
-      async function* (stage): AsyncGenerator<Progress, void> {
-        yield* copyInto(context, source, stage, directory, signal, name);
-        await stage.publishFile(name);
-      },
-      { inside: true },
-    );
-  });
+  const above = { ...destination, below: destination.below.slice(0, -1) };
+  await using directory = await openOrMakeLocal(workers, above, signal);
+  await using stage = await openStage(workers, directory.opened, signal, { inside: true });
+  yield* copyInto(stage, { workers, source, shownAs: directory.opened.path, asName: name }, signal);
+  await stage.publishFile(name);
+  directory.keep();
 }
 
+/** Copies all of a source into a stage. */
 async function* copyInto(
-  { backgroundPool: pool }: FlowContext,
-  source: CopySource,
   stage: Stage,
-  directory: OpenedDirectory,
+  {
+    workers,
+    ...what
+  }: Pick<FlowContext, "workers"> & {
+    source: CopySource;
+    shownAs: string;
+    asName: string;
+  },
   signal: AbortSignal,
-  asName = "",
 ): AsyncGenerator<Progress, void> {
-  const items = await pool.run("listSource", { source }, signal);
+  const work = workers.under(signal);
+  const { source, shownAs } = what;
+  const items = await work.listSource(source);
   const files = items.filter((item) => !item.directory);
   const bytesTotal = files.reduce((sum, item) => sum + item.bytes, 0);
-  const place = directory.path;
-  await pool.run(
-    "requireSpace",
-    { fd: stage.fd, place, bytes: bytesTotal, fileCount: items.length },
-    signal,
-  );
+  await work.requireSpace({ fd: stage.fd, shownAs, bytes: bytesTotal, fileCount: items.length });
   let bytesDone = 0;
   let filesDone = 0;
   yield { phase: "COPYING", bytesTotal, filesTotal: files.length };
   for (const batch of batches(items)) {
-    const job = { source, items: batch, stageFd: stage.fd, asName, place };
-    const copied = await pool.run("copyItems", job, signal);
+    const copied = await work.copyItems({ ...what, items: batch, stageFd: stage.fd });
     bytesDone += copied.bytes;
     filesDone += copied.fileCount;
     yield { bytesDone, filesDone };

@@ -1,41 +1,33 @@
 import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
 import { unpackOther, unpackOwn } from "../archive/unpack/unpack.ts";
 import { CacheError } from "../domain/cache-error.ts";
-import type { Environment } from "../domain/environment.ts";
-import type { AllowedPath } from "../local/allowed-dirs.ts";
+import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import type { IfLocalExists } from "../operations/cache-operations.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
-import type { Flow, LoadOutcome, Progress } from "../transfers/state.ts";
-import { createArchiveWork } from "../workers/pooled-work.ts";
+import type { Flow, Progress } from "../transfers/state.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
-import { closeDirectory, withDirectory, withStage } from "./local-work.ts";
+import { openLocal, openOrMakeLocal, openStage } from "./local-work.ts";
+import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, openStored } from "./stored-archives.ts";
+import type { CacheTarget } from "./target.ts";
 
 /** A load whose request was found to be sound. */
-export interface LoadTarget {
-  readonly namespace: string;
-  readonly environment: Environment;
-  readonly environmentKey: string;
-  readonly cacheKey: string;
-  readonly place: AllowedPath;
+export interface LoadTarget extends CacheTarget {
   readonly policy: IfLocalExists;
 }
 
 /** Store to local directory. */
 export async function* load(context: FlowContext, target: LoadTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
-  const { pool, store } = context;
-  const before = await pool.run("openDirectory", { place: target.place, create: false }, signal);
-  if (before) closeDirectory(before);
-  const marked = before?.notLoaded ?? false;
-  if (target.policy === "SKIP" && before?.holdsFiles && !marked)
+  const { store } = context;
+  const before = await look(context, target, signal);
+  if (target.policy === "SKIP" && before.holdsFiles && !before.notLoaded)
     return { kind: "LOAD", status: "SKIPPED" };
 
   const failures = new Map<string, CacheError>();
   for (;;) {
     const reader = await openStored(store, target, signal);
-    if (!reader) return await miss(context, target, marked, signal);
+    if (!reader) return await miss(context, target, before, signal);
     try {
       return yield* loadFrom(context, target, reader, signal);
     } catch (error) {
@@ -72,24 +64,28 @@ async function setAside(
   }
 }
 
+/** What the local directory holds before a load. */
+type Found = Pick<OpenedDirectory, "holdsFiles" | "notLoaded">;
+
+async function look(
+  { workers }: FlowContext,
+  { localDir }: LoadTarget,
+  signal: AbortSignal,
+): Promise<Found> {
+  await using directory = await openLocal(workers, localDir, signal);
+  return directory?.opened ?? { holdsFiles: false, notLoaded: false };
+}
+
 async function miss(
-  { pool, store, logger }: FlowContext,
+  { workers, store, logger }: FlowContext,
   target: LoadTarget,
-  marked: boolean,
+  { notLoaded }: Found,
   signal: AbortSignal,
 ): Promise<LoadOutcome> {
   // Nothing will come that could finish an interrupted load, so what it left is cleared.
-  if (marked) {
-    const directory = await pool.run(
-      "openDirectory",
-      { place: target.place, create: false },
-      signal,
-    );
-    if (directory) {
-      await pool
-        .run("clearDirectory", { directory }, uncancelled)
-        .finally(() => closeDirectory(directory));
-    }
+  if (notLoaded) {
+    await using directory = await openLocal(workers, target.localDir, signal);
+    if (directory) await workers.under(uncancelled).clearDirectory(directory.opened);
   }
   const closest = await findClosest(store, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
@@ -106,7 +102,7 @@ async function* loadFrom(
   reader: ArchiveReader,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, LoadOutcome> {
-  const { pool, limits } = context;
+  const { workers, limits } = context;
   const archive = await openArchive(reader, signal);
   requireWithinLimits(context, reader, archive);
   if (archive) requireSameCache(target, archive);
@@ -114,42 +110,34 @@ async function* loadFrom(
   const fileCount = archive?.manifest.file_count ?? 0;
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
-  yield* withDirectory(pool, target.place, { create: true }, signal, async function* (opened) {
-    const directory = opened as OpenedDirectory;
-    const place = directory.path;
-    await pool.run(
-      "requireSpace",
-      { fd: directory.fd, place, bytes: contentBytes, fileCount },
-      signal,
-    );
-    yield* withStage(pool, directory, signal, async function* (stage): AsyncGenerator<
-      Progress,
-      void
-    > {
-      const work = createArchiveWork(pool, signal);
-      const unpacking = archive
-        ? unpackOwn({
-            reader,
-            archive,
-            stage: stage.place,
-            localDir: target.place.clientPath,
-            work,
-            signal,
-          })
-        : unpackOther({ reader, stage: stage.place, limits, work, signal });
-      const total = yield* progressOf(unpacking);
-      yield {
-        phase: "COMMITTING",
-        bytesDone: total.bytes,
-        bytesTotal: total.bytes,
-        filesDone: total.fileCount,
-        filesTotal: total.fileCount,
-      };
-      signal.throwIfAborted();
-      const exact = target.policy === "REPLACE";
-      await stage.publish({ overwrite: exact, exact });
-    });
-  });
+  const work = workers.under(signal);
+  await using directory = await openOrMakeLocal(workers, target.localDir, signal);
+  const { fd, path: shownAs } = directory.opened;
+  await work.requireSpace({ fd, shownAs, bytes: contentBytes, fileCount });
+  await using stage = await openStage(workers, directory.opened, signal);
+  const total = yield* progressOf(
+    archive
+      ? unpackOwn({
+          reader,
+          archive,
+          stage: stage.place,
+          localDir: target.localDir.clientPath,
+          work,
+          signal,
+        })
+      : unpackOther({ reader, stage: stage.place, limits, work, signal }),
+  );
+  yield {
+    phase: "COMMITTING",
+    bytesDone: total.bytes,
+    bytesTotal: total.bytes,
+    filesDone: total.fileCount,
+    filesTotal: total.fileCount,
+  };
+  signal.throwIfAborted();
+  const exact = target.policy === "REPLACE";
+  await stage.publish({ overwrite: exact, exact });
+  directory.keep();
   return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
 }
 

@@ -3,77 +3,125 @@ import type { StagePlace } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
-import { stageHeartbeatMs, touchStage } from "../local/stage.ts";
-import type { WorkerPool } from "../workers/worker-pool.ts";
+import { type OpenStage, stageHeartbeatMs, touchStage } from "../local/stage.ts";
+import type { Workers } from "../workers/workers.ts";
 import { uncancelled } from "./context.ts";
 
 /**
- * Runs `body` with an open local directory; undefined stands for one that is absent. One that was made
- * for a body which then fails is removed again, where the directory above is allowed.
+ * A local directory, open until the end of the block that holds it. One that was made for that block
+ * is removed again, where the directory above is allowed, unless `keep` was called.
  */
-export async function* withDirectory<T, R>(
-  pool: WorkerPool,
-  place: AllowedPath,
-  options: { create: boolean },
-  signal: AbortSignal,
-  body: (directory: OpenedDirectory | undefined) => AsyncGenerator<T, R>,
-): AsyncGenerator<T, R> {
-  const directory = await pool.run("openDirectory", { place, create: options.create }, signal);
-  let succeeded = false;
-  try {
-    const result = yield* body(directory);
-    succeeded = true;
-    return result;
-  } finally {
-    if (directory?.made && !succeeded)
-      await pool.run("removeMade", { directory }, uncancelled).catch(() => {});
-    if (directory) closeDirectory(directory);
+export class LocalDirectory implements AsyncDisposable {
+  readonly opened: OpenedDirectory;
+  readonly #workers: Workers;
+  #kept = false;
+
+  constructor(workers: Workers, opened: OpenedDirectory) {
+    this.#workers = workers;
+    this.opened = opened;
+  }
+
+  /** Says that the directory holds now what it was opened for. */
+  keep(): void {
+    this.#kept = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { opened } = this;
+    if (opened.made && !this.#kept)
+      await this.#workers
+        .under(uncancelled)
+        .removeMadeDirectory(opened)
+        .catch(() => {});
+    closeUnheard(opened.fd);
+    if (opened.parentFd !== undefined) closeUnheard(opened.parentFd);
   }
 }
 
-/** Closes the descriptors of an open directory. A close that fails, as on a dead mount, is no matter. */
-export function closeDirectory(directory: OpenedDirectory): void {
-  fs.close(directory.fd, () => {});
-  if (directory.parentFd !== undefined) fs.close(directory.parentFd, () => {});
+/** Opens a local directory; undefined if there is none. */
+export async function openLocal(
+  workers: Workers,
+  path: AllowedPath,
+  signal: AbortSignal,
+): Promise<LocalDirectory | undefined> {
+  const opened = await workers.under(signal).openDirectory(path);
+  return opened && new LocalDirectory(workers, opened);
 }
 
-/** A stage to write in. */
-export interface Stage {
-  readonly place: StagePlace;
-  readonly fd: number;
-  /** Moves its one file out, in place of any other: see publishFile. */
-  publishFile(name: string): Promise<void>;
+/** Opens a local directory and makes what is missing of it. */
+export async function openOrMakeLocal(
+  workers: Workers,
+  path: AllowedPath,
+  signal: AbortSignal,
+): Promise<LocalDirectory> {
+  return new LocalDirectory(workers, await workers.under(signal).openOrMakeDirectory(path));
+}
+
+/** A fresh stage, until the end of the block that holds it; what was not published goes with it. */
+export class Stage implements AsyncDisposable {
+  readonly #workers: Workers;
+  readonly #directory: OpenedDirectory;
+  readonly #stage: OpenStage;
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(workers: Workers, directory: OpenedDirectory, stage: OpenStage) {
+    this.#workers = workers;
+    this.#directory = directory;
+    this.#stage = stage;
+    this.#heartbeat = setInterval(() => touchStage(stage), stageHeartbeatMs).unref();
+  }
+
+  /** Where archives are unpacked. */
+  get place(): StagePlace {
+    const { path, owner } = this.#directory;
+    return {
+      id: this.#stage.id,
+      path: pathOfHandle(this.fd),
+      place: path,
+      ...(owner ? { owner } : {}),
+    };
+  }
+
+  get fd(): number {
+    return this.#stage.fd;
+  }
+
   /** Makes what was written visible: see publishStage. Runs to its end once begun. */
-  publish(options: { overwrite: boolean; exact: boolean }): Promise<void>;
+  publish(options: { overwrite: boolean; exact: boolean }): Promise<void> {
+    const job = { directory: this.#directory, stage: this.#stage, ...options };
+    return this.#workers.under(uncancelled).publishStage(job);
+  }
+
+  /** Moves the stage's one file out, in place of any other: see publishFile. */
+  publishFile(name: string): Promise<void> {
+    return this.#workers.under(uncancelled).publishFile({ stage: this.#stage, name });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#heartbeat);
+    // What cannot be removed now is in no one's way, and is swept later by its age.
+    await this.#workers
+      .under(uncancelled)
+      .removeStage(this.#stage)
+      .catch(() => {});
+    closeUnheard(this.fd);
+  }
 }
 
-/** Runs `body` with a fresh stage for a directory; nothing of it is left unless it was published. */
-export async function* withStage<T, R>(
-  pool: WorkerPool,
+/** Makes a stage for a directory: beside it, or inside it where that is asked for or the only way. */
+export async function openStage(
+  workers: Workers,
   directory: OpenedDirectory,
   signal: AbortSignal,
-  body: (stage: Stage) => AsyncGenerator<T, R>,
   { inside = false } = {},
-): AsyncGenerator<T, R> {
+): Promise<Stage> {
   signal.throwIfAborted();
-  const stage = await pool.run("makeStage", { directory, inside }, uncancelled);
-  const heartbeat = setInterval(() => touchStage(stage), stageHeartbeatMs).unref();
-  try {
-    return yield* body({
-      place: {
-        id: stage.id,
-        path: pathOfHandle(stage.fd),
-        place: directory.path,
-        ...(directory.owner ? { owner: directory.owner } : {}),
-      },
-      fd: stage.fd,
-      publishFile: (name) => pool.run("publishFile", { stage, name }, uncancelled),
-      publish: (options) => pool.run("publishStage", { directory, stage, ...options }, uncancelled),
-    });
-  } finally {
-    clearInterval(heartbeat);
-    // What cannot be removed now is in nobody's way, and swept later by its age.
-    await pool.run("removeStage", { stage }, uncancelled).catch(() => {});
-    fs.close(stage.fd, () => {});
-  }
+  // Once begun it is seen through: a stage that nothing holds would stay behind.
+  const stage = await workers.under(uncancelled).makeStage({ directory, inside });
+  return new Stage(workers, directory, stage);
+}
+
+/** Closes a descriptor without waiting: a close that fails, as on a dead mount, changes nothing. */
+export function closeUnheard(fd: number): void {
+  fs.close(fd, () => {});
 }

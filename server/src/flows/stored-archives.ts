@@ -8,7 +8,7 @@ import {
   parseArchiveFilename,
 } from "../domain/cache-id.ts";
 import { differingComponents, type Environment } from "../domain/environment.ts";
-import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
+import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
 import type { ArchiveName, ArchiveReader, Store } from "../store/store.ts";
 
 /** How many archives are opened at once to read their manifests. */
@@ -59,7 +59,7 @@ export async function openStored(
 }
 
 /** What an open archive tells of itself. `own` is undefined for one that another tool made. */
-export function describe(reader: ArchiveReader, own: OwnArchive | undefined): CacheDescription {
+export function describe(reader: ArchiveReader, own: OwnArchive | undefined): StoredCache {
   const manifest = own?.manifest;
   return {
     namespace: reader.namespace,
@@ -79,15 +79,12 @@ export async function describeStored(
   store: Store,
   id: CacheId,
   signal: AbortSignal,
-): Promise<CacheDescription | undefined> {
+): Promise<StoredCache | undefined> {
   const reader = await openStored(store, id, signal);
   return reader && describeAndClose(reader, signal);
 }
 
-async function describeAndClose(
-  reader: ArchiveReader,
-  signal: AbortSignal,
-): Promise<CacheDescription> {
+async function describeAndClose(reader: ArchiveReader, signal: AbortSignal): Promise<StoredCache> {
   try {
     return describe(reader, await openArchive(reader, signal));
   } catch (error) {
@@ -104,8 +101,8 @@ export async function describeAll(
   store: Store,
   names: readonly ArchiveName[],
   signal: AbortSignal,
-): Promise<CacheDescription[]> {
-  const descriptions: CacheDescription[] = [];
+): Promise<StoredCache[]> {
+  const descriptions: StoredCache[] = [];
   const describeOne = async (name: ArchiveName) => {
     const reader = await store.open(name, signal);
     return reader && describeAndClose(reader, signal);

@@ -8,15 +8,15 @@ export interface AllowedDir {
   readonly daemonPath: string;
 }
 
-/** A place inside an allowed directory: nothing but names below a root that may be followed. */
+/** A path inside an allowed directory: a root, and names below it that are followed one by one. */
 export interface AllowedPath {
   /** The allowed directory, its links resolved when the daemon started. */
   readonly root: string;
   /** Names below the root, without `.` and `..`. */
   readonly below: readonly string[];
-  /** Both together, as the daemon sees the place. */
+  /** Both together, as the daemon sees them. */
   readonly path: string;
-  /** The place as the client sees it. */
+  /** The same path as the client names it. */
   readonly clientPath: string;
 }
 
@@ -34,16 +34,16 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   // What a client means goes before what the daemon calls so, and the longest name before others.
   const byLength = (a: { prefix: string }, b: { prefix: string }) =>
     b.prefix.length - a.prefix.length;
-  const places = [...asClientsSay.toSorted(byLength), ...asTheyAre.toSorted(byLength)];
+  const roots = [...asClientsSay.toSorted(byLength), ...asTheyAre.toSorted(byLength)];
   return {
     resolve(clientPath, field) {
       if (!isAbsolute(clientPath) || clientPath.includes("\0"))
         throw invalidField(field, `${JSON.stringify(clientPath)} is not an absolute path`);
       const path = withoutSlash(normalize(clientPath));
       requireUsableLength(path, field);
-      const place = places.find(({ prefix }) => isWithin(path, prefix));
-      if (place) {
-        const { prefix, root } = place;
+      const found = roots.find(({ prefix }) => isWithin(path, prefix));
+      if (found) {
+        const { prefix, root } = found;
         const below = path.slice(prefix.length).split("/").filter(Boolean);
         const daemonPath = [root === "/" ? "" : root, ...below].join("/") || "/";
         return { root, below, path: daemonPath, clientPath: path };

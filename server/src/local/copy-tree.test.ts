@@ -36,7 +36,7 @@ function places(t: TestContext, target?: string) {
   const copy = (source: CopySource, items = listSource(source), checkpoint = () => {}) => {
     const stageFd = openSync(to, "r");
     try {
-      return copyItems({ source, items, stageFd, asName: "as-named", place: to }, checkpoint);
+      return copyItems({ source, items, stageFd, asName: "as-named", shownAs: to }, checkpoint);
     } finally {
       closeSync(stageFd);
       closeSync(source.fd);

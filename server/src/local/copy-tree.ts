@@ -26,28 +26,31 @@ const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.const
 const bufferBytes = 1024 * 1024;
 
 /** Opens an allowed file or directory, following no link. Throws INVALID_REQUEST if there is none. */
-export function openSource(place: AllowedPath): CopySource {
-  const above = { ...place, ...parentOf(place) };
-  const name = place.below.at(-1) ?? basename(place.root);
-  const source = withPassage(above, (aboveFd) => openSourceAt(aboveFd, name, place));
-  if (!source) throw noSource(place);
+export function openSource(allowedPath: AllowedPath): CopySource {
+  const above = { ...allowedPath, ...parentOf(allowedPath) };
+  const name = allowedPath.below.at(-1) ?? basename(allowedPath.root);
+  const source = withPassage(above, (aboveFd) => openSourceAt(aboveFd, name, allowedPath));
+  if (!source) throw noSource(allowedPath);
   return source;
 }
 
-function openSourceAt(aboveFd: number, name: string, place: AllowedPath): CopySource {
+function openSourceAt(aboveFd: number, name: string, allowedPath: AllowedPath): CopySource {
   try {
     const fd = fs.openSync(`${pathOfHandle(aboveFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const stat = fs.fstatSync(fd);
     if (stat.isDirectory() || stat.isFile())
       return { kind: stat.isDirectory() ? "directory" : "file", fd, name };
     fs.closeSync(fd);
-    throw new CacheError("PATH_NOT_ALLOWED", `${place.path} is neither a file nor a directory`);
+    throw new CacheError(
+      "PATH_NOT_ALLOWED",
+      `${allowedPath.path} is neither a file nor a directory`,
+    );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw noSource(place);
+    if (code === "ENOENT") throw noSource(allowedPath);
     if (code === "ELOOP")
-      throw new CacheError("PATH_NOT_ALLOWED", `${place.path} is a symbolic link`);
-    throw toLocalError(error, place.path);
+      throw new CacheError("PATH_NOT_ALLOWED", `${allowedPath.path} is a symbolic link`);
+    throw toLocalError(error, allowedPath.path);
   }
 }
 
@@ -57,8 +60,8 @@ function parentOf({ root, below }: AllowedPath): { root: string; below: readonly
   return { root: root.slice(0, Math.max(1, root.lastIndexOf("/"))), below: [] };
 }
 
-function noSource(place: AllowedPath): CacheError {
-  return invalidField("source", `${place.path} does not exist`);
+function noSource(allowedPath: AllowedPath): CacheError {
+  return invalidField("source", `${allowedPath.path} does not exist`);
 }
 
 /** All files and directories below a source, directories before what they hold. */
@@ -86,17 +89,19 @@ function* listBelow(fd: number, prefix: string): Generator<CopyItem> {
   }
 }
 
+/** A part of a copy. */
+export interface CopyJob {
+  readonly source: CopySource;
+  readonly items: readonly CopyItem[];
+  readonly stageFd: number;
+  /** What the source itself is called in the stage. */
+  readonly asName: string;
+  /** The destination, as people are shown it. */
+  readonly shownAs: string;
+}
+
 /** Copies items of a source into a stage; `asName` is what the source itself is called there. */
-export function copyItems(
-  job: {
-    source: CopySource;
-    items: readonly CopyItem[];
-    stageFd: number;
-    asName: string;
-    place: string;
-  },
-  checkpoint: Checkpoint,
-): Totals {
+export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
   const copied = { fileCount: 0, bytes: 0 };
   try {
     for (const { path, directory } of job.items) {
@@ -111,7 +116,7 @@ export function copyItems(
       copied.fileCount += 1;
     }
   } catch (error) {
-    throw toLocalError(error, job.place);
+    throw toLocalError(error, job.shownAs);
   }
   return copied;
 }

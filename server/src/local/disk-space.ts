@@ -30,18 +30,23 @@ export function freeSpace(path: string): FreeSpace {
  * Requires room where `path` lies for files of so many bytes in all: each may waste a block, and a
  * small margin stays. Throws INSUFFICIENT_SPACE.
  */
-export function requireSpace(path: string, place: string, bytes: number, fileCount: number): void {
+export function requireSpace(
+  path: string,
+  shownAs: string,
+  bytes: number,
+  fileCount: number,
+): void {
   const free = freeSpace(path);
   const needed = bytes + fileCount * Math.min(free.blockBytes, maxWastedBytes) + marginBytes;
   if (free.bytes < needed)
     throw new CacheError(
       "INSUFFICIENT_SPACE",
-      `${place} has ${mebibytes(free.bytes)} free, and ${mebibytes(needed)} are needed`,
+      `${shownAs} has ${mebibytes(free.bytes)} free, and ${mebibytes(needed)} are needed`,
     );
   if (free.inodes < fileCount)
     throw new CacheError(
       "INSUFFICIENT_SPACE",
-      `${place} has ${free.inodes} inodes free, and ${fileCount} are needed`,
+      `${shownAs} has ${free.inodes} inodes free, and ${fileCount} are needed`,
     );
 }
 

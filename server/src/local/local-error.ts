@@ -3,17 +3,19 @@ import { CacheError } from "../domain/cache-error.ts";
 const edquot = -122;
 
 /** A failure of the local directory's file system as a CacheError; a bug of ours stays as it is. */
-export function toLocalError(error: unknown, place: string): unknown {
+export function toLocalError(error: unknown, shownAs: string): unknown {
   if (error instanceof CacheError) return error;
   const { code, errno, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined || code === "EBADF" || code === "EINVAL") return error;
   if (code === "ENOSPC" || errno === edquot)
-    return new CacheError("INSUFFICIENT_SPACE", `${place} is full`, { cause: error });
+    return new CacheError("INSUFFICIENT_SPACE", `${shownAs} is full`, { cause: error });
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
     return new CacheError(
       "PATH_NOT_ALLOWED",
-      `the daemon may not read or write in ${place} (${code})`,
+      `the daemon may not read or write in ${shownAs} (${code})`,
       { cause: error },
     );
-  return new CacheError("LOCAL_UNAVAILABLE", `${place} failed: ${code ?? errno}`, { cause: error });
+  return new CacheError("LOCAL_UNAVAILABLE", `${shownAs} failed: ${code ?? errno}`, {
+    cause: error,
+  });
 }

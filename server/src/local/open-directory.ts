@@ -28,7 +28,7 @@ export interface OpenedDirectory {
   readonly path: string;
   /** Who is to own what is made in it, where that is not the daemon itself. */
   readonly owner?: Owner;
-  /** Whether a whole stage can be renamed into its place. */
+  /** Whether a whole stage can be renamed into its allowedPath. */
   readonly replaceable: boolean;
   /** Whether it holds a file that a save would take. */
   readonly holdsFiles: boolean;
@@ -40,12 +40,20 @@ export interface OpenedDirectory {
  * Opens an allowed directory, one component at a time from the root of the file system, following no
  * link; makes what is missing, or with `create` false answers undefined. Throws PATH_NOT_ALLOWED.
  */
-export function openDirectory(place: AllowedPath, create: boolean): OpenedDirectory | undefined {
-  const opened = descend(place, create, openDirectoryAt);
+export function openDirectory(allowedPath: AllowedPath, create: true): OpenedDirectory;
+export function openDirectory(
+  allowedPath: AllowedPath,
+  create: boolean,
+): OpenedDirectory | undefined;
+export function openDirectory(
+  allowedPath: AllowedPath,
+  create: boolean,
+): OpenedDirectory | undefined {
+  const opened = descend(allowedPath, create, openDirectoryAt);
   if (!opened) return undefined;
   let directory: OpenedDirectory | undefined;
   try {
-    directory = describe(place, opened);
+    directory = describe(allowedPath, opened);
     return directory;
   } finally {
     if (!directory) fs.closeSync(opened.fd);
@@ -54,9 +62,9 @@ export function openDirectory(place: AllowedPath, create: boolean): OpenedDirect
   }
 }
 
-/** Runs `body` with a place that is open just to go on from it; undefined if there is none. */
-export function withPassage<T>(place: AllowedPath, body: (fd: number) => T): T | undefined {
-  const opened = descend(place, false, openPassageAt);
+/** Runs `body` with an allowed path that is open only to go on from it; undefined if it does not exist. */
+export function withPassage<T>(allowedPath: AllowedPath, body: (fd: number) => T): T | undefined {
+  const opened = descend(allowedPath, false, openPassageAt);
   if (!opened) return undefined;
   try {
     return body(opened.fd);
@@ -66,28 +74,28 @@ export function withPassage<T>(place: AllowedPath, body: (fd: number) => T): T |
   }
 }
 
-/** What going down to a place came to. */
+/** How far a descent got: the open directory, and the one above it. */
 interface Descent {
   readonly fd: number;
   readonly parentFd: number | undefined;
-  /** Whether the place itself had to be made. */
+  /** Whether the last directory had to be made. */
   readonly made: boolean;
 }
 
-/** Goes down to a place; both descriptors are the caller's to close. */
+/** Goes down to an allowed path; both descriptors are the caller's to close. */
 function descend(
-  place: AllowedPath,
+  allowedPath: AllowedPath,
   create: boolean,
   openLastAt: typeof openDirectoryAt,
 ): Descent | undefined {
-  const components = [...place.root.split("/").filter(Boolean), ...place.below];
+  const components = [...allowedPath.root.split("/").filter(Boolean), ...allowedPath.below];
   const open = [openRoot()];
   let arrived = false;
   let made = false;
   try {
     for (const [i, name] of components.entries()) {
       const openAt = i < components.length - 1 ? openPassageAt : openLastAt;
-      const next = enter(open.at(-1) as number, name, place, create, openAt);
+      const next = enter(open.at(-1) as number, name, allowedPath, create, openAt);
       if (next === undefined) return undefined;
       open.push(next.fd);
       made = next.made;
@@ -103,7 +111,7 @@ function descend(
 function enter(
   parentFd: number,
   name: string,
-  place: AllowedPath,
+  allowedPath: AllowedPath,
   create: boolean,
   openAt: typeof openDirectoryAt,
 ): { fd: number; made: boolean } | undefined {
@@ -119,29 +127,30 @@ function enter(
           : "not a directory";
         throw new CacheError(
           "PATH_NOT_ALLOWED",
-          `${place.path}: ${JSON.stringify(name)} is ${what}`,
+          `${allowedPath.path}: ${JSON.stringify(name)} is ${what}`,
           {
             cause: error,
           },
         );
       }
-      if (code !== "ENOENT" || attempt > 0) throw toLocalError(error, place.path);
+      if (code !== "ENOENT" || attempt > 0) throw toLocalError(error, allowedPath.path);
       if (!create) return undefined;
-      made = make(parentFd, name, place);
+      made = make(parentFd, name, allowedPath);
     }
   }
 }
 
 /** Makes a directory; false if somebody else just did. */
-function make(parentFd: number, name: string, place: AllowedPath): boolean {
+function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean {
   try {
     fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
     const owner = foreignOwner(fs.fstatSync(parentFd));
-    // Whoever may write in the directory above may have put something else in its place.
+    // A user who may write in the directory above may have put something else there meanwhile.
     if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw toLocalError(error, place.path);
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      throw toLocalError(error, allowedPath.path);
     return false;
   }
 }
@@ -155,19 +164,19 @@ export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void 
     fs.rmdirSync(`${pathOfHandle(parentFd)}/${name}`);
 }
 
-function describe(place: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
+function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
   const owner = foreignOwner(stat);
-  const mayUseParent = parentFd !== undefined && place.below.length > 0;
+  const mayUseParent = parentFd !== undefined && allowedPath.below.length > 0;
   return {
     fd,
     ...(mayUseParent ? { parentFd } : {}),
-    name: place.below.at(-1) ?? basename(place.root),
+    name: allowedPath.below.at(-1) ?? basename(allowedPath.root),
     made,
-    path: place.path,
+    path: allowedPath.path,
     ...(owner ? { owner } : {}),
-    replaceable: mayUseParent && isReplaceable(parentFd, stat, place.path),
-    holdsFiles: holdsFiles(fd, place.path),
+    replaceable: mayUseParent && isReplaceable(parentFd, stat, allowedPath.path),
+    holdsFiles: holdsFiles(fd, allowedPath.path),
     notLoaded: statAt(fd, notLoadedMarker) !== undefined,
   };
 }

@@ -1,10 +1,8 @@
 import * as fs from "node:fs";
 
-/**
- * Linux names an open directory `/proc/self/fd/N`, whatever becomes of its path. Going down from
- * there one component at a time, never following a link, is openat(2) in all but name: nobody who
- * may write in the tree can lead us out of it between a check and a use.
- */
+// Linux names an open directory `/proc/self/fd/N`, even when its path has changed. Going down from
+// there one component at a time, never following a link, does what openat(2) does, which Node lacks:
+// another user who may write in the tree cannot lead us out of it between a check and a use.
 
 const directoryFlags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
 

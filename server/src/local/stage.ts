@@ -18,7 +18,7 @@ export interface OpenStage {
 
 const stagePrefix = `${ownPrefix}stage-`;
 
-/** A live stage is touched this often, so that one which nobody touches is known to be abandoned. */
+/** A live stage is touched this often; one that was not touched for a while was abandoned. */
 export const stageHeartbeatMs = 5_000;
 const abandonedAfterMs = 60_000;
 
@@ -54,9 +54,9 @@ function openStage(insideFd: number): OpenStage {
   }
 }
 
-// Age is judged by the file system's own clock, never by who seems to run: whatever time a touch
-// sets, the time of that change is the file system's. What cannot be removed, such as another
-// user's, is left: it is in nobody's way.
+// Age is the file system's: whatever time a touch sets, the time of that change is by its own clock.
+// A process id would say nothing, for other containers use the same ids. What cannot be removed, such
+// as another user's stage, is left, and does no harm.
 function sweepStages({ fd, insideFd }: OpenStage, checkpoint: Checkpoint): void {
   const nowMs = fs.fstatSync(fd).ctimeMs;
   for (const name of fs.readdirSync(pathOfHandle(insideFd))) {

@@ -87,7 +87,7 @@ describe("a walk", () => {
     closeSync(below);
     const pool = createWorkerPool({ threads: 1, nice: 0 });
     t.after(() => pool.close());
-    const totals = await pool.run("measure", { rootFd: fd }, new AbortController().signal);
+    const totals = await pool.run("measureDirectory", fd, new AbortController().signal);
     assert.deepEqual(totals, { fileCount: 1, bytes: 1 });
     execFileSync("rm", ["-rf", join(dir, "d")]);
   });

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
 import { isTransientDirectory, isTransientFile, ownPrefix } from "./transient-names.ts";
 
-/** Synchronous work on trees, through open directories alone: for worker threads. */
+// Synchronous work on trees, through open directories alone: for worker threads.
 
 export interface Owner {
   readonly uid: number;
@@ -62,6 +62,18 @@ function* walkDirectory(parentFd: number, name: string, path: string): Generator
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** Counts what a save would take of an open directory. */
+export function measureTree(rootFd: number, checkpoint: Checkpoint): Totals {
+  const totals = { fileCount: 0, bytes: 0 };
+  for (const { name, stat } of walk(rootFd)) {
+    checkpoint();
+    if (name.endsWith("/")) continue;
+    totals.fileCount += 1;
+    totals.bytes += stat.size;
+  }
+  return totals;
 }
 
 /** Status of what has a name in an open directory, links not followed; undefined if nothing has. */

@@ -1,12 +1,12 @@
 import type { CacheId } from "../domain/cache-id.ts";
 import type { Environment } from "../domain/environment.ts";
-import type { CacheDescription } from "../domain/stored-cache.ts";
+import type { StoredCache } from "../domain/stored-cache.ts";
+import type { IfLocalExists, IfStoredExists } from "../flows/policies.ts";
+import type { Page, PageSpec } from "../transfers/page.ts";
 import type { TransferState } from "../transfers/state.ts";
+import type { Transfer } from "../transfers/transfer.ts";
 
-export type IfLocalExists = "SKIP" | "MERGE" | "REPLACE";
-export type IfStoredExists = "SKIP" | "REFRESH" | "REPLACE";
-
-// Specs are what callers say, and nothing of it need be sound.
+// A spec is what a caller says: nothing in it has been judged yet.
 
 /**
  * Which cache, and where it is on this machine. An empty namespace means `default`; `localDir` is
@@ -18,12 +18,12 @@ export interface TargetSpec {
   readonly localDir: string;
 }
 
-/** What a load is asked for. A policy that nobody knows is undefined. */
+/** What a load is asked for. An unknown policy is undefined. */
 export interface LoadSpec extends TargetSpec {
   readonly ifLocalExists: IfLocalExists | undefined;
 }
 
-/** What a save is asked for. A policy that nobody knows is undefined; an empty profile means `full`. */
+/** What a save is asked for. An unknown policy is undefined; an empty profile means `full`. */
 export interface SaveSpec extends TargetSpec {
   readonly ifStoredExists: IfStoredExists | undefined;
   readonly profile: string;
@@ -36,33 +36,6 @@ export interface CopySpec {
   readonly operationName: string;
 }
 
-/** A running or finished transfer. */
-export interface Transfer {
-  readonly state: TransferState;
-  /**
-   * Waits for the end as one of its waiters, and returns the final state whatever it is. When
-   * `signal` aborts, stops waiting and throws its reason; the last waiter to leave cancels the
-   * transfer.
-   */
-  wait(signal?: AbortSignal): Promise<TransferState>;
-  /** Adds a waiter that never leaves, so that nobody's going away cancels the transfer. */
-  detach(): void;
-  /** Stops the work and returns the final state, or the present one if it will not stop in 1 s. */
-  cancel(): Promise<TransferState>;
-  /**
-   * The present state at once, then the latest at each change within the limits on rate, the final
-   * state last; repeats the state after 15 s without a change. Whoever is slow misses states, not
-   * the last. Ends when `signal` aborts.
-   */
-  watch(signal: AbortSignal): AsyncIterable<TransferState>;
-}
-
-/** Which page of a list is asked for. A `pageSize` of 0 means 100; an empty token, the first. */
-export interface PageSpec {
-  readonly pageSize: number;
-  readonly pageToken: string;
-}
-
 /** Which caches are to be listed. An empty namespace means all. */
 export interface ListCachesSpec extends PageSpec {
   readonly namespace: string;
@@ -70,13 +43,7 @@ export interface ListCachesSpec extends PageSpec {
   readonly environment: Environment | undefined;
 }
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
-}
-
-export interface CachePage extends Page<CacheDescription> {
+export interface CachePage extends Page<StoredCache> {
   /** The cache key of the environment that was named. */
   readonly currentCacheKey: string | undefined;
 }
@@ -87,10 +54,10 @@ export interface CacheInfo {
   readonly localExists: boolean;
   readonly localBytes: number;
   readonly localFileCount: number;
-  readonly stored?: CacheDescription;
+  readonly stored?: StoredCache;
   /** Where archives live, as a URL without credentials. */
   readonly store: string;
-  /** What there is to know of that store, for people; may be empty. */
+  /** What people should know of that store, such as missing hard links; empty if nothing. */
   readonly storeNote: string;
 }
 

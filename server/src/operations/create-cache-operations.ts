@@ -5,7 +5,7 @@ import { defaultProfile, type Profiles } from "../domain/profile.ts";
 import { type FlowContext, type Limits, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
 import { load } from "../flows/load.ts";
-import { closeDirectory } from "../flows/local-work.ts";
+import { openLocal } from "../flows/local-work.ts";
 import { refresh } from "../flows/save/refresh.ts";
 import { save } from "../flows/save/save.ts";
 import {
@@ -19,7 +19,7 @@ import type { ArchiveName, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
-import { createWorkerPool } from "../workers/worker-pool.ts";
+import { createWorkers, type Workers } from "../workers/workers.ts";
 import type { CacheCore, LoadSpec, SaveSpec } from "./cache-operations.ts";
 import { createRequestParser } from "./request-parser.ts";
 
@@ -46,9 +46,12 @@ export interface CoreOptions {
 /** Puts the flows together: all that the daemon can do, over one store. */
 export function createCacheCore(options: CoreOptions): CacheCore {
   const { store, logger } = options;
-  const pool = createWorkerPool({ threads: options.workers, nice: 0 });
-  const backgroundPool = createWorkerPool({ threads: options.workers, nice: options.saveNice });
-  const context: FlowContext = { ...options, pool, backgroundPool };
+  const { workers: threads, saveNice } = options;
+  const foreground = createWorkers({ threads, nice: 0 });
+  const background = createWorkers({ threads, nice: saveNice });
+  const contextOf = (workers: Workers, logger: Logger): FlowContext => {
+    return { ...options, workers, logger };
+  };
   const directoryQueue = createDirectoryQueue();
   const registry = createTransferRegistry({ logger, directoryQueue });
 
@@ -57,21 +60,21 @@ export function createCacheCore(options: CoreOptions): CacheCore {
   return {
     load(spec: LoadSpec) {
       const target = parse.load(spec);
-      const { namespace, cacheKey, place, policy } = target;
+      const { namespace, cacheKey, localDir, policy } = target;
       return registry.start({
         kind: "LOAD",
         operationName: `load ${namespace}/${cacheKey}`,
         namespace,
         cacheKey,
-        targetKey: JSON.stringify(["LOAD", place.path, namespace, cacheKey, policy]),
-        directories: [place.path],
-        flow: (signal, logger) => load({ ...context, logger }, target, signal),
+        targetKey: JSON.stringify(["LOAD", localDir.path, namespace, cacheKey, policy]),
+        directories: [localDir.path],
+        flow: (signal, logger) => load(contextOf(foreground, logger), target, signal),
       });
     },
 
     save(spec: SaveSpec) {
       const target = parse.save(spec);
-      const { namespace, cacheKey, place, policy } = target;
+      const { namespace, cacheKey, localDir, policy } = target;
       return registry.start({
         kind: "SAVE",
         operationName: `save ${namespace}/${cacheKey}`,
@@ -79,16 +82,16 @@ export function createCacheCore(options: CoreOptions): CacheCore {
         cacheKey,
         targetKey: JSON.stringify([
           "SAVE",
-          place.path,
+          localDir.path,
           namespace,
           cacheKey,
           policy,
           spec.profile || defaultProfile,
         ]),
         // Saves of one cache take turns, so that all but the first find it stored and skip.
-        directories: [place.path, `store:/${namespace}/${cacheKey}`],
+        directories: [localDir.path, `store:/${namespace}/${cacheKey}`],
         flow: (signal, logger) =>
-          (policy === "REFRESH" ? refresh : save)({ ...context, logger }, target, signal),
+          (policy === "REFRESH" ? refresh : save)(contextOf(background, logger), target, signal),
       });
     },
 
@@ -100,7 +103,7 @@ export function createCacheCore(options: CoreOptions): CacheCore {
         namespace: "",
         cacheKey: "",
         directories: [target.source.path, target.destination.path],
-        flow: (signal, logger) => copy({ ...context, logger }, target, signal),
+        flow: (signal, logger) => copy(contextOf(background, logger), target, signal),
       });
     },
 
@@ -109,29 +112,21 @@ export function createCacheCore(options: CoreOptions): CacheCore {
 
     async getCacheInfo(spec, signal) {
       const target = parse.target(spec);
-      const directory = await pool.run(
-        "openDirectory",
-        { place: target.place, create: false },
-        signal,
-      );
-      try {
-        const local = directory
-          ? await pool.run("measure", { rootFd: directory.fd }, signal)
-          : { fileCount: 0, bytes: 0 };
-        const stored = await describeStored(store, target, signal);
-        return {
-          environmentKey: target.environmentKey,
-          cacheKey: target.cacheKey,
-          localExists: (directory?.holdsFiles ?? false) && !directory?.notLoaded,
-          localBytes: local.bytes,
-          localFileCount: local.fileCount,
-          ...(stored ? { stored } : {}),
-          store: store.url,
-          storeNote: store.note?.() ?? "",
-        };
-      } finally {
-        if (directory) closeDirectory(directory);
-      }
+      await using directory = await openLocal(foreground, target.localDir, signal);
+      const local = directory
+        ? await foreground.under(signal).measureDirectory(directory.opened.fd)
+        : { fileCount: 0, bytes: 0 };
+      const stored = await describeStored(store, target, signal);
+      return {
+        environmentKey: target.environmentKey,
+        cacheKey: target.cacheKey,
+        localExists: (directory?.opened.holdsFiles ?? false) && !directory?.opened.notLoaded,
+        localBytes: local.bytes,
+        localFileCount: local.fileCount,
+        ...(stored ? { stored } : {}),
+        store: store.url,
+        storeNote: store.note?.() ?? "",
+      };
     },
 
     async listCaches(spec, signal) {
@@ -157,21 +152,17 @@ export function createCacheCore(options: CoreOptions): CacheCore {
     },
 
     async clearLocalCache(path, signal) {
-      const place = parse.localDir(path);
-      return directoryQueue.run([place.path], signal, async () => {
-        const directory = await pool.run("openDirectory", { place, create: false }, signal);
+      const localDir = parse.localDir(path);
+      return directoryQueue.run([localDir.path], signal, async () => {
+        await using directory = await openLocal(foreground, localDir, signal);
         if (!directory) return { bytes: 0, fileCount: 0 };
-        try {
-          return await pool.run("clearDirectory", { directory }, uncancelled);
-        } finally {
-          closeDirectory(directory);
-        }
+        return await foreground.under(uncancelled).clearDirectory(directory.opened);
       });
     },
 
     async close(graceMs) {
       await registry.close(graceMs);
-      await Promise.all([pool.close(), backgroundPool.close()]);
+      await Promise.all([foreground.close(), background.close()]);
     },
   };
 }

@@ -1,11 +1,12 @@
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import { type CacheId, parseCacheKey, parseNamespace } from "../domain/cache-id.ts";
-import { type NamedEnvironment, parseEnvironment } from "../domain/environment.ts";
+import { parseEnvironment } from "../domain/environment.ts";
 import { parseAll } from "../domain/parse-all.ts";
 import { findProfile, type Profiles } from "../domain/profile.ts";
 import type { CopyTarget } from "../flows/copy.ts";
 import type { LoadTarget } from "../flows/load.ts";
-import type { SaveTarget } from "../flows/save/save.ts";
+import type { SaveTarget } from "../flows/save/target.ts";
+import type { CacheTarget } from "../flows/target.ts";
 import {
   type AllowedDir,
   type AllowedPath,
@@ -23,11 +24,6 @@ import type {
   TargetSpec,
 } from "./cache-operations.ts";
 import { defaultCopyName, parseOperationName } from "./operation-name.ts";
-
-/** Which cache, and where it is on this machine. */
-export interface CacheTarget extends NamedEnvironment, CacheId {
-  readonly place: AllowedPath;
-}
 
 /**
  * Judges requests, without a look at any disk. Throws one INVALID_REQUEST for all that is malformed,
@@ -71,14 +67,14 @@ export function createRequestParser(options: {
   ]);
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
-  const localDir = (path: string): AllowedPath => {
-    const place = localDirs.resolve(path || options.localDir, "local_dir");
-    if (storeDir !== undefined && overlap(place.path, storeDir))
+  const parseLocalDir = (path: string): AllowedPath => {
+    const allowed = localDirs.resolve(path || options.localDir, "local_dir");
+    if (storeDir !== undefined && overlap(allowed.path, storeDir))
       throw new CacheError(
         "PATH_NOT_ALLOWED",
-        `local_dir ${place.path} and the store ${storeDir} may not hold each other`,
+        `local_dir ${allowed.path} and the store ${storeDir} may not hold each other`,
       );
-    return place;
+    return allowed;
   };
 
   const destinationOf = (path: string): AllowedPath => {
@@ -105,17 +101,17 @@ export function createRequestParser(options: {
   };
 
   const target = (spec: TargetSpec): CacheTarget => {
-    const [namespace, environment, place] = parseAll([
+    const [namespace, environment, localDir] = parseAll([
       () => parseNamespace(spec.namespace),
       () => parseEnvironment(spec.environment),
-      () => localDir(spec.localDir),
+      () => parseLocalDir(spec.localDir),
     ]);
-    return { namespace, ...environment, place };
+    return { namespace, ...environment, localDir };
   };
 
   return {
     target,
-    localDir,
+    localDir: parseLocalDir,
 
     load(spec) {
       const [found, policy] = parseAll([
@@ -163,5 +159,5 @@ export function createRequestParser(options: {
 
 function requireKnown<Policy>(policy: Policy | undefined, field: string): Policy {
   if (policy !== undefined) return policy;
-  throw invalidField(field, "is no value of this version");
+  throw invalidField(field, "has a value that this daemon does not know");
 }

@@ -10,15 +10,16 @@ import {
   SaveSkipReason,
   SaveStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheCore, Transfer } from "../operations/cache-operations.ts";
+import type { CacheCore } from "../operations/cache-operations.ts";
 import type { TransferState } from "../transfers/state.ts";
+import type { Transfer } from "../transfers/transfer.ts";
 import type { Calls } from "./calls.ts";
 import { requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
 import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";
 
 const encodedStates = new WeakMap<TransferState, Buffer>();
 
-/** A state as a WatchTransferResponse, encoded once for however many watchers. */
+/** A state as a WatchTransferResponse, encoded once for all its watchers. */
 function encodeState(state: TransferState): Buffer {
   const known = encodedStates.get(state);
   if (known) return known;
@@ -44,7 +45,7 @@ async function finished(transfer: Transfer, signal: AbortSignal): Promise<Transf
   const state = await transfer.wait(signal);
   if (state.status === "SUCCESS") return state;
   throw (
-    state.error ?? new Error(`transfer ${state.operationId} ended ${state.status}, unexplained`)
+    state.error ?? new Error(`transfer ${state.operationId} ended ${state.status} without an error`)
   );
 }
 
@@ -55,14 +56,14 @@ function outcomeOf<K extends "LOAD" | "SAVE">(state: TransferState, kind: K) {
   return outcome as Extract<typeof outcome, { kind: K }>;
 }
 
-/** Translates every call to the core and its answer back; nothing else happens here. */
+/** The handlers: each translates its call to an operation and the result back, and does no more. */
 export function createCacheService(
-  core: CacheCore,
+  operations: CacheCore,
   { unary, serverStream }: Calls,
 ): CacheServiceHandlers {
   return {
     load: unary("Load", "read", async (request, signal, announce) => {
-      const transfer = core.load(toLoadSpec(request));
+      const transfer = operations.load(toLoadSpec(request));
       announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
@@ -75,7 +76,7 @@ export function createCacheService(
     }),
 
     save: unary("Save", "write", async (request, signal, announce) => {
-      const transfer = core.save(toSaveSpec(request));
+      const transfer = operations.save(toSaveSpec(request));
       announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
@@ -93,34 +94,34 @@ export function createCacheService(
     }),
 
     watchTransfer: serverStream("WatchTransfer", "read", (request, signal) =>
-      core.getTransfer(requireOperationId(request.operationId)).watch(signal),
+      operations.getTransfer(requireOperationId(request.operationId)).watch(signal),
     ),
 
     startTransfer: unary("StartTransfer", "write", ({ source, destination, operationName }) => {
-      const transfer = core.copy({ source, destination, operationName });
+      const transfer = operations.copy({ source, destination, operationName });
       transfer.detach();
       return { transfer: toWireTransfer(transfer.state) };
     }),
 
     getTransfer: unary("GetTransfer", "read", (request) => {
-      const transfer = core.getTransfer(requireOperationId(request.operationId));
+      const transfer = operations.getTransfer(requireOperationId(request.operationId));
       return { transfer: toWireTransfer(transfer.state) };
     }),
 
     listTransfers: unary("ListTransfers", "read", (request) => {
       const { includeFinished, pageSize, pageToken } = request;
-      const page = core.listTransfers({ includeFinished, pageSize, pageToken });
+      const page = operations.listTransfers({ includeFinished, pageSize, pageToken });
       return { transfers: page.items.map(toWireTransfer), nextPageToken: page.nextPageToken };
     }),
 
     cancelTransfer: unary("CancelTransfer", "write", async (request) => {
-      const transfer = core.getTransfer(requireOperationId(request.operationId));
+      const transfer = operations.getTransfer(requireOperationId(request.operationId));
       return { transfer: toWireTransfer(await transfer.cancel()) };
     }),
 
     getCacheInfo: unary("GetCacheInfo", "read", async (request, signal) => {
       const { namespace, environment, localDir } = request;
-      const info = await core.getCacheInfo({ namespace, environment, localDir }, signal);
+      const info = await operations.getCacheInfo({ namespace, environment, localDir }, signal);
       return {
         environmentKey: info.environmentKey,
         cacheKey: info.cacheKey,
@@ -136,7 +137,7 @@ export function createCacheService(
     listCaches: unary("ListCaches", "read", async (request, signal) => {
       const { namespace, environment, pageSize, pageToken } = request;
       const spec = { namespace, environment, pageSize, pageToken };
-      const page = await core.listCaches(spec, signal);
+      const page = await operations.listCaches(spec, signal);
       return {
         caches: page.items.map((cache) => toWireCache(cache, page.currentCacheKey)),
         nextPageToken: page.nextPageToken,
@@ -145,12 +146,12 @@ export function createCacheService(
 
     deleteCache: unary("DeleteCache", "write", async (request, signal) => {
       const { namespace, cacheKey } = request;
-      await core.deleteCache({ namespace, cacheKey }, signal);
+      await operations.deleteCache({ namespace, cacheKey }, signal);
       return {};
     }),
 
     clearLocalCache: unary("ClearLocalCache", "write", async (request, signal) => {
-      const { bytes, fileCount } = await core.clearLocalCache(request.localDir, signal);
+      const { bytes, fileCount } = await operations.clearLocalCache(request.localDir, signal);
       return { bytes: BigInt(bytes), fileCount: BigInt(fileCount) };
     }),
   };

@@ -1,13 +1,13 @@
 import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { CacheError } from "../domain/cache-error.ts";
 
-// A caller gives up at its own deadline; ours began when its request came, a little later.
+// The caller counts its deadline from when it sent the request, which is a little before it came.
 const clockSlackMs = 100;
 
 /**
  * Does the work of a call under a signal that aborts when the caller goes away or its deadline
- * passes, with CANCELLED or DEADLINE_EXCEEDED as its reason, which is then also what the work is
- * taken to fail with.
+ * passes. The signal's reason is a CacheError, CANCELLED or DEADLINE_EXCEEDED; work that fails after
+ * the abort fails with it.
  */
 export async function underCallSignal<Request, Response, Result>(
   call: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
@@ -31,7 +31,7 @@ export async function underCallSignal<Request, Response, Result>(
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
-    // An answered call is told as cancelled, too.
+    // grpc-js also emits it for calls that were answered.
     call.removeListener("cancelled", abort);
   }
 }

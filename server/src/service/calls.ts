@@ -6,18 +6,19 @@ import {
 } from "@grpc/grpc-js";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Right } from "../domain/tokens.ts";
 import { underCallSignal } from "./call-signal.ts";
-import type { Authorize, Right } from "./credentials.ts";
+import type { Authorize } from "./credentials.ts";
 import { toServiceError } from "./status.ts";
 
-/** The initial metadata that names the transfer of a call that waits for one. */
+/** The initial metadata that names the transfer of a Load or Save. */
 const operationIdKey = "compilecache-operation-id";
 
 /** Makes grpc-js handlers of functions that take a request and a signal, and throw CacheErrors. */
 export interface Calls {
   /**
-   * A call whose answer takes long tells its caller which transfer it waits for, by `announce`, so
-   * that this one can be watched or cancelled meanwhile.
+   * `answer` may call `announce` once, before it waits for a transfer: the caller is told the
+   * operation id at once, and can watch or cancel the transfer while it waits.
    */
   unary<Request, Response>(
     method: string,
@@ -28,17 +29,17 @@ export interface Calls {
       announce: (operationId: string) => void,
     ) => Response | Promise<Response>,
   ): handleUnaryCall<Request, Response>;
-  /** Sends each message that the stream took before it asks for the next. */
+  /** Asks for the next message when the previous one has been taken, so a slow reader costs no memory. */
   serverStream<Request, Message>(
     method: string,
     needed: Right,
     messages: (request: Request, signal: AbortSignal) => AsyncIterable<Message>,
   ): handleServerStreamingCall<Request, Message>;
-  /** Resolves once no call is under way. */
+  /** Resolves when no call is running. */
   drained(): Promise<void>;
 }
 
-/** Every call is authorised first, and every error leaves through one mapper. */
+/** Every call is authorised first, and every error is mapped to a status in one place. */
 export function createCalls(authorize: Authorize, logger: Logger): Calls {
   const admit = (metadata: Metadata, needed: Right) => {
     authorize(metadata.get("authorization")[0]?.toString(), needed);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CacheError } from "../domain/cache-error.ts";
-import { createAuthorize, parseTokens } from "./credentials.ts";
+import { parseTokens } from "../domain/tokens.ts";
+import { createAuthorize } from "./credentials.ts";
 
 const { tokens } = parseTokens("read r1\nwrite w1\nread both\nwrite both\n");
 const authorize = createAuthorize(tokens);

@@ -29,6 +29,7 @@ export function requireOperationId(operationId: string): string {
   throw invalidField("operation_id", "is required");
 }
 
+/** The load that is asked for; a policy that the contract does not know becomes undefined. */
 export function toLoadSpec(request: LoadRequest): LoadSpec {
   return {
     namespace: request.namespace,
@@ -38,6 +39,7 @@ export function toLoadSpec(request: LoadRequest): LoadSpec {
   };
 }
 
+/** The save that is asked for; a policy that the contract does not know becomes undefined. */
 export function toSaveSpec(request: SaveRequest): SaveSpec {
   return {
     namespace: request.namespace,

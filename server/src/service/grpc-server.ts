@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "../domain/logger.ts";
+import type { Token } from "../domain/tokens.ts";
 import type { CacheCore } from "../operations/cache-operations.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
 import { createCalls } from "./calls.ts";
-import { createAuthorize, type Token } from "./credentials.ts";
+import { createAuthorize } from "./credentials.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";
@@ -14,33 +15,36 @@ const cacheServiceName = "compilecache.v1.CacheService";
 const serverOptions = {
   // A request is some paths and an environment.
   "grpc.max_receive_message_length": 1024 * 1024,
-  // A caller whose machine died would hold its transfer for ever.
+  // Without it, a caller whose machine died would keep its transfer running.
   "grpc.keepalive_time_ms": 30_000,
   "grpc.keepalive_timeout_ms": 20_000,
 };
 
-/** What the last bytes of the last answers take to leave. */
+/** How long the last bytes of the last answers take to leave. */
 const leavingMs = 50;
 
-/** Speaks gRPC on connections that others accept. */
-export interface CacheServer {
+/** A gRPC server that is handed its connections. */
+export interface GrpcServer {
   accept(connection: Socket): void;
-  /** What health checks are told. At first: not serving. */
+  /** Sets what health checks are told. It starts as not serving. */
   setServing(serving: boolean): void;
-  /** Lets running calls end for at most `graceMs`, then breaks them off. */
+  /** Waits for running calls for at most `graceMs`, then ends them. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** The cache service over `core`, health and reflection. Without tokens everybody may call. */
-export function createCacheServer(options: {
-  core: CacheCore;
+/**
+ * Makes a server of the cache service, health and reflection. Without `tokens` every caller may do
+ * everything.
+ */
+export function createGrpcServer(options: {
+  operations: CacheCore;
   tokens: readonly Token[] | undefined;
   logger: Logger;
-}): CacheServer {
-  const { core, tokens, logger } = options;
+}): GrpcServer {
+  const { operations, tokens, logger } = options;
   const server = new Server(serverOptions);
   const calls = createCalls(createAuthorize(tokens), logger);
-  server.addService(cacheServiceDefinition, createCacheService(core, calls));
+  server.addService(cacheServiceDefinition, createCacheService(operations, calls));
 
   const health = new HealthImplementation();
   health.addToServer(server);
@@ -50,12 +54,7 @@ export function createCacheServer(options: {
   };
   setServing(false);
 
-  addReflection(server, [
-    cacheServiceName,
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-  ]);
+  addReflection(server, [cacheServiceName, "grpc.health.v1.Health"]);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {

@@ -1,18 +1,18 @@
 import type { Socket } from "node:net";
 import type { CacheCore } from "../operations/cache-operations.ts";
 
-/** Notices that nobody needs the daemon any more. */
+/** Notices when the daemon is no longer in use. */
 export interface Idleness {
   /** Counts a connection until it closes. */
   addConnection(connection: Socket): void;
-  /** Resolves once there was neither a connection nor a running transfer for the whole time. */
+  /** Resolves when there has been no connection and no running transfer for the whole time. */
   readonly idle: Promise<void>;
-  /** Watches no longer; `idle` stays as it is. */
+  /** Stops watching; an `idle` that is pending never resolves. */
   end(): void;
 }
 
-/** Watches for `idleMs` without use; 0 means for ever. */
-export function watchIdleness(core: CacheCore, idleMs: number): Idleness {
+/** Starts to wait for `idleMs` without use; with 0, `idle` never resolves. */
+export function watchIdleness(operations: CacheCore, idleMs: number): Idleness {
   const { promise: idle, resolve } = Promise.withResolvers<void>();
   let connections = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -22,8 +22,8 @@ export function watchIdleness(core: CacheCore, idleMs: number): Idleness {
     clearTimeout(timer);
     if (ended || connections > 0) return;
     timer = setTimeout(() => {
-      // What was detached runs without a connection; its time starts anew.
-      if (isWorking(core)) startTimer();
+      // A detached transfer runs without a connection; the time starts again.
+      if (isWorking(operations)) startTimer();
       else resolve();
     }, idleMs);
   };
@@ -46,7 +46,7 @@ export function watchIdleness(core: CacheCore, idleMs: number): Idleness {
   };
 }
 
-function isWorking(core: CacheCore): boolean {
-  const running = core.listTransfers({ includeFinished: false, pageSize: 1, pageToken: "" });
+function isWorking(operations: CacheCore): boolean {
+  const running = operations.listTransfers({ includeFinished: false, pageSize: 1, pageToken: "" });
   return running.items.length > 0;
 }

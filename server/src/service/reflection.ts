@@ -1,29 +1,124 @@
 import { readFileSync } from "node:fs";
-import { createFileRegistry, type DescFile, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { type handleBidiStreamingCall, type Server, status } from "@grpc/grpc-js";
 import {
-  type ServerReflectionRequest,
-  type ServerReflectionResponse,
-  ServerReflectionService,
-} from "compilecache-client/gen/grpc/reflection/v1/reflection.ts";
+  create,
+  createFileRegistry,
+  type DescFile,
+  fromBinary,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type handleBidiStreamingCall,
+  type MethodDefinition,
+  type Server,
+  status,
+} from "@grpc/grpc-js";
 
-type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
-type Handler = handleBidiStreamingCall<ServerReflectionRequest, ServerReflectionResponse>;
+/**
+ * What `npm run generate` puts into descriptors.binpb: our contract, health, and reflection itself,
+ * whose messages are encoded by these descriptors; no code is generated for them.
+ */
+const registry = createFileRegistry(
+  fromBinary(FileDescriptorSetSchema, readFileSync(new URL("descriptors.binpb", import.meta.url))),
+);
 
-/** What the server can tell about its contract: files by name, and the file of each symbol. */
-function indexDescriptors(encodedSet: Uint8Array) {
-  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, encodedSet));
-  const files = new Map<string, DescFile>();
-  const fileOfSymbol = new Map<string, DescFile>();
-  for (const file of registry.files) files.set(file.proto.name, file);
-  for (const type of registry) {
-    fileOfSymbol.set(type.typeName, type.file);
-    if (type.kind === "service")
-      for (const method of type.methods)
-        fileOfSymbol.set(`${type.typeName}.${method.name}`, type.file);
-  }
-  return { files, fileOfSymbol };
+/** A `ServerReflectionRequest`. Those about extensions have other cases, all answered alike. */
+export type ReflectionRequest = {
+  readonly host: string;
+  readonly messageRequest:
+    | {
+        readonly case: "listServices" | "fileByFilename" | "fileContainingSymbol";
+        readonly value: string;
+      }
+    | { readonly case: "allExtensionNumbersOfType"; readonly value: string }
+    | { readonly case: undefined };
+};
+
+type Answer =
+  | { case: "listServicesResponse"; value: { service: { name: string }[] } }
+  | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
+  | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
+
+/** A `ServerReflectionResponse`. */
+export type ReflectionResponse = {
+  readonly validHost: string;
+  readonly originalRequest: ReflectionRequest;
+  readonly messageResponse: Answer;
+};
+
+type Version = "v1" | "v1alpha";
+
+/** The one method of a version of the service. The versions differ in their names alone. */
+export function reflectionMethod(
+  version: Version,
+): MethodDefinition<ReflectionRequest, ReflectionResponse> {
+  const method = registry.getService(serviceName(version))?.method.serverReflectionInfo;
+  if (!method) throw new Error(`descriptors.binpb lacks ${serviceName(version)}`);
+  const { input, output } = method;
+  return {
+    path: `/${serviceName(version)}/${method.name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: (request) => Buffer.from(toBinary(input, create(input, request))),
+    requestDeserialize: (bytes) => fromBinary(input, bytes) as Message & ReflectionRequest,
+    responseSerialize: (response) => Buffer.from(toBinary(output, create(output, response))),
+    responseDeserialize: (bytes) => fromBinary(output, bytes) as Message & ReflectionResponse,
+  };
+}
+
+/**
+ * Adds server reflection, v1 and v1alpha, which lists `serviceNames` and itself.
+ * (`@grpc/reflection` cannot serve files that import others.)
+ */
+export function addReflection(server: Server, serviceNames: readonly string[]): void {
+  const versions: Version[] = ["v1", "v1alpha"];
+  const listed = [...serviceNames, ...versions.map(serviceName)].map((name) => ({ name }));
+
+  const answer = ({ messageRequest: asked }: ReflectionRequest): Answer => {
+    switch (asked.case) {
+      case "listServices":
+        return { case: "listServicesResponse", value: { service: listed } };
+      case "fileByFilename":
+        return fileAnswer(registry.getFile(asked.value), asked.value);
+      case "fileContainingSymbol":
+        return fileAnswer(fileOfSymbol(asked.value), asked.value);
+      default:
+        return errorAnswer(status.UNIMPLEMENTED, "the contract has no extensions");
+    }
+  };
+
+  const serverReflectionInfo: handleBidiStreamingCall<ReflectionRequest, ReflectionResponse> = (
+    call,
+  ) => {
+    call.on("data", (request: ReflectionRequest) => {
+      const { host: validHost } = request;
+      call.write({ validHost, originalRequest: request, messageResponse: answer(request) });
+    });
+    call.on("end", () => call.end());
+  };
+  for (const version of versions)
+    server.addService(
+      { serverReflectionInfo: reflectionMethod(version) },
+      { serverReflectionInfo },
+    );
+}
+
+function serviceName(version: Version): string {
+  return `grpc.reflection.${version}.ServerReflection`;
+}
+
+/** The file that declares a type, a service, or a method of one. */
+function fileOfSymbol(name: string): DescFile | undefined {
+  const [, serviceName = "", methodName] = /^(.*)\.(.*)$/.exec(name) ?? [];
+  const service = registry.getService(serviceName);
+  const isMethod = service?.methods.some((method) => method.name === methodName);
+  return isMethod ? service?.file : registry.get(name)?.file;
+}
+
+function fileAnswer(file: DescFile | undefined, asked: string): Answer {
+  if (!file) return errorAnswer(status.NOT_FOUND, `${asked} is not known here`);
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: closureOf(file) } };
 }
 
 /** A file and all that it imports, serialised, imports last. */
@@ -34,53 +129,6 @@ function closureOf(file: DescFile, seen = new Set<DescFile>()): Uint8Array[] {
   return [toBinary(FileDescriptorProtoSchema, file.proto), ...imports];
 }
 
-/**
- * Adds server reflection, v1 and v1alpha, which lists `serviceNames` and knows all that `npm run
- * generate` put into descriptors.binpb: our contract, health and reflection itself.
- * (`@grpc/reflection` cannot serve files that import others.)
- */
-export function addReflection(server: Server, serviceNames: readonly string[]): void {
-  const encodedSet = readFileSync(new URL("descriptors.binpb", import.meta.url));
-  const { files, fileOfSymbol } = indexDescriptors(encodedSet);
-
-  const fileAnswer = (file: DescFile | undefined, asked: string): Answer =>
-    file
-      ? {
-          $case: "fileDescriptorResponse",
-          value: { fileDescriptorProto: closureOf(file).map((bytes) => Buffer.from(bytes)) },
-        }
-      : errorAnswer(status.NOT_FOUND, `${asked} is not known here`);
-
-  const answer = ({ messageRequest: asked }: ServerReflectionRequest): Answer => {
-    switch (asked?.$case) {
-      case "listServices": {
-        const service = serviceNames.map((name) => ({ name }));
-        return { $case: "listServicesResponse", value: { service } };
-      }
-      case "fileByFilename":
-        return fileAnswer(files.get(asked.value), asked.value);
-      case "fileContainingSymbol":
-        return fileAnswer(fileOfSymbol.get(asked.value), asked.value);
-      default:
-        return errorAnswer(status.UNIMPLEMENTED, "the contract has no extensions");
-    }
-  };
-
-  const serverReflectionInfo: Handler = (call) => {
-    call.on("data", (request: ServerReflectionRequest) => {
-      const { host: validHost } = request;
-      call.write({ validHost, originalRequest: request, messageResponse: answer(request) });
-    });
-    call.on("end", () => call.end());
-  };
-
-  server.addService(ServerReflectionService, { serverReflectionInfo });
-  // The two versions differ in name alone.
-  const path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
-  const method = { ...ServerReflectionService.serverReflectionInfo, path };
-  server.addService({ serverReflectionInfo: method }, { serverReflectionInfo });
-}
-
 function errorAnswer(errorCode: number, errorMessage: string): Answer {
-  return { $case: "errorResponse", value: { errorCode, errorMessage } };
+  return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

@@ -1,19 +1,20 @@
 import type { Socket } from "node:net";
+import { settlesWithin } from "../async/settles-within.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Token } from "../domain/tokens.ts";
 import { formatListenAddress, isLocalOnly, type ListenAddress } from "../listen/listen-address.ts";
 import { openListeners } from "../listen/listeners.ts";
 import type { CacheCore } from "../operations/cache-operations.ts";
-import type { Token } from "./credentials.ts";
-import { createCacheServer } from "./grpc-server.ts";
+import { createGrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
 // What a call needs to send its answer once its transfer has ended.
 const lastAnswersMs = 1_000;
-// How long after its grace period the core may take to cancel what still runs.
+// What cancelling may take that begins when the grace period is over.
 const cancellingMs = 5_000;
 
-/** A core that clients can call. */
-export interface ServedCore {
+/** Operations that clients can call over the network. */
+export interface ServedOperations {
   /** Where clients connect, with the ports that the system chose. */
   readonly addresses: readonly string[];
   /**
@@ -21,22 +22,22 @@ export interface ServedCore {
    * watchers and waiters learn of it, then closes. A second call waits for the first.
    */
   stop(graceMs: number): Promise<void>;
-  /** Resolves once nobody was connected and nothing ran for `idleExitMs`; never without that. */
+  /** Resolves after `idleExitMs` without a connection or a running transfer; never where that is 0. */
   readonly idle: Promise<void>;
 }
 
-/** Serves `core` on `listen`, or on the default socket. Throws a ListenError. */
-export async function serveCore(options: {
-  core: CacheCore;
+/** Serves `operations` on `listen`, or on the default socket. Throws a ListenError. */
+export async function serve(options: {
+  operations: CacheCore;
   listen: readonly ListenAddress[];
   tokens: readonly Token[] | undefined;
   /** 0 for none. */
   idleExitMs: number;
   logger: Logger;
-}): Promise<ServedCore> {
-  const { core, listen, tokens, idleExitMs, logger } = options;
-  const server = createCacheServer({ core, tokens, logger });
-  const idleness = watchIdleness(core, idleExitMs);
+}): Promise<ServedOperations> {
+  const { operations, listen, tokens, idleExitMs, logger } = options;
+  const server = createGrpcServer({ operations, tokens, logger });
+  const idleness = watchIdleness(operations, idleExitMs);
   const accept = (connection: Socket) => {
     idleness.addConnection(connection);
     server.accept(connection);
@@ -53,9 +54,11 @@ export async function serveCore(options: {
   const stop = async (graceMs: number) => {
     idleness.end();
     server.setServing(false);
-    await within(graceMs + cancellingMs, core.close(graceMs)).catch((error: unknown) => {
-      logger.error("not all transfers ended", { error });
-    });
+    const failed = (error: unknown) => logger.error("not all transfers ended", { error });
+    const closing = operations.close(graceMs).catch(failed);
+    // A mount may never answer.
+    const mostMs = graceMs + cancellingMs;
+    if (!(await settlesWithin(closing, mostMs))) failed(new Error(`no end after ${mostMs} ms`));
     await listeners.close();
     await server.stop(lastAnswersMs);
   };
@@ -64,11 +67,4 @@ export async function serveCore(options: {
     stop: (graceMs) => (stopped ??= stop(graceMs)),
     idle: idleness.idle,
   };
-}
-
-/** The promise, or an error when it takes longer than `ms`: a mount may hang for ever. */
-function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => reject(new Error(`no end after ${ms} ms`)), ms);
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -4,8 +4,8 @@ import { Status } from "compilecache-client/gen/google/rpc/status.ts";
 import { type CacheError, type FieldViolation, toCacheError } from "../domain/cache-error.ts";
 
 const domain = "compilecache";
-// Clients take 8 KiB of trailing metadata, in which the message stands twice: percent-encoded, at
-// up to three bytes a byte, and in base64.
+// Clients accept 8 KiB of trailing metadata, which holds the message twice: percent-encoded, with up
+// to three bytes for one, and in base64.
 const longestMessageBytes = 800;
 const longestViolationsBytes = 2000;
 
@@ -16,7 +16,7 @@ function cut(text: string, bytes: number): string {
   return `${encoded.subarray(0, bytes - 6).toString()}…`;
 }
 
-/** The violations that fit, the first ones first. */
+/** As many violations as fit, from the first on. */
 function fitting(violations: readonly FieldViolation[]): FieldViolation[] {
   const kept: FieldViolation[] = [];
   let room = longestViolationsBytes;
@@ -49,7 +49,7 @@ function detailsOf(error: CacheError): Status["details"] {
   return details;
 }
 
-/** An error as the contract words it: code, message, ErrorInfo and BadRequest. */
+/** The contract's form of an error: code, message, ErrorInfo and BadRequest. */
 export function toStatus(error: CacheError): Status {
   return {
     code: grpcStatus[error.code],
@@ -58,7 +58,7 @@ export function toStatus(error: CacheError): Status {
   };
 }
 
-/** Anything thrown, as grpc-js sends it. An error that is no CacheError leaves as INTERNAL. */
+/** Anything thrown, as grpc-js sends it. An error that is no CacheError becomes INTERNAL. */
 export function toServiceError(error: unknown): {
   code: number;
   details: string;

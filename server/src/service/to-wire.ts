@@ -11,12 +11,13 @@ import {
   TransferPhase,
   TransferStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
-import type { LoadOutcome, Outcome, SaveOutcome, TransferState } from "../transfers/state.ts";
+import type { LoadOutcome, Outcome, SaveOutcome } from "../domain/outcome.ts";
+import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
+import type { TransferState } from "../transfers/state.ts";
 import { toStatus } from "./status.ts";
 
-/** A stored cache; it is the current one when its key is `currentKey`. */
-export function toWireCache(cache: CacheDescription, currentKey: string | undefined): Cache {
+/** A stored cache, marked as current when its key is `currentKey`. */
+export function toWireCache(cache: StoredCache, currentKey: string | undefined): Cache {
   return {
     namespace: cache.namespace,
     cacheKey: cache.cacheKey,
@@ -38,7 +39,7 @@ function toWireClosest(closest: ClosestCache, currentKey: string): WireClosestCa
   return { cache: toWireCache(closest.cache, currentKey), differing: [...closest.differing] };
 }
 
-/** What a load came to, as its response and its transfer carry it. */
+/** The outcome of a load, for its response and its transfer. */
 export function toWireLoadOutcome(outcome: LoadOutcome, currentKey: string) {
   return {
     status: LoadStatus[`LOAD_STATUS_${outcome.status}`],
@@ -47,7 +48,7 @@ export function toWireLoadOutcome(outcome: LoadOutcome, currentKey: string) {
   };
 }
 
-/** What a save came to, as its response and its transfer carry it. */
+/** The outcome of a save, for its response and its transfer. */
 export function toWireSaveOutcome(outcome: SaveOutcome, currentKey: string) {
   return {
     status: SaveStatus[`SAVE_STATUS_${outcome.status}`],
@@ -63,6 +64,7 @@ function toWireOutcome(outcome: Outcome, currentKey: string): NonNullable<Transf
     : { $case: "save", value: toWireSaveOutcome(outcome, currentKey) };
 }
 
+/** A state, with its error and its outcome in the form that a response would have. */
 export function toWireTransfer(state: TransferState): Transfer {
   return {
     operationId: state.operationId,

@@ -8,61 +8,60 @@ export interface DirectoryQueue {
   run<T>(paths: readonly string[], signal: AbortSignal, body: () => Promise<T>): Promise<T>;
 }
 
-interface Place {
+interface Turn {
   /** With a slash at the end, so that what lies below a directory is what starts with it. */
   readonly prefixes: readonly string[];
-  /** Present until it is this place's turn. */
+  /** Present until it is its turn. */
   start?: () => void;
 }
 
-/** Makes an empty queue. First come, first served among those that overlap. */
+/** Makes an empty queue. Work on overlapping directories runs in the order of its arrival. */
 export function createDirectoryQueue(): DirectoryQueue {
-  /** Who works or waits, in the order of coming. */
-  const places: Place[] = [];
+  /** The work that runs or waits, in the order of its arrival. */
+  const turns: Turn[] = [];
 
-  const isFirst = (place: Place) => {
-    for (const earlier of places) {
-      if (earlier === place) return true;
-      if (overlap(earlier, place)) return false;
+  const isFirst = (turn: Turn) => {
+    for (const earlier of turns) {
+      if (earlier === turn) return true;
+      if (overlap(earlier, turn)) return false;
     }
     return true;
   };
 
-  const turnOf = (place: Place, signal: AbortSignal) => {
+  const comesUp = (turn: Turn, signal: AbortSignal) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => reject(signal.reason);
-    place.start = () => {
-      delete place.start;
+    turn.start = () => {
+      delete turn.start;
       signal.removeEventListener("abort", onAbort);
       resolve();
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    if (isFirst(place)) place.start();
+    if (isFirst(turn)) turn.start();
     return promise;
   };
 
-  const leave = (place: Place) => {
-    places.splice(places.indexOf(place), 1);
-    for (const next of places)
-      if (next.start && overlap(place, next) && isFirst(next)) next.start();
+  const leave = (turn: Turn) => {
+    turns.splice(turns.indexOf(turn), 1);
+    for (const next of turns) if (next.start && overlap(turn, next) && isFirst(next)) next.start();
   };
 
   return {
     async run(paths, signal, body) {
       signal.throwIfAborted();
-      const place: Place = { prefixes: paths.map((path) => (path === "/" ? path : `${path}/`)) };
-      places.push(place);
+      const turn: Turn = { prefixes: paths.map((path) => (path === "/" ? path : `${path}/`)) };
+      turns.push(turn);
       try {
-        await turnOf(place, signal);
+        await comesUp(turn, signal);
         return await body();
       } finally {
-        leave(place);
+        leave(turn);
       }
     },
   };
 }
 
-function overlap({ prefixes: some }: Place, { prefixes: others }: Place): boolean {
+function overlap({ prefixes: some }: Turn, { prefixes: others }: Turn): boolean {
   for (const a of some) for (const b of others) if (a.startsWith(b) || b.startsWith(a)) return true;
   return false;
 }

@@ -1,6 +1,18 @@
 import { invalidField } from "../domain/cache-error.ts";
 import { parseAll } from "../domain/parse-all.ts";
-import type { Page, PageSpec } from "../operations/cache-operations.ts";
+
+/** Which page of a list is asked for. A `pageSize` of 0 means 100; an empty token, the first. */
+export interface PageSpec {
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/** A part of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
 
 const defaultPageSize = 100;
 const maxPageSize = 1000;

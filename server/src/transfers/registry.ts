@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { CacheCore, Page, Transfer } from "../operations/cache-operations.ts";
 import type { DirectoryQueue } from "./directory-queue.ts";
-import { pageOf, parsePage } from "./page.ts";
+import { type Page, type PageSpec, pageOf, parsePage } from "./page.ts";
 import { RunningTransfer } from "./running-transfer.ts";
 import { type Flow, isFinal, type TransferKind, type TransferState } from "./state.ts";
+import type { Transfer } from "./transfer.ts";
 import { createWatchScheduler } from "./watch-scheduler.ts";
 
 /** What is to be transferred. */
@@ -23,16 +23,17 @@ export interface TransferStart {
   readonly flow: (signal: AbortSignal, logger: Logger) => Flow;
 }
 
-/** Every transfer that runs, and those that ended lately. */
+/** The transfers that run, and those that ended lately. */
 export interface TransferRegistry {
   /** Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN. */
   start(what: TransferStart): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   get(operationId: string): Transfer;
-  list(options: Parameters<CacheCore["listTransfers"]>[0]): Page<TransferState>;
+  /** Those that run or wait, or all that are known; newest first. */
+  list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
   /**
-   * Takes no more, gives what runs `graceMs`, then stops it and waits for its end; 3 s at most, for a
-   * dead mount may hold it for ever.
+   * Takes no more, gives running transfers `graceMs` to end, then stops them and waits 3 s at most: a
+   * dead mount may hold one for ever.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -97,7 +98,7 @@ export function createTransferRegistry(options: {
       if (closing) throw new CacheError("SHUTTING_DOWN", "the daemon is shutting down");
       if (what.targetKey === undefined) return begin(what);
       const running = byTarget.get(what.targetKey);
-      // One that is being stopped is nobody's to join.
+      // A transfer that is being stopped takes no new callers.
       const isJoinable = running && !running.signal.aborted && !isFinal(running.state);
       return isJoinable ? running : beginShared(what, what.targetKey);
     },

@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { setTimeout as delay, setImmediate as settle } from "node:timers/promises";
 import { CacheError, type Reason } from "../domain/cache-error.ts";
 import type { LogFields, Logger } from "../domain/logger.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { RunningTransfer } from "./running-transfer.ts";
-import type { Flow, Outcome, Progress, TransferKind, TransferState } from "./state.ts";
+import type { Flow, Progress, TransferKind, TransferState } from "./state.ts";
 import { createWatchScheduler } from "./watch-scheduler.ts";
 
 interface Line {

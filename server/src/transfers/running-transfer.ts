@@ -1,16 +1,17 @@
+import { orAborted } from "../async/or-aborted.ts";
 import { settlesWithin } from "../async/settles-within.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Transfer } from "../operations/cache-operations.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { logFailure } from "./log-failure.ts";
 import {
   type Flow,
   isFinal,
-  type Outcome,
   type Progress,
   type TransferKind,
   type TransferState,
 } from "./state.ts";
+import type { Transfer } from "./transfer.ts";
 import type { WatchScheduler } from "./watch-scheduler.ts";
 
 /** How long a cancel waits for the work to stop. */
@@ -62,14 +63,9 @@ export class RunningTransfer implements Transfer {
   async wait(signal?: AbortSignal): Promise<TransferState> {
     if (isFinal(this.#state)) return this.#state;
     this.#waiters += 1;
-    const left = Promise.withResolvers<never>();
-    const onAbort = () => left.reject(signal?.reason);
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return await Promise.race([this.ended, left.promise]);
+      return await orAborted(this.ended, signal);
     } finally {
-      signal?.removeEventListener("abort", onAbort);
       this.#waiters -= 1;
       if (this.#waiters === 0) this.stop(signal?.reason);
     }
@@ -179,5 +175,7 @@ function failedOutcome(kind: TransferKind): { outcome?: Outcome } {
 
 function asStopReason(reason: unknown): CacheError {
   if (reason instanceof CacheError) return reason;
-  return new CacheError("CANCELLED", "nobody waits for the transfer any more", { cause: reason });
+  return new CacheError("CANCELLED", "every caller that waited for the transfer has gone", {
+    cause: reason,
+  });
 }

@@ -1,5 +1,5 @@
 import type { CacheError } from "../domain/cache-error.ts";
-import type { CacheDescription, ClosestCache } from "../domain/stored-cache.ts";
+import type { Outcome } from "../domain/outcome.ts";
 
 export type TransferKind = "LOAD" | "SAVE" | "COPY";
 export type TransferStatus =
@@ -18,34 +18,7 @@ export type TransferPhase =
   | "COMMITTING"
   | "DONE";
 
-export interface LoadOutcome {
-  readonly kind: "LOAD";
-  readonly status: "SUCCESS" | "ERROR" | "DOES_NOT_EXIST" | "SKIPPED";
-  readonly closest?: ClosestCache;
-  readonly cache?: CacheDescription;
-}
-
-/** Why a save was skipped; the contract explains each. */
-export type SaveSkipReason =
-  | "ALREADY_STORED"
-  | "NO_FILES"
-  | "NOT_LOADED"
-  | "TOO_LITTLE_NEW"
-  | "TOO_LARGE"
-  | "UNFINISHED";
-
-export interface SaveOutcome {
-  readonly kind: "SAVE";
-  readonly status: "SUCCESS" | "ERROR" | "SKIPPED";
-  /** With SKIPPED, and only then. */
-  readonly skipReason?: SaveSkipReason;
-  readonly cache?: CacheDescription;
-  readonly leftOutFileCount: number;
-}
-
-export type Outcome = LoadOutcome | SaveOutcome;
-
-/** One state of a transfer. A change makes a new object, so whoever holds one holds a snapshot. */
+/** One state of a transfer. A change makes a new object, so each one is a snapshot. */
 export interface TransferState {
   readonly operationId: string;
   readonly operationName: string;
@@ -75,7 +48,7 @@ export interface Progress {
   readonly filesTotal?: number;
 }
 
-/** A load, save or copy as it runs: yields progress, returns what it came to, throws CacheErrors. */
+/** A load, save or copy as it runs: yields progress, returns its outcome, throws CacheErrors. */
 export type Flow = AsyncGenerator<Progress, Outcome | undefined, void>;
 
 export function isFinal(state: TransferState): boolean {

@@ -18,14 +18,14 @@ export interface WatchScheduler {
 
 /** At most ten states a second to one watcher. */
 const watcherIntervalMs = 100;
-/** At most 1,000 a second in all: each has this long to itself. */
+/** At most 1,000 a second in all, so each takes this long. */
 const msPerState = 1;
-/** How often those move up who wait for that. A tick that comes late makes up for it, up to a point. */
+/** How often the paced queue is served. A late tick makes up for it, up to `statesPerTick`. */
 const tickMs = 20;
 const statesPerTick = 100;
-/** How many final states are sent before other events have their turn. */
+/** How many final states are sent before other events are let in between. */
 const statesPerSlice = 20;
-/** After so long a silence a state is repeated, so that one message comes at least every 15 s. */
+/** A state is repeated after this silence, so that a message comes at least every 15 s. */
 const silenceMs = 14_000;
 
 interface Watcher {
@@ -35,10 +35,10 @@ interface Watcher {
 }
 
 /**
- * Makes a scheduler. A watcher whose consumer waits for more stands in one of two queues, once: when
- * there is a change to send, or a state to repeat, in the paced one, from which a single timer lets
- * some go on at each tick while anybody stands there; for a final state in the urgent one, whose
- * slices follow each other as fast as other events allow. The clock tells milliseconds.
+ * Makes a scheduler. A watcher whose consumer waits for the next state is in at most one of two queues.
+ * The paced queue is for changes, and for states that are repeated: one timer serves some of it at each
+ * tick until it is empty. The urgent queue is for final states: it is served in slices, as fast as other
+ * events allow. The clock tells milliseconds.
  */
 export function createWatchScheduler(clock: { now(): number } = performance): WatchScheduler {
   const paced = new Set<Watcher>();
@@ -89,7 +89,7 @@ export function createWatchScheduler(clock: { now(): number } = performance): Wa
     const watcher: Watcher = { readyAtMs, pass: resolve };
     const onChange = () => (isFinal(watched.state) ? askUrgent : askPaced)(watcher);
     const unsubscribe = watched.subscribe(onChange);
-    // The more there are, the earlier each gets in line, so that the last one is in time.
+    // The more watchers there are, the earlier each is queued, so that the last is still in time.
     const patienceMs = Math.max(0, silenceMs - watcherCount * msPerState);
     const silence = setTimeout(() => askPaced(watcher), patienceMs).unref();
     signal.addEventListener("abort", watcher.pass, { once: true });
@@ -123,7 +123,7 @@ export function createWatchScheduler(clock: { now(): number } = performance): Wa
   };
 }
 
-/** Lets the first ones go on whose pause is over, `most` of them. */
+/** Serves the first watchers whose pause is over, `most` of them. */
 function pass(watchers: Set<Watcher>, most: number, nowMs: number): void {
   let passed = 0;
   for (const watcher of watchers) {

@@ -5,7 +5,7 @@ type Message = { chunk: Uint8Array } | { end: true } | { error: string };
 
 /**
  * Sends chunks to the other side of a port, each when the one before was asked for; what the other
- * side says of its own accord goes to `onReport`.
+ * side reports goes to `onReport`.
  */
 export async function sendChunks<Report extends object>(
   port: MessagePort,

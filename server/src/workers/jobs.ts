@@ -21,6 +21,7 @@ import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacke
 import { moveEntry } from "../archive/unpack/relocate-entry.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
+import { clearDirectory } from "../local/clear-directory.ts";
 import {
   type CopyItem,
   type CopySource,
@@ -32,16 +33,14 @@ import { requireSpace } from "../local/disk-space.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import {
-  clearMarker,
   makeStage,
   type OpenStage,
   publishFile,
   publishStage,
   removeStage,
-  setMarker,
 } from "../local/stage.ts";
-import { notLoadedMarker } from "../local/transient-names.ts";
-import { type Checkpoint, emptyDirectory, type Totals, walk } from "../local/tree.ts";
+import { type Checkpoint, measureTree } from "../local/tree.ts";
+import type { PublishJob, SpaceJob } from "../local/work.ts";
 import { receiveChunks } from "./chunk-channel.ts";
 
 /** The flag that stops a job at its next step: shared by all threads, non-zero once it is raised. */
@@ -89,56 +88,27 @@ export const jobs = {
       job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 
-  /** Counts what a save would take. */
-  measure: (job: { rootFd: number }, checkpoint: Checkpoint): Totals => {
-    const totals = { fileCount: 0, bytes: 0 };
-    for (const { name, stat } of walk(job.rootFd)) {
-      checkpoint();
-      if (name.endsWith("/")) continue;
-      totals.fileCount += 1;
-      totals.bytes += stat.size;
-    }
-    return totals;
-  },
-
-  openDirectory: (job: { place: AllowedPath; create: boolean }): OpenedDirectory | undefined =>
-    openDirectory(job.place, job.create),
-
-  removeMade: (job: { directory: OpenedDirectory }): void => removeMade(job.directory),
+  openDirectory: (path: AllowedPath): OpenedDirectory | undefined => openDirectory(path, false),
+  openOrMakeDirectory: (path: AllowedPath): OpenedDirectory => openDirectory(path, true),
+  removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
+  measureDirectory: measureTree,
+  clearDirectory,
+  requireSpace: ({ fd, shownAs, bytes, fileCount }: SpaceJob): void =>
+    requireSpace(pathOfHandle(fd), shownAs, bytes, fileCount),
 
   makeStage: (
-    job: { directory: OpenedDirectory; inside: boolean },
+    { directory, inside }: { directory: OpenedDirectory; inside: boolean },
     checkpoint: Checkpoint,
-  ): OpenStage => makeStage(job.directory, job.inside, checkpoint),
+  ): OpenStage => makeStage(directory, inside, checkpoint),
+  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): void =>
+    publishStage(directory, stage, how, checkpoint),
+  publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
+    publishFile(stage, name),
+  removeStage: (stage: OpenStage): void => removeStage(stage),
 
-  publishStage: (
-    job: { directory: OpenedDirectory; stage: OpenStage; overwrite: boolean; exact: boolean },
-    checkpoint: Checkpoint,
-  ): void => publishStage(job.directory, job.stage, job, checkpoint),
-
-  removeStage: (job: { stage: OpenStage }): void => removeStage(job.stage),
-
-  /** Removes all that a directory holds, under the marker, and counts what went. */
-  clearDirectory: (job: { directory: OpenedDirectory }, checkpoint: Checkpoint): Totals => {
-    const removed = { fileCount: 0, bytes: 0 };
-    setMarker(job.directory.fd);
-    emptyDirectory(job.directory.fd, removed, checkpoint, (name) => name === notLoadedMarker);
-    clearMarker(job.directory.fd);
-    return removed;
-  },
-
-  requireSpace: (job: { fd: number; place: string; bytes: number; fileCount: number }): void =>
-    requireSpace(pathOfHandle(job.fd), job.place, job.bytes, job.fileCount),
-
-  openSource: (job: { place: AllowedPath }): CopySource => openSource(job.place),
-
-  listSource: (job: { source: CopySource }): CopyItem[] => listSource(job.source),
-
-  copyItems: (job: Parameters<typeof copyItems>[0], checkpoint: Checkpoint): Totals =>
-    copyItems(job, checkpoint),
-
-  /** Gives the one file of a stage its name in the directory that the stage lies in. */
-  publishFile: (job: { stage: OpenStage; name: string }): void => publishFile(job.stage, job.name),
+  openSource: (path: AllowedPath): CopySource => openSource(path),
+  listSource: (source: CopySource): CopyItem[] => listSource(source),
+  copyItems,
 };
 
 export type Jobs = typeof jobs;

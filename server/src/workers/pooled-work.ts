@@ -1,10 +1,14 @@
 import { MessageChannel } from "node:worker_threads";
 import type { ArchiveWork } from "../archive/archive-work.ts";
+import type { LocalWork } from "../local/work.ts";
 import { sendChunks } from "./chunk-channel.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
-/** The archive's heavy steps on the threads of a pool; all of them stop once `signal` aborts. */
-export function createArchiveWork(pool: WorkerPool, signal: AbortSignal): ArchiveWork {
+/** The heavy steps of packing, unpacking and local directories on the threads of a pool. */
+export type PooledWork = ArchiveWork & LocalWork;
+
+/** All that the threads of a pool do, under a signal that stops it. */
+export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledWork {
   return {
     threads: pool.threads,
     scan: (job) => pool.run("scan", job, signal),
@@ -28,5 +32,19 @@ export function createArchiveWork(pool: WorkerPool, signal: AbortSignal): Archiv
         await sending;
       }
     },
+
+    openDirectory: (path) => pool.run("openDirectory", path, signal),
+    openOrMakeDirectory: (path) => pool.run("openOrMakeDirectory", path, signal),
+    removeMadeDirectory: (directory) => pool.run("removeMadeDirectory", directory, signal),
+    measureDirectory: (rootFd) => pool.run("measureDirectory", rootFd, signal),
+    clearDirectory: (directory) => pool.run("clearDirectory", directory, signal),
+    requireSpace: (job) => pool.run("requireSpace", job, signal),
+    makeStage: (job) => pool.run("makeStage", job, signal),
+    publishStage: (job) => pool.run("publishStage", job, signal),
+    publishFile: (job) => pool.run("publishFile", job, signal),
+    removeStage: (stage) => pool.run("removeStage", stage, signal),
+    openSource: (path) => pool.run("openSource", path, signal),
+    listSource: (source) => pool.run("listSource", source, signal),
+    copyItems: (job) => pool.run("copyItems", job, signal),
   };
 }

@@ -10,7 +10,7 @@ import { rawEntry, tarEnd } from "../../../test/support/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
-import { createArchiveWork } from "./pooled-work.ts";
+import { createPooledWork } from "./pooled-work.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
 
 const uncancelled = new AbortController().signal;
@@ -28,8 +28,8 @@ function poolOf(t: TestContext, threads: number): WorkerPool {
   return pool;
 }
 
-function openingOf(path: string) {
-  return { place: { root: path, below: [], path, clientPath: path }, create: false };
+function allowedPath(path: string) {
+  return { root: path, below: [], path, clientPath: path };
 }
 
 /** A stage in a fresh directory, by an open descriptor. */
@@ -51,7 +51,7 @@ function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
 describe("the worker pool", () => {
   it("leaves descriptors that a thread opened open when the thread ends", async (t) => {
     const pool = createWorkerPool({ threads: 1, nice: 0 });
-    const directory = await pool.run("openDirectory", openingOf(scratch(t)), uncancelled);
+    const directory = await pool.run("openDirectory", allowedPath(scratch(t)), uncancelled);
     assert.ok(directory);
     await pool.close();
     assert.ok(fstatSync(directory.fd).isDirectory());
@@ -60,7 +60,7 @@ describe("the worker pool", () => {
 
   it("closes nothing that took over the number of a descriptor when a thread ends", async (t) => {
     const pool = createWorkerPool({ threads: 1, nice: 0 });
-    const directory = await pool.run("openDirectory", openingOf(scratch(t)), uncancelled);
+    const directory = await pool.run("openDirectory", allowedPath(scratch(t)), uncancelled);
     assert.ok(directory);
     closeSync(directory.fd);
     const opened: number[] = [];
@@ -78,7 +78,7 @@ describe("the worker pool", () => {
       path: "/not-there",
       clientPath: "/not-there",
     };
-    await assert.rejects(pool.run("openSource", { place: nowhere }, uncancelled), (error) => {
+    await assert.rejects(pool.run("openSource", nowhere, uncancelled), (error) => {
       assert.ok(error instanceof CacheError);
       assert.equal(error.reason, "INVALID_REQUEST");
       assert.deepEqual(error.violations, [
@@ -104,7 +104,7 @@ describe("the worker pool", () => {
     };
     t.after(() => closeSync(directory.fd));
     const caller = new AbortController();
-    const waiting = pool.run("clearDirectory", { directory }, caller.signal);
+    const waiting = pool.run("clearDirectory", directory, caller.signal);
     await sleep(100);
     caller.abort(new Error("cancelled"));
     const outcome = await Promise.race([
@@ -114,7 +114,7 @@ describe("the worker pool", () => {
     end();
     await busy;
     assert.equal(outcome, "cancelled");
-    await pool.run("measure", { rootFd: directory.fd }, uncancelled);
+    await pool.run("measureDirectory", directory.fd, uncancelled);
     assert.deepEqual(readdirSync(dir), ["file"]);
   });
 
@@ -135,9 +135,9 @@ describe("the worker pool", () => {
       notLoaded: false,
     };
     t.after(() => closeSync(directory.fd));
-    await pool.run("measure", { rootFd: directory.fd }, uncancelled);
+    await pool.run("measureDirectory", directory.fd, uncancelled);
     const caller = new AbortController();
-    const clearing = pool.run("clearDirectory", { directory }, caller.signal);
+    const clearing = pool.run("clearDirectory", directory, caller.signal);
     while (readdirSync(dir).length === 7) await sleep(1);
     caller.abort(new Error("cancelled"));
     await assert.rejects(clearing, /cancelled/);
@@ -149,12 +149,12 @@ describe("the worker pool", () => {
   it("does not begin when the signal was aborted before", async (t) => {
     const pool = poolOf(t, 1);
     const signal = AbortSignal.abort(new Error("before"));
-    await assert.rejects(pool.run("measure", { rootFd: 0 }, signal), /before/);
+    await assert.rejects(pool.run("measureDirectory", 0, signal), /before/);
   });
 
   it("copies or moves no memory but the job's own", async (t) => {
     const pool = poolOf(t, 1);
-    const work = createArchiveWork(pool, uncancelled);
+    const work = createPooledWork(pool, uncancelled);
     const { stage } = stageIn(t);
     const frame = new Uint8Array(64);
     const fetched = {
@@ -184,7 +184,7 @@ describe("a stream of chunks to a thread", () => {
   const gzipped = gzipSync(Buffer.concat([rawEntry({ name: "file", content }), tarEnd]));
 
   it("arrives whole, in chunks of any size, fast or slow", async (t) => {
-    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    const work = createPooledWork(poolOf(t, 1), uncancelled);
     for (const [bytes, pauseMs] of [
       [1 << 20, 0],
       [1000, 0],
@@ -201,7 +201,7 @@ describe("a stream of chunks to a thread", () => {
   });
 
   it("ends with the error of its source, whatever the thread makes of that", async (t) => {
-    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    const work = createPooledWork(poolOf(t, 1), uncancelled);
     const failing = async function* () {
       yield gzipped.subarray(0, 1000);
       throw new CacheError("STORE_UNAVAILABLE", "the store went away");
@@ -216,7 +216,7 @@ describe("a stream of chunks to a thread", () => {
   });
 
   it("is not read any further when the thread has failed", async (t) => {
-    const work = createArchiveWork(poolOf(t, 1), uncancelled);
+    const work = createPooledWork(poolOf(t, 1), uncancelled);
     let read = 0;
     const endless = async function* () {
       for (;;) {

@@ -37,7 +37,7 @@ describe("beside torch", () => {
   after(() => rm(dir, { recursive: true, force: true, maxRetries: 20 }));
 
   test("the key is the same with torch and without it", async () => {
-    const detect = ["-m", "compilecache.detect_environment"];
+    const detect = ["-m", "compilecache.commands.check_environment"];
     const { stdout } = await run(python, detect, { env });
     const { with_torch: withTorch, same } = JSON.parse(stdout);
     assert.match(withTorch.key, /^torch-\d+\.\d+\.\d+_cpu_triton-\d+\.\d+\.\d+_arch-/);
@@ -47,7 +47,7 @@ describe("beside torch", () => {
   test("the local directory is where torch keeps its cache, also for who has no name", async () => {
     const compare = `
 import getpass, os
-from compilecache.local_directory import torch_cache_directory
+from compilecache._base.local_directory import torch_cache_directory
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 # torch sets it when it is imported.

@@ -1,30 +1,18 @@
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createCacheClient } from "compilecache-client";
-import { startTestDaemon } from "../../support/test-daemon.ts";
+import { startTestDaemon, writeHugeFile } from "../../support/test-daemon.ts";
 import { startCli, startCliOnTerminal } from "./run-cli.ts";
 
 const environment = ["--torch", "2.11.0"];
-const longBytes = 16 * 2 ** 30;
 
 /** A daemon, and a directory whose save takes far longer than the test. */
 async function startLongSave(t: TestContext, start = startCli, more: readonly string[] = []) {
   const { address, archive, localDir } = await startTestDaemon(t);
-  mkdirSync(localDir, { recursive: true });
-  const path = join(localDir, "large");
-  writeFileSync(path, "");
-  truncateSync(path, longBytes);
-  utimesSync(path, new Date(0), new Date(0));
+  writeHugeFile(localDir);
   const client = createCacheClient({ address });
   t.after(() => client.close());
   const target = [...environment, "--dir", localDir, "--address", address];

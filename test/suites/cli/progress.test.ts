@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { it } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
+import { serve } from "../../support/served-core.ts";
 import { startTestDaemon } from "../../support/test-daemon.ts";
 import { startCliOnTerminal } from "./run-cli.ts";
 
@@ -15,4 +18,41 @@ it("draws a bar on a terminal while a save runs, and takes it away at the end", 
   assert.match(stdout, new RegExp(`packing +\\[[■ ]{30}\\] \\d+% {2}[\\d.]+ k?M?B ${total}`));
   const lastLine = stdout.trimEnd().split("\n").at(-1);
   assert.match(lastLine ?? "", /saved 3,\d{3} files \(\d+ MB\) as default/);
+});
+
+it("watches the transfer of its own call, and only until that call ends", {
+  timeout: 30_000,
+}, async (t) => {
+  const transfer = new FakeTransfer({ bytesDone: 5, bytesTotal: 20 });
+  // As when the watch lags behind: it does not end by itself.
+  transfer.watch = async function* (signal) {
+    yield transfer.state;
+    await once(signal, "abort");
+  };
+  const watched: string[] = [];
+  const core = fakeCore({
+    load: () => transfer,
+    getTransfer(operationId) {
+      watched.push(operationId);
+      return transfer;
+    },
+  });
+  const { address, lines } = await serve(t, core);
+  const args = ["load", "--torch", "2.11.0", "--dir", "/tmp", "--address", address];
+  const { child, ended } = startCliOnTerminal(args);
+  t.after(() => child.kill("SIGKILL"));
+  await new Promise<void>((resolve) => {
+    child.stdout.on("data", (text: string) => text.includes("5 B of 20 B") && resolve());
+  });
+  const outcome = { kind: "LOAD", status: "SUCCESS" } as const;
+  transfer.change({ status: "SUCCESS", phase: "DONE", filesDone: 7, outcome });
+  const { exitCode, stdout } = await ended;
+  assert.equal(exitCode, 0, stdout);
+  assert.match(stdout.trimEnd().split("\n").at(-1) ?? "", /loaded 7 files/);
+  assert.deepEqual(watched, [transfer.state.operationId]);
+  // A call that the daemon did not expect would have failed on a bug.
+  assert.deepEqual(
+    lines.filter(({ level }) => level === "error"),
+    [],
+  );
 });

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from "node:test";
 import { CacheServiceError, createCacheClient, type Transfer } from "compilecache-client";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
-import { startTestDaemon } from "../../support/test-daemon.ts";
+import { startTestDaemon, writeHugeFile } from "../../support/test-daemon.ts";
 
 const environment = { torchVersion: "2.11.0", extra: { py: "3.12" } };
 
@@ -61,6 +61,35 @@ describe("the TypeScript client, through a daemon", () => {
     const results = await Promise.all(Array.from({ length: 16 }, load));
     assert.deepEqual(new Set(results.map(({ status }) => status)), new Set(["success"]));
     assert.equal(new Set(results.map(({ transfer }) => transfer.operationId)).size, 1);
+  });
+
+  it("tells each caller the transfer that it waits for, also one who joins it", async (t) => {
+    const { client, localDir } = await connect(t);
+    writeHugeFile(localDir);
+    const save = () => {
+      const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+      const saving = client.save({ environment, localDir }, { onStarted });
+      return { started, cancelled: assert.rejects(saving, { code: "CANCELLED" }) };
+    };
+    const first = save();
+    const operationId = await first.started;
+    const joined = save();
+    assert.equal(await joined.started, operationId);
+    const watched = statesOf(client.watch(operationId));
+    await client.cancelTransfer(operationId);
+    await Promise.all([first.cancelled, joined.cancelled]);
+    assert.equal((await watched).at(-1)?.status, "cancelled");
+  });
+
+  it("tells the transfer of a load that misses, of a detached one, and of none that is refused", async (t) => {
+    const { client, otherDir } = await connect(t);
+    const told: string[] = [];
+    const call = { onStarted: (operationId: string) => void told.push(operationId) };
+    const input = { environment, localDir: otherDir };
+    const missed = await client.load(input, call);
+    const detached = await client.load({ ...input, detach: true }, call);
+    await assert.rejects(client.load({ ...input, namespace: "A B" }, call));
+    assert.deepEqual(told, [missed.transfer.operationId, detached.transfer.operationId]);
   });
 
   it("names the closest cache when it misses", async (t) => {

@@ -16,7 +16,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { Progress, SaveOutcome } from "../../../server/src/transfers/state.ts";
+import type { SaveOutcome } from "../../../server/src/domain/outcome.ts";
+import type { Progress } from "../../../server/src/transfers/state.ts";
 import { cannotBeNobody, runAsNobody } from "../../support/as-user.ts";
 import { createFlowBench, type FlowBench, scratchDir } from "../../support/flow-bench.ts";
 import { cannotMount, mountTmpfs } from "../../support/mounts.ts";

@@ -63,7 +63,7 @@ describe("what npm run package makes", () => {
 
   /** Two zstd frames, as `pzstd` or an append makes them, under this environment's key. */
   async function writeForeignArchive(env: Record<string, string>, venv: string): Promise<void> {
-    const nameOf = "from compilecache.detect_environment import detect_environment as d;";
+    const nameOf = "from compilecache._environment.detect import detect_environment as d;";
     const key = await run(`${venv}/bin/python`, ["-c", `${nameOf} print(d().cache_key())`], {
       env,
     });

@@ -37,23 +37,29 @@ async function benchOfGraphs(t: TestContext, count: number) {
 
 /** Has something else done before each entry of a load has its paths moved along; counts them. */
 function beforeMoves(bench: FlowBench, body: () => Promise<void>) {
-  const { pool } = bench;
+  const { workers } = bench.context;
   const moves = { begun: 0, underWay: 0, underWayAtTheEnd: 0 };
-  const runJob = pool.run as (...args: unknown[]) => Promise<unknown>;
-  const run = async (...args: unknown[]) => {
-    const [name] = args;
-    if (name === "removeStage") moves.underWayAtTheEnd = moves.underWay;
-    if (name !== "moveEntry") return runJob(...args);
-    moves.begun += 1;
-    moves.underWay += 1;
-    try {
-      await body();
-      return await runJob(...args);
-    } finally {
-      moves.underWay -= 1;
-    }
+  const under = (signal: AbortSignal) => {
+    const work = workers.under(signal);
+    return {
+      ...work,
+      removeStage: (stage: Parameters<typeof work.removeStage>[0]) => {
+        moves.underWayAtTheEnd = moves.underWay;
+        return work.removeStage(stage);
+      },
+      moveEntry: async (job: Parameters<typeof work.moveEntry>[0]) => {
+        moves.begun += 1;
+        moves.underWay += 1;
+        try {
+          await body();
+          return await work.moveEntry(job);
+        } finally {
+          moves.underWay -= 1;
+        }
+      },
+    };
   };
-  Object.assign(bench.context, { pool: { ...pool, run } });
+  Object.assign(bench.context, { workers: { ...workers, under } });
   return moves;
 }
 
@@ -188,7 +194,7 @@ describe("a cache that is loaded at another path", () => {
     });
     await assert.rejects(bench.load({ into: elsewhere }), { reason: "INSUFFICIENT_SPACE" });
     assert.equal(moves.underWayAtTheEnd, 0);
-    assert.ok(moves.begun <= bench.pool.threads + 2);
+    assert.ok(moves.begun <= bench.context.workers.threads + 2);
     assert.deepEqual(readdirSync(bench.dir).sort(), ["local", "store"]);
   });
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
-import type { CacheDescription } from "../../../server/src/domain/stored-cache.ts";
+import type { StoredCache } from "../../../server/src/domain/stored-cache.ts";
 import type { LoadSpec, SaveSpec } from "../../../server/src/operations/cache-operations.ts";
 import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
 import { serve } from "../../support/served-core.ts";
@@ -17,7 +17,7 @@ const environment = {
   tritonVersion: "2.1.0",
   extra: { gpu: "h200" },
 };
-const stored: CacheDescription = {
+const stored: StoredCache = {
   namespace: "llama",
   cacheKey: cacheKeyOf(environmentKey(environment)),
   environment,

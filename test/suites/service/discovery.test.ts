@@ -5,12 +5,12 @@ import { homedir } from "node:os";
 import { describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
-import {
-  type ServerReflectionRequest,
-  type ServerReflectionResponse,
-  ServerReflectionService,
-} from "compilecache-client/gen/grpc/reflection/v1/reflection.ts";
 import { service as healthService } from "grpc-health-check";
+import {
+  type ReflectionRequest,
+  type ReflectionResponse,
+  reflectionMethod,
+} from "../../../server/src/service/reflection.ts";
 import { fakeCore } from "../../support/fake-core.ts";
 import { serve } from "../../support/served-core.ts";
 import { startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
@@ -35,7 +35,7 @@ async function healthOf(t: TestContext, address: string, service: string): Promi
   });
 }
 
-type Asked = NonNullable<ServerReflectionRequest["messageRequest"]>;
+type Asked = ReflectionRequest["messageRequest"];
 
 /** The answers to some reflection requests, all in one stream. */
 async function reflect(
@@ -43,16 +43,14 @@ async function reflect(
   address: string,
   version: "v1" | "v1alpha",
   asked: Asked[],
-): Promise<ServerReflectionResponse["messageResponse"][]> {
-  const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-  const method = { ...ServerReflectionService.serverReflectionInfo, path };
-  const Client = makeClientConstructor({ info: method }, "Reflection");
+): Promise<ReflectionResponse["messageResponse"][]> {
+  const Client = makeClientConstructor({ info: reflectionMethod(version) }, "Reflection");
   const client = new Client(address, credentials.createInsecure());
   t.after(() => client.close());
   const stream = client.info?.();
   for (const messageRequest of asked) stream.write({ host: "", messageRequest });
   stream.end();
-  const responses: ServerReflectionResponse[] = await stream.toArray();
+  const responses: ReflectionResponse[] = await stream.toArray();
   return responses.map(({ messageResponse }) => messageResponse);
 }
 
@@ -78,36 +76,36 @@ describe("reflection", () => {
     const { address } = await serve(t, fakeCore({}));
     for (const version of ["v1", "v1alpha"] as const) {
       const [list, symbol, method, file, unknown, extension] = await reflect(t, address, version, [
-        { $case: "listServices", value: "" },
-        { $case: "fileContainingSymbol", value: "compilecache.v1.CacheService" },
-        { $case: "fileContainingSymbol", value: "compilecache.v1.CacheService.Load" },
-        { $case: "fileByFilename", value: "google/rpc/status.proto" },
-        { $case: "fileContainingSymbol", value: "no.such.Symbol" },
-        { $case: "allExtensionNumbersOfType", value: "compilecache.v1.Cache" },
+        { case: "listServices", value: "" },
+        { case: "fileContainingSymbol", value: "compilecache.v1.CacheService" },
+        { case: "fileContainingSymbol", value: "compilecache.v1.CacheService.Load" },
+        { case: "fileByFilename", value: "google/rpc/status.proto" },
+        { case: "fileContainingSymbol", value: "no.such.Symbol" },
+        { case: "allExtensionNumbersOfType", value: "compilecache.v1.Cache" },
       ]);
-      assert.ok(list?.$case === "listServicesResponse");
+      assert.ok(list?.case === "listServicesResponse");
       assert.deepEqual(
         list.value.service.map(({ name }) => name),
         services,
       );
-      assert.ok(symbol?.$case === "fileDescriptorResponse");
+      assert.ok(symbol?.case === "fileDescriptorResponse");
       assert.deepEqual(method, symbol);
       // The file itself, and all that it needs.
       assert.equal(symbol.value.fileDescriptorProto.length, 7);
-      assert.ok(file?.$case === "fileDescriptorResponse");
+      assert.ok(file?.case === "fileDescriptorResponse");
       assert.equal(file.value.fileDescriptorProto.length, 2);
-      assert.ok(unknown?.$case === "errorResponse" && unknown.value.errorCode === 5);
-      assert.ok(extension?.$case === "errorResponse" && extension.value.errorCode === 12);
+      assert.ok(unknown?.case === "errorResponse" && unknown.value.errorCode === 5);
+      assert.ok(extension?.case === "errorResponse" && extension.value.errorCode === 12);
     }
   });
 
   test("lets grpcurl list, describe and call everything", async (t) => {
     if (!grpcurlPath) return t.skip("grpcurl is not installed");
-    const { address, localDir, dir } = await startTestDaemon(t);
+    // Not every version of grpcurl connects to a Unix socket.
+    const { address, localDir, dir } = await startTestDaemon(t, { listen: "127.0.0.1:0" });
     writeFiles(localDir, 1);
-    const socket = address.replace("unix:", "");
     const grpcurl = async (flags: string[], ...rest: string[]) =>
-      (await run(grpcurlPath, ["-plaintext", "-unix", ...flags, socket, ...rest])).stdout;
+      (await run(grpcurlPath, ["-plaintext", ...flags, address, ...rest])).stdout;
 
     assert.deepEqual((await grpcurl([], "list")).trim().split("\n"), services);
     for (const service of services) {

@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from compilecache.async_transfers import (
+from compilecache._calls.background_calls import (
     cancel_transfer,
     get_transfer_status,
     is_transfer_complete,
@@ -27,18 +27,24 @@ from compilecache.async_transfers import (
     save_compile_cache_async,
     wait_for_completion,
 )
-from compilecache.cache_info import get_cache_info, list_available_caches
-from compilecache.compile_cache import (
+from compilecache._calls.file_transfers import start_transfer_async, transfer
+from compilecache._calls.info import get_cache_info, list_available_caches
+from compilecache._calls.load_save import (
     clear_local_cache,
     load_compile_cache,
     prefetch,
     save_compile_cache,
 )
-from compilecache.copies import start_transfer_async, transfer
+from compilecache._calls.report import CacheHits, LoadReport, report
+from compilecache._daemon.start import ensure_daemon
 from compilecache.environment import Environment
-from compilecache.errors import CacheServiceError, FieldViolation
-from compilecache.exceptions import CacheError, CacheOperationInterrupted, CacheValidationError
-from compilecache.load_report import CacheHits, LoadReport, report
+from compilecache.exceptions import (
+    CacheError,
+    CacheOperationInterrupted,
+    CacheServiceError,
+    CacheValidationError,
+    FieldViolation,
+)
 from compilecache.logger import get_b10_logger
 from compilecache.statuses import (
     AsyncTransferStatus,
@@ -50,8 +56,8 @@ from compilecache.statuses import (
 from compilecache.transfer_progress import TransferProgress
 
 if TYPE_CHECKING:
+    from compilecache._calls.vllm_cache import save_vllm_compile_cache
     from compilecache.aio import AsyncCacheClient, AsyncTransferWatch
-    from compilecache.b10_compile_cache import save_vllm_compile_cache
     from compilecache.client import CacheClient, TransferWatch
 
 __version__ = "0.1.0"
@@ -77,6 +83,7 @@ __all__ = [
     "TransferWatch",
     "cancel_transfer",
     "clear_local_cache",
+    "ensure_daemon",
     "get_b10_logger",
     "get_cache_info",
     "get_transfer_status",
@@ -101,7 +108,7 @@ _modules = {
     "AsyncTransferWatch": "compilecache.aio",
     "CacheClient": "compilecache.client",
     "TransferWatch": "compilecache.client",
-    "save_vllm_compile_cache": "compilecache.b10_compile_cache",
+    "save_vllm_compile_cache": "compilecache._calls.vllm_cache",
 }
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from compilecache.run import Plan, add_run_options, command_of, run_plan
+from compilecache.commands.run import Plan, add_run_options, command_of, run_plan
 
 _run_help = """\
 Load the compile cache, run a command, and save what it compiled: when --ready-url or --ready-file

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compilecache.errors import FieldViolation, invalid_request
+from compilecache.exceptions import FieldViolation, invalid_request
 
 if TYPE_CHECKING:
     from compilecache.v1 import environment_pb2

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Callable
 
-from compilecache.statuses import AsyncTransferStatus, LoadStatus, SaveStatus
+from compilecache.statuses import AsyncTransferStatus
 
 if TYPE_CHECKING:
-    from compilecache.service_answers import TransferState
+    from compilecache.statuses import LoadStatus, SaveStatus
 
 ProgressCallback = Callable[[str], None]
 """Is called with the operation id, in a thread of its own, after each change."""
@@ -38,20 +38,6 @@ class TransferProgress:
     files_total: int = 0
     outcome: LoadStatus | SaveStatus | None = None
     """What a load or a save came to; a miss, or a skip, is a SUCCESS as a transfer."""
-
-    def apply(self, state: TransferState) -> None:
-        """Take over what the daemon says."""
-        self.operation_name = state.operation_name
-        self.phase = state.phase.lower()
-        self.bytes_done, self.bytes_total = state.bytes_done, state.bytes_total
-        self.files_done, self.files_total = state.files_done, state.files_total
-        self.started_at = datetime.fromtimestamp(state.started_at)
-        if state.outcome:
-            statuses = LoadStatus if state.kind == "LOAD" else SaveStatus
-            self.outcome = statuses[state.outcome]
-        self.set_status(AsyncTransferStatus[state.status], state.error)
-        if state.completed_at is not None:
-            self.completed_at = datetime.fromtimestamp(state.completed_at)
 
     def set_status(self, status: AsyncTransferStatus, error_message: str | None = None) -> None:
         """Change the status, and the times with it."""

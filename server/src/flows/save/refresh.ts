@@ -5,27 +5,23 @@ import {
   type PlacedFrame,
   readIndex,
 } from "../../archive/format/open-archive.ts";
+import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { pack } from "../../archive/pack/pack.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
+import type { SaveOutcome } from "../../domain/outcome.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
-import type { Flow, Progress, SaveOutcome } from "../../transfers/state.ts";
-import { createArchiveWork } from "../../workers/pooled-work.ts";
+import type { Flow, Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
 import { describe, openStored } from "../stored-archives.ts";
-import {
-  nothingPacked,
-  type SaveAttempt,
-  type SaveFlow,
-  type SaveTarget,
-  saveWhole,
-  skipped,
-  withArchive,
-  withFilesToSave,
-} from "./save.ts";
+import { saveFiles } from "./files-to-save.ts";
+import { createNewArchive } from "./new-archive.ts";
+import { nothingPacked, type SaveFlow, skipped } from "./outcome.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
+import type { SaveAttempt, SaveTarget } from "./target.ts";
+import { saveWhole } from "./whole.ts";
 
 /** How often the archive may be replaced while it is read, before that is taken for a broken store. */
 const mostReplaced = 100;
@@ -44,23 +40,18 @@ export async function* refresh(
   signal: AbortSignal,
 ): Flow {
   yield { phase: "CHECKING" };
-  return yield* withFilesToSave(
-    context,
-    target,
-    signal,
-    async function* (rootFd, exclude): SaveFlow {
-      for (let replaced = 0; ; ) {
-        signal.throwIfAborted();
-        try {
-          const outcome = yield* refreshOnce(context, target, rootFd, exclude, signal);
-          if (outcome) return outcome;
-        } catch (error) {
-          if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
-        }
-        context.logger.info("another save came first; comparing once more");
+  return yield* saveFiles(context, target, signal, async function* (rootFd, unstable): SaveFlow {
+    for (let replaced = 0; ; ) {
+      signal.throwIfAborted();
+      try {
+        const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
+        if (outcome) return outcome;
+      } catch (error) {
+        if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
       }
-    },
-  );
+      context.logger.info("another save came first; comparing once more");
+    }
+  });
 }
 
 /** One try; undefined if another save came between. */
@@ -68,7 +59,7 @@ async function* refreshOnce(
   context: FlowContext,
   target: SaveTarget,
   rootFd: number,
-  exclude: readonly string[],
+  unstable: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const reader = await openStored(context.store, target, signal);
@@ -76,13 +67,13 @@ async function* refreshOnce(
     return yield* wholeIfItFits(
       context,
       target,
-      { rootFd, exclude, mode: "create", generation: 1 },
+      { rootFd, unstable, mode: "create", generation: 1 },
       signal,
     );
   try {
     const archive = await openOwn(context, target, reader, signal);
     const stored = { reader, archive };
-    const outcome = yield* refreshStored(context, target, stored, rootFd, exclude, signal);
+    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
     return { ...outcome, cache: describe(reader, archive) };
   } finally {
@@ -95,14 +86,14 @@ async function* refreshStored(
   target: SaveTarget,
   { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
   rootFd: number,
-  exclude: readonly string[],
+  unstable: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const generation = (archive?.manifest.generation ?? 0) + 1;
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
-  const attempt = { rootFd, exclude, mode, generation };
-  // An archive without an index cannot be compared; whoever loaded it has all of it here.
+  const attempt = { rootFd, unstable, mode, generation };
+  // An archive without an index cannot be compared; a machine that loaded it has all of it here.
   if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
@@ -113,7 +104,7 @@ async function* refreshStored(
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
     const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
     const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
-    return skipped(reason, exclude.length + fresh.young.length);
+    return skipped(reason, unstable.length + fresh.young.length);
   }
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
@@ -156,21 +147,21 @@ function sectionOf(archive: OwnArchive, index: Buffer, frame: PlacedFrame): Buff
 
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { backgroundPool: pool }: FlowContext,
-  { profile, place }: SaveTarget,
+  { workers }: FlowContext,
+  { profile, localDir }: SaveTarget,
   archive: OwnArchive,
   index: Buffer,
-  { rootFd, exclude }: SaveAttempt,
+  { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const work = createArchiveWork(pool, signal);
-  const { clientPath } = place;
+  const work = workers.under(signal);
+  const { clientPath } = localDir;
   const { local_dir: savedFrom = clientPath } = archive.manifest;
   const compareNow = () =>
     work.compare({
       rootFd,
       nowMs: Date.now(),
-      exclude,
+      exclude: unstable,
       profile,
       sections: archive.frames.map((frame) => Uint8Array.from(sectionOf(archive, index, frame))),
       superseded: archive.frames.map((frame) => frame.superseded ?? []),
@@ -219,64 +210,61 @@ async function* append(
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const { backgroundPool: pool, archiveFormat: format } = context;
-  const { rootFd, exclude } = attempt;
+  const { workers, archiveFormat: format } = context;
+  const { rootFd, unstable } = attempt;
   const { manifest } = stored.archive;
   const { profile } = target;
-  // What another directory saved keeps the paths that it was saved with.
-  const savedFrom = manifest.local_dir === undefined ? {} : { local_dir: manifest.local_dir };
   const { young, ...rest } = comparison.fresh;
   const scan = { ...rest, young: [] };
-  return yield* withArchive(
-    context,
-    target,
-    scan.bytes,
+  await using archive = await createNewArchive(context, target, scan.bytes, signal);
+  const { assembler } = archive;
+  yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
+  await copyFrames(stored, assembler, signal);
+  const packed = yield* pack({
+    rootFd,
+    scan,
+    exclude: unstable,
+    profile,
+    format,
+    assembler,
+    work: workers.under(signal),
     signal,
-    async function* ({ assembler, commit }) {
-      yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
-      // The last frame only ends the tar stream.
-      for (const frame of stored.archive.frames.slice(0, -1)) {
-        const { offset, sectionOffset, ...record } = frame;
-        const bytes = await stored.reader.read(offset, frame.bytes, signal);
-        if (hash("sha256", bytes, "hex") !== frame.sha256)
-          throw new CacheError(
-            "ARCHIVE_CORRUPT",
-            "a frame of the archive does not match its digest",
-          );
-        const section = sectionOf(stored.archive, stored.index, frame);
-        await assembler.addFrame(bytes, { ...savedFrom, ...record }, section);
-      }
-      const work = createArchiveWork(pool, signal);
-      const packed = yield* pack({
-        rootFd,
-        scan,
-        exclude,
-        profile,
-        format,
-        assembler,
-        work,
-        signal,
-      });
-      const leftOut = new Set([...packed.leftOut, ...young]);
-      const leftOutFileCount = leftOut.size + exclude.length;
-      if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
-      const gone = comparison.superseded.map((files) =>
-        files.filter(({ name }) => !leftOut.has(name)),
-      );
-      for (const [i, files] of gone.entries())
-        assembler.supersede(
-          i,
-          files.map(({ name }) => name),
-        );
-      const removed = sumOf(gone.flat());
-      return yield* commit(attempt, {
-        fileCount: manifest.file_count - removed.fileCount + packed.fileCount,
-        bytes: manifest.content_bytes - removed.bytes + packed.bytes,
-        leftOutFileCount,
-        appendedBytes: (manifest.appended_bytes ?? 0) + packed.bytes,
-      });
-    },
-  );
+  });
+  const leftOut = new Set([...packed.leftOut, ...young]);
+  const leftOutFileCount = leftOut.size + unstable.length;
+  if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
+  const gone = comparison.superseded.map((files) => files.filter(({ name }) => !leftOut.has(name)));
+  for (const [i, files] of gone.entries())
+    assembler.supersede(
+      i,
+      files.map(({ name }) => name),
+    );
+  const removed = sumOf(gone.flat());
+  return yield* archive.commit(attempt, {
+    fileCount: manifest.file_count - removed.fileCount + packed.fileCount,
+    bytes: manifest.content_bytes - removed.bytes + packed.bytes,
+    leftOutFileCount,
+    appendedBytes: (manifest.appended_bytes ?? 0) + packed.bytes,
+  });
+}
+
+/** Copies the data frames of the stored archive as they are, each verified. */
+async function copyFrames(
+  { reader, archive, index }: { reader: ArchiveReader; archive: OwnArchive; index: Buffer },
+  assembler: ArchiveAssembler,
+  signal: AbortSignal,
+): Promise<void> {
+  const { manifest } = archive;
+  // What another directory saved keeps the paths that it was saved with.
+  const savedFrom = manifest.local_dir === undefined ? {} : { local_dir: manifest.local_dir };
+  // The last frame only ends the tar stream.
+  for (const frame of archive.frames.slice(0, -1)) {
+    const { offset, sectionOffset, ...record } = frame;
+    const bytes = await reader.read(offset, frame.bytes, signal);
+    if (hash("sha256", bytes, "hex") !== frame.sha256)
+      throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
+    await assembler.addFrame(bytes, { ...savedFrom, ...record }, sectionOf(archive, index, frame));
+  }
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {

@@ -6,11 +6,12 @@ import type { FlowContext } from "../context.ts";
 
 /** Lists what a save takes of an open directory, on a worker thread. */
 export async function scanToSave(
-  { backgroundPool: pool, logger }: FlowContext,
+  { workers, logger }: FlowContext,
   what: { rootFd: number; exclude: readonly string[]; profile: Profile },
   signal: AbortSignal,
 ): Promise<ScanResult> {
-  const scanNow = () => pool.run("scan", { ...what, nowMs: Date.now() }, signal);
+  const { scan: list } = workers.under(signal);
+  const scanNow = () => list({ ...what, nowMs: Date.now() });
   let scan = await scanNow();
   // Only an entry that is surely finished can stand for its kernels, and the newest is often young.
   if (what.profile.withoutBundledKernels && scan.young.length > 0)

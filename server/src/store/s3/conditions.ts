@@ -1,7 +1,7 @@
+import { orAborted } from "../../async/or-aborted.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { CommitMode } from "../store.ts";
 import type { S3Place } from "./client.ts";
-import { orAborted } from "./deadline.ts";
 import { toS3Error } from "./error.ts";
 import { probeConditions, type Verdict } from "./probe.ts";
 

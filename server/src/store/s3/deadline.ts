@@ -1,3 +1,4 @@
+import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { S3Place } from "./client.ts";
 
@@ -47,17 +48,6 @@ export function noAnswer(url: string, waitedMs: number, cause: unknown): CacheEr
     `the store ${url} did not answer within ${waitedMs / 1000} s`,
     { cause },
   );
-}
-
-/** What a call gives, or the signal's reason once that aborts. */
-export function orAborted<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return call;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 const slowestBytesPerSecond = 128 * 1024;

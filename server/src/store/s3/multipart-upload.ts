@@ -5,10 +5,11 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { S3Place } from "./client.ts";
 import type { Answer, Condition } from "./commit.ts";
-import { type CallOptions, orAborted, uploadDeadline, withDeadline } from "./deadline.ts";
+import { type CallOptions, uploadDeadline, withDeadline } from "./deadline.ts";
 
 /** Every part but the last has this size, the least that S3 takes: some servers want them alike. */
 export const partBytes = 5 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { orAborted } from "./deadline.ts";
+import { orAborted } from "../../async/or-aborted.ts";
 
 const blockBytes = 4 * 1024 * 1024;
 

@@ -1,0 +1,1 @@
+"""What every layer may use: processes, threads, deadlines, directories, answers as plain data."""

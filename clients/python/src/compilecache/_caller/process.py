@@ -1,0 +1,151 @@
+"""Calls to the daemon, each made by a short-lived process of its own.
+
+So gRPC never lives in a model's process, where neither a fork (an open connection is then shared
+with the child, and a call under way breaks in both) nor a stream that outlives its time-out can be
+ruled out. A call that takes too long ends by killing its process. Where torch is being imported at
+the same time, the work is also on another core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import weakref
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from compilecache._base.python_process import no_fork, start_python
+from compilecache.environment import Environment
+from compilecache.exceptions import CacheServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_living: weakref.WeakSet[CallerProcess] = weakref.WeakSet()
+
+
+class CallerProcess:
+    """One call to the daemon at `address`; stop it when done.
+
+    Raises CacheServiceError UNAVAILABLE when no process can be started.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        arguments: Mapping[str, Any],
+        address: str,
+        environment: Environment | None = None,
+        *,
+        watch: bool = False,
+    ) -> None:
+        """Start the call; the operations are those of `_caller.operations`.
+
+        With `watch` a load or save tells of its progress before it gives its answer.
+        """
+        self._buffer = b""
+        with no_fork():
+            self._socket, theirs = socket.socketpair()
+            try:
+                self._process = start_python(
+                    "compilecache._caller.program", theirs.fileno(), theirs.fileno()
+                )
+            except OSError as error:
+                self._socket.close()
+                raise CacheServiceError(
+                    "UNAVAILABLE", None, f"Python does not start: {error}"
+                ) from error
+            finally:
+                theirs.close()
+            _living.add(self)
+        call = {
+            "address": address,
+            "operation": operation,
+            "arguments": arguments,
+            "environment": asdict(environment or Environment("")),
+            "watch": watch,
+        }
+        with contextlib.suppress(OSError):
+            self._socket.sendall(json.dumps(call).encode() + b"\n")
+
+    def next_answer(self, seconds: float) -> dict[str, Any] | None:
+        """Wait for the next answer; None means that there are no more.
+
+        Raises CacheServiceError: what the call ended in, or DEADLINE_EXCEEDED after `seconds`.
+        """
+        line = json.loads(self._read_line(seconds))
+        if "error" in line:
+            code, reason, message = line["error"]
+            raise CacheServiceError(code, reason, message)
+        answer: dict[str, Any] | None = line.get("answer")
+        return answer
+
+    def kill(self) -> None:
+        """End the call, from any thread: whoever waits for an answer gets UNAVAILABLE."""
+        self._process.kill()
+
+    def stop(self) -> None:
+        """End the call, if it runs; the daemon notices."""
+        self._socket.close()
+        self._process.kill()
+        # A process that the kernel does not let go must not hold us.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+
+    def leave_to_parent(self) -> None:
+        """Let go of a call that a process made before it forked this one."""
+        self._socket.close()
+
+    def __enter__(self) -> CallerProcess:
+        """Return the call."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _read_line(self, seconds: float) -> bytes:
+        while b"\n" not in self._buffer:
+            self._socket.settimeout(max(seconds, 0.001))
+            try:
+                received = self._socket.recv(65536)
+            except socket.timeout as error:
+                raise CacheServiceError(
+                    "DEADLINE_EXCEEDED", None, f"no answer within {seconds:.0f} s"
+                ) from error
+            except OSError:
+                received = b""
+            if not received:
+                raise CacheServiceError("UNAVAILABLE", None, "the process that called is gone")
+            self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+
+def ask(
+    operation: str,
+    arguments: Mapping[str, Any],
+    address: str,
+    seconds: float,
+    environment: Environment | None = None,
+) -> list[dict[str, Any]]:
+    """Make a call and return all its answers. Raises CacheServiceError."""
+    answers: list[dict[str, Any]] = []
+    with CallerProcess(operation, arguments, address, environment) as call:
+        while True:
+            answer = call.next_answer(seconds)
+            if answer is None:
+                return answers
+            answers.append(answer)
+
+
+def _leave_all_to_parent() -> None:
+    for call in list(_living):
+        call.leave_to_parent()
+    _living.clear()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -1,0 +1,1 @@
+"""The calls that a model makes: they report a status, and never raise or hang."""

@@ -1,0 +1,175 @@
+"""Loads and saves in the background, and what can be done with any transfer.
+
+None of these calls raises for what the daemon, the store or the network do, and none hangs.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Callable
+
+from compilecache._base.background import within
+from compilecache._base.deadlines import SHORT_CALL_SECONDS
+from compilecache._calls.daemon_transfer import start_daemon_transfer
+from compilecache._calls.record import record_of, remember_load
+from compilecache._calls.request import CacheRequest, cache_request
+from compilecache._calls.tracked import TrackedTransfer, failed_transfer, tracked_transfers
+from compilecache.exceptions import CacheServiceError
+from compilecache.logger import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compilecache._base.answers import TransferState
+    from compilecache._base.local_directory import LocalDir
+    from compilecache._base.policies import IfLocalExists, IfStoredExists
+    from compilecache.environment import Environment
+    from compilecache.transfer_progress import ProgressCallback, TransferProgress
+
+# Every id that the daemon, or this package, has ever given out.
+_operation_id = re.compile(r"(local-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What can be stopped has stopped by then.
+_cancel_seconds = 2.0
+
+
+def load_compile_cache_async(
+    progress_callback: ProgressCallback | None = None,
+    *,
+    namespace: str | None = None,
+    environment: Environment | None = None,
+    local_dir: LocalDir | None = None,
+    if_local_exists: IfLocalExists = "skip",
+    address: str | None = None,
+) -> str:
+    """Start a load, and return its operation id as soon as the daemon has accepted it.
+
+    `progress_callback` is called with that id, in another thread, after each change. A miss is a
+    transfer that ends in SUCCESS, with the `outcome` DOES_NOT_EXIST. A load that could not be
+    started has ended in ERROR. It goes on when this process ends. The other arguments are as for
+    `load_compile_cache`.
+    """
+    try:
+        request = cache_request(namespace, environment, local_dir, address)
+        arguments = {"if_local_exists": if_local_exists}
+        ended = partial(_remember_load, request.local_dir)
+        start = partial(_start, "load", request, arguments, progress_callback, ended)
+        return within(SHORT_CALL_SECONDS, start).progress.operation_id
+    except Exception as error:
+        return failed_transfer("load", error, progress_callback).progress.operation_id
+
+
+def save_compile_cache_async(
+    progress_callback: ProgressCallback | None = None,
+    *,
+    namespace: str | None = None,
+    environment: Environment | None = None,
+    local_dir: LocalDir | None = None,
+    if_stored_exists: IfStoredExists = "refresh",
+    profile: str = "",
+    address: str | None = None,
+) -> str:
+    """Start a save, and return its operation id as soon as the daemon has accepted it.
+
+    It goes on when this process ends. `progress_callback` is as for `load_compile_cache_async`, and
+    the other arguments are as for `save_compile_cache`.
+    """
+    try:
+        request = cache_request(namespace, environment, local_dir, address)
+        arguments = {"if_stored_exists": if_stored_exists, "profile": profile}
+        start = partial(_start, "save", request, arguments, progress_callback, None)
+        return within(SHORT_CALL_SECONDS, start).progress.operation_id
+    except Exception as error:
+        return failed_transfer("save", error, progress_callback).progress.operation_id
+
+
+def get_transfer_status(operation_id: str) -> TransferProgress | None:
+    """Return the state of a transfer, which changes while it runs; None for what is no id.
+
+    Ids of other processes are good, too. A transfer that the daemon no longer knows, or that was
+    of a process that is gone, has ended in ERROR.
+    """
+    transfer = _find(operation_id)
+    return transfer.progress if transfer else None
+
+
+def is_transfer_complete(operation_id: str) -> bool:
+    """Return whether a transfer has ended, in whatever way; False for what is no operation id."""
+    transfer = _find(operation_id)
+    return transfer is not None and transfer.progress.status.is_final
+
+
+def wait_for_completion(operation_id: str, timeout: float | None = None) -> bool:
+    """Wait until a transfer has ended, in whatever way, and its callbacks have been called.
+
+    False when that took longer than `timeout` seconds, and for what is no operation id. The
+    transfer goes on in any case.
+    """
+    transfer = _find(operation_id)
+    return transfer is not None and transfer.wait(timeout)
+
+
+def cancel_transfer(operation_id: str) -> bool:
+    """Stop a transfer. True: it was under way, and has stopped or is about to.
+
+    Whoever else waits for it sees it end as well. The work of a Python callback stops between two
+    of its steps, by a CacheOperationInterrupted.
+    """
+    transfer = _find(operation_id)
+    if transfer is None or transfer.progress.status.is_final:
+        return False
+    try:
+        transfer.cancel()
+    except CacheServiceError as error:
+        logger.warning("%s is not cancelled: %s", operation_id, error)
+        return False
+    transfer.wait(_cancel_seconds)
+    status = transfer.progress.status
+    return not status.is_final or status.name == "CANCELLED"
+
+
+def list_active_transfers() -> dict[str, TransferProgress]:
+    """Return the transfers of this process that have not ended, by operation id."""
+    return tracked_transfers.active()
+
+
+def _start(
+    operation: str,
+    request: CacheRequest,
+    arguments: Mapping[str, str],
+    callback: ProgressCallback | None,
+    when_ended: Callable[[TransferState], None] | None,
+) -> TrackedTransfer:
+    return start_daemon_transfer(
+        operation,
+        {**request.arguments(), **arguments, "detach": True},
+        request.address(),
+        request.environment(),
+        callback,
+        when_ended,
+    )
+
+
+def _remember_load(local_dir: str, state: TransferState) -> None:
+    remember_load(record_of(state, local_dir, 0, time.time()))
+
+
+def _find(operation_id: str) -> TrackedTransfer | None:
+    """Return a transfer, and follow it from now on if another process started it."""
+    transfer = tracked_transfers.get(operation_id)
+    if transfer or not _operation_id.fullmatch(operation_id):
+        return transfer
+    try:
+        if operation_id.startswith("local-"):
+            raise CacheServiceError("NOT_FOUND", None, "its process is gone, or has forgotten it")
+        request = cache_request(None, None, None, None)
+        arguments = {"operation_id": operation_id}
+        watch = partial(_watch, arguments, request)
+        return within(SHORT_CALL_SECONDS, watch)
+    except Exception as error:
+        return failed_transfer("transfer", error, None, operation_id)
+
+
+def _watch(arguments: dict[str, str], request: CacheRequest) -> TrackedTransfer:
+    return start_daemon_transfer("watch", arguments, request.address())

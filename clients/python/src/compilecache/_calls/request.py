@@ -1,0 +1,63 @@
+"""What the model-facing calls say about a cache, with what they leave out filled in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from compilecache._base.local_directory import LocalDir, resolve_local_directory
+from compilecache._daemon.address import configured_address
+from compilecache._daemon.start import ensure_daemon
+from compilecache._environment.detect import current_device, detect_environment
+
+if TYPE_CHECKING:
+    from compilecache.environment import Environment
+
+
+@dataclass(frozen=True)
+class CacheRequest:
+    """Which cache, which directory, which daemon. Made in the thread of the caller."""
+
+    namespace: str
+    given_environment: Environment | None
+    local_dir: str
+    given_address: str | None
+    device: int | None = field(compare=False)
+    """The current device of the caller's thread."""
+
+    def environment(self) -> Environment:
+        """Return the environment, which takes milliseconds to find.
+
+        Raises CacheValidationError where it cannot be found.
+        """
+        return self.given_environment or detect_environment(self.device)
+
+    def address(self) -> str:
+        """Return where the daemon is, which is started where there is none.
+
+        Raises CacheServiceError UNAVAILABLE.
+        """
+        return self.given_address or ensure_daemon(self.local_dir)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a call about this cache."""
+        return {"namespace": self.namespace, "local_dir": self.local_dir}
+
+
+def cache_request(
+    namespace: str | None,
+    environment: Environment | None,
+    local_dir: LocalDir | None,
+    address: str | None,
+) -> CacheRequest:
+    """Return a request as this moment, and this thread, would have it."""
+    if namespace is None:
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
+    return CacheRequest(
+        namespace,
+        environment,
+        resolve_local_directory(local_dir),
+        address or configured_address(),
+        current_device(),
+    )

@@ -1,0 +1,1 @@
+"""Where the daemon is, and how one is started."""

@@ -1,0 +1,1 @@
+"""The clients of the daemon. Only this room imports gRPC."""

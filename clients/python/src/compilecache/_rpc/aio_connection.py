@@ -1,0 +1,158 @@
+"""A channel to one daemon for asyncio; `connection` has the one for threads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from compilecache._base.deadlines import SHORT_CALL_SECONDS
+from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.settings import CHANNEL_OPTIONS, SERVICE, operation_id_in, serialize
+from compilecache.exceptions import CacheServiceError
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Callable
+
+    from compilecache._rpc.settings import ConnectionSettings
+    from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
+    from compilecache.v1.transfer_pb2 import Transfer
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_Outcome = TypeVar("_Outcome", pb.LoadResponse, pb.SaveResponse)
+
+
+class AsyncConnection:
+    """Makes the calls of an `AsyncCacheClient`, and words their errors."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        """Connect with the first call."""
+        self._settings = settings
+        self._channel = grpc.aio.insecure_channel(settings.address, CHANNEL_OPTIONS)
+        # The type has another name for channels of asyncio, and the class has not.
+        self.stub = cast("CacheServiceAsyncStub", CacheServiceStub(self._channel))
+
+    async def call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout_seconds: float | None,
+    ) -> _Response:
+        """Make a call that moves no cache."""
+        try:
+            return await method(
+                request,
+                timeout=self._settings.call_timeout_seconds(timeout_seconds, SHORT_CALL_SECONDS),
+                metadata=self._settings.metadata,
+            )
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._settings.address) from error
+
+    async def wait_for_transfer(
+        self,
+        method: str,
+        request: pb.LoadRequest | pb.SaveRequest,
+        response_type: type[_Outcome],
+        timeout_seconds: float | None,
+        on_start: Callable[[str], object] | None,
+    ) -> _Outcome:
+        """Make a Load or Save, and tell `on_start` of the transfer while it runs."""
+        # On the wire one answer is a stream of one. As a unary call, gRPC for Python would keep the
+        # initial metadata to itself until the answer is there.
+        stream: Any = self._channel.unary_stream(
+            f"/{SERVICE}/{method}",
+            request_serializer=serialize,
+            response_deserializer=response_type.FromString,
+        )
+        call = stream(
+            request,
+            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
+            metadata=self._settings.metadata,
+        )
+        try:
+            operation_id = operation_id_in(await call.initial_metadata() or ())
+            if on_start and operation_id:
+                on_start(operation_id)
+            responses: list[_Outcome] = [response async for response in call]
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._settings.address) from error
+        # Such as a task that is cancelled: the daemon need not go on for this caller.
+        except BaseException:
+            call.cancel()
+            raise
+        return responses[0]
+
+    def watch(self, operation_id: str, timeout_seconds: float | None) -> AsyncTransferWatch:
+        """Start to watch a transfer."""
+        call = self.stub.WatchTransfer(
+            pb.WatchTransferRequest(operation_id=operation_id),
+            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
+            metadata=self._settings.metadata,
+        )
+        return AsyncTransferWatch(call, self._settings.address)
+
+    async def create_directory(self, local_dir: str) -> None:
+        """Create a directory for a load to fill, which may take long on a mount."""
+        await asyncio.to_thread(create_local_directory, local_dir)
+
+    async def close(self) -> None:
+        """End the calls that run."""
+        await self._channel.close()
+
+
+class AsyncTransferWatch:
+    """The states of one transfer, as an asynchronous iterator that any task may cancel."""
+
+    def __init__(
+        self,
+        call: grpc.aio.UnaryStreamCall[pb.WatchTransferRequest, pb.WatchTransferResponse],
+        address: str,
+    ) -> None:
+        """Read from `call`."""
+        self._call = call
+        self._address = address
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
+        self._cancelled = True
+        self._call.cancel()
+
+    def __aiter__(self) -> AsyncTransferWatch:
+        """Return the watch."""
+        return self
+
+    async def __anext__(self) -> Transfer:
+        """Wait for the next state."""
+        try:
+            response = await self._call.read()
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._address) from error
+        except asyncio.CancelledError:
+            # gRPC says this also to a task that nobody cancelled.
+            if not self._cancelled:
+                raise
+            raise CacheServiceError("CANCELLED", None, "the watch was cancelled") from None
+        if not isinstance(response, pb.WatchTransferResponse):
+            raise StopAsyncIteration
+        return response.transfer
+
+    async def __aenter__(self) -> AsyncTransferWatch:
+        """Return the watch."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel."""
+        self.cancel()

@@ -1,0 +1,147 @@
+"""A channel to one daemon for threads; `aio_connection` has the one for asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import grpc
+
+from compilecache._base.deadlines import SHORT_CALL_SECONDS
+from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.settings import CHANNEL_OPTIONS, SERVICE, operation_id_in, serialize
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Callable
+
+    from compilecache._rpc.settings import ConnectionSettings
+    from compilecache.v1.transfer_pb2 import Transfer
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_Outcome = TypeVar("_Outcome", pb.LoadResponse, pb.SaveResponse)
+
+
+class Connection:
+    """Makes the calls of a `CacheClient`, and words their errors."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        """Connect with the first call."""
+        self._settings = settings
+        # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
+        # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
+        options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
+        self._channel = grpc.insecure_channel(settings.address, options)
+        self.stub = CacheServiceStub(self._channel)
+
+    def call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout_seconds: float | None,
+    ) -> _Response:
+        """Make a call that moves no cache."""
+        try:
+            return method(
+                request,
+                timeout=self._settings.call_timeout_seconds(timeout_seconds, SHORT_CALL_SECONDS),
+                metadata=self._settings.metadata,
+            )
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._settings.address) from error
+
+    def wait_for_transfer(
+        self,
+        method: str,
+        request: pb.LoadRequest | pb.SaveRequest,
+        response_type: type[_Outcome],
+        timeout_seconds: float | None,
+        on_start: Callable[[str], object] | None,
+    ) -> _Outcome:
+        """Make a Load or Save, and tell `on_start` of the transfer while it runs."""
+        # On the wire one answer is a stream of one. As a unary call, gRPC for Python would keep the
+        # initial metadata to itself until the answer is there.
+        stream: Any = self._channel.unary_stream(
+            f"/{SERVICE}/{method}",
+            request_serializer=serialize,
+            response_deserializer=response_type.FromString,
+        )
+        call = stream(
+            request,
+            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
+            metadata=self._settings.metadata,
+        )
+        try:
+            operation_id = operation_id_in(call.initial_metadata() or ())
+            if on_start and operation_id:
+                on_start(operation_id)
+            responses: list[_Outcome] = list(call)
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._settings.address) from error
+        # Such as Ctrl-C: the daemon need not go on for this caller.
+        except BaseException:
+            call.cancel()
+            raise
+        return responses[0]
+
+    def watch(self, operation_id: str, timeout_seconds: float | None) -> TransferWatch:
+        """Start to watch a transfer."""
+        call = self.stub.WatchTransfer(
+            pb.WatchTransferRequest(operation_id=operation_id),
+            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
+            metadata=self._settings.metadata,
+        )
+        return TransferWatch(call, self._settings.address)
+
+    def create_directory(self, local_dir: str) -> None:
+        """Create a directory for a load to fill."""
+        create_local_directory(local_dir)
+
+    def close(self) -> None:
+        """End the calls that run."""
+        self._channel.close()
+
+
+class _WatchCall(Protocol):
+    def __next__(self) -> pb.WatchTransferResponse: ...
+    def cancel(self) -> bool: ...
+
+
+class TransferWatch:
+    """The states of one transfer, as an iterator that any thread may cancel."""
+
+    def __init__(self, call: _WatchCall, address: str) -> None:
+        """Read from `call`."""
+        self._call = call
+        self._address = address
+
+    def cancel(self) -> None:
+        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
+        self._call.cancel()
+
+    def __iter__(self) -> TransferWatch:
+        """Return the watch."""
+        return self
+
+    def __next__(self) -> Transfer:
+        """Wait for the next state."""
+        try:
+            return next(self._call).transfer
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, self._address) from error
+
+    def __enter__(self) -> TransferWatch:
+        """Return the watch."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel."""
+        self.cancel()

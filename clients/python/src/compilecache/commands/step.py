@@ -1,0 +1,55 @@
+"""What `compilecache run` does beside its command: a load, or a save once the command is ready.
+
+Each runs in a process of its own, `python -m compilecache.commands.step JSON`, so that the process
+that receives the signals has nothing else to do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from compilecache import load_compile_cache, save_compile_cache
+from compilecache._base.readiness import file_probe, url_probe, wait_until
+
+_interval_seconds = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A load or a save, with the arguments of `load_compile_cache` or `save_compile_cache`."""
+
+    operation: str
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    ready_url: str = ""
+    """A save waits until GET of this gives 200."""
+    ready_file: str = ""
+    """Or until this file is there, other than it was."""
+    ready_file_before: str = ""
+
+    def to_json(self) -> str:
+        """Return it as an argument of this module."""
+        return json.dumps(asdict(self))
+
+
+def main() -> None:
+    """Do the step that the argument describes. SIGTERM ends the wait, but no save."""
+    logging.basicConfig(level=logging.INFO, format="compilecache: %(message)s")
+    step = Step(**json.loads(sys.argv[1]))
+    if step.operation == "load":
+        load_compile_cache(**step.arguments)
+        return
+    if step.ready_url:
+        wait_until(url_probe(step.ready_url), _interval_seconds)
+    elif step.ready_file:
+        wait_until(file_probe(step.ready_file, step.ready_file_before), _interval_seconds)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    save_compile_cache(**step.arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""Loads and saves in the background."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+
+import compilecache
+from compilecache import (
+    AsyncTransferStatus,
+    Environment,
+    LoadStatus,
+    SaveStatus,
+    TransferProgress,
+)
+from compilecache._calls import daemon_transfer
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1 import transfer_pb2
+from conftest import abort_richly
+from daemon import Daemon
+from directories import facts_of, fill, temporary_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Serve
+    from model import Model
+
+pytestmark = pytest.mark.daemon
+
+
+def _progress(operation_id: str) -> TransferProgress:
+    progress = compilecache.get_transfer_status(operation_id)
+    assert progress
+    return progress
+
+
+def _statuses(changes: list[tuple[AsyncTransferStatus, int]]) -> list[AsyncTransferStatus]:
+    return [status for status, _ in changes]
+
+
+def test_a_save_and_a_load_in_the_background(model: Model) -> None:
+    model.compile()
+    before = facts_of(model.local)
+    changes: list[tuple[AsyncTransferStatus, int]] = []
+
+    def note(operation_id: str) -> None:
+        progress = _progress(operation_id)
+        changes.append((progress.status, progress.bytes_done))
+
+    begun = datetime.now()
+    saving = compilecache.save_compile_cache_async(progress_callback=note)
+    assert compilecache.wait_for_completion(saving, timeout=30)
+    assert compilecache.is_transfer_complete(saving)
+    saved = _progress(saving)
+    assert (saved.status, saved.outcome) == (AsyncTransferStatus.SUCCESS, SaveStatus.SUCCESS)
+    assert (saved.operation_id, saved.progress_callback) == (saving, note)
+    assert saved.started_at and saved.completed_at
+    assert saved.error_message is None
+    assert saved.bytes_done == saved.bytes_total > 0
+    assert saved.files_done == saved.files_total == 40
+    assert (saved.completed_at - begun).total_seconds() < 60
+
+    assert changes[-1] == (AsyncTransferStatus.SUCCESS, saved.bytes_total)
+    assert _statuses(changes).count(AsyncTransferStatus.SUCCESS) == 1
+    done = [bytes_done for _, bytes_done in changes]
+    assert done == sorted(done)
+
+    compilecache.clear_local_cache()
+    loading = compilecache.load_compile_cache_async()
+    assert compilecache.wait_for_completion(loading)
+    assert _progress(loading).outcome == LoadStatus.SUCCESS
+    assert facts_of(model.local) == before
+
+
+def test_a_miss_is_a_success_with_that_outcome(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.compile(1)
+    compilecache.save_compile_cache(environment=Environment("2.10.0"))
+    compilecache.clear_local_cache()
+    loading = compilecache.load_compile_cache_async(environment=Environment("2.12.0"))
+    assert compilecache.wait_for_completion(loading, 30)
+    assert _progress(loading).status == AsyncTransferStatus.SUCCESS
+    assert _progress(loading).outcome == LoadStatus.DOES_NOT_EXIST
+    assert "differs in torch (2.12.0 here, 2.10.0 there)" in caplog.text
+
+
+@pytest.mark.usefixtures("model")
+def test_what_cannot_start_has_ended(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+    operation_id = compilecache.load_compile_cache_async(told.append, address="unix:/nowhere")
+    assert compilecache.is_transfer_complete(operation_id)
+    assert compilecache.wait_for_completion(operation_id, 0)
+    progress = _progress(operation_id)
+    assert progress.status == AsyncTransferStatus.ERROR
+    assert progress.error_message and "no daemon answers" in progress.error_message
+    assert told == [operation_id]
+    assert not compilecache.cancel_transfer(operation_id)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.usefixtures("model")
+def test_what_is_no_operation_id_is_nobody_s() -> None:
+    assert compilecache.get_transfer_status("torch_cache_load_1_1700000000") is None
+    assert not compilecache.is_transfer_complete("nothing")
+    assert not compilecache.wait_for_completion("nothing", 0.1)
+    assert not compilecache.cancel_transfer("nothing")
+    assert compilecache.list_active_transfers() == {}
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("prefix", ["", "local-"])
+def test_what_is_no_longer_known_has_ended_in_an_error(prefix: str) -> None:
+    operation_id = f"{prefix}00000000-0000-4000-8000-000000000000"
+    assert compilecache.is_transfer_complete(operation_id)
+    assert compilecache.wait_for_completion(operation_id)
+    assert _progress(operation_id).status == AsyncTransferStatus.ERROR
+    assert not compilecache.cancel_transfer(operation_id)
+
+
+def test_a_transfer_of_another_process_can_be_followed(model: Model) -> None:
+    model.compile()
+    operation_id = model.run("import compilecache; print(compilecache.save_compile_cache_async())")
+    assert compilecache.wait_for_completion(operation_id.strip(), 30)
+    assert _progress(operation_id.strip()).outcome == SaveStatus.SUCCESS
+
+
+def test_a_callback_that_fails_is_its_own_affair(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.compile(3)
+
+    def fail(operation_id: str) -> None:
+        raise ValueError("mine")
+
+    saving = compilecache.save_compile_cache_async(fail)
+    assert compilecache.wait_for_completion(saving, 30)
+    assert _progress(saving).outcome == SaveStatus.SUCCESS
+    assert "a progress callback failed" in caplog.text
+
+
+def test_a_callback_may_wait_and_cancel(model: Model) -> None:
+    model.compile(3)
+    answers: list[bool] = []
+
+    def ask(operation_id: str) -> None:
+        answers.append(compilecache.wait_for_completion(operation_id))
+        answers.append(compilecache.cancel_transfer(operation_id))
+
+    saving = compilecache.save_compile_cache_async(ask)
+    assert compilecache.wait_for_completion(saving, 30)
+    assert answers
+
+
+class _Transfers:
+    """A daemon that says what it is told to of one transfer."""
+
+    operation_id = "00000000-0000-4000-8000-00000000000a"
+
+    def __init__(self, *statuses: transfer_pb2.TransferStatus.ValueType) -> None:
+        self.statuses = list(statuses)
+        self.watches = 0
+        self.goes_on = threading.Event()
+
+    def load(self, request: object, context: grpc.ServicerContext) -> pb.LoadResponse:
+        return pb.LoadResponse(transfer=self._state(transfer_pb2.TRANSFER_STATUS_IN_PROGRESS))
+
+    def watch(
+        self, request: object, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchTransferResponse]:
+        self.watches += 1
+        for status in self.statuses:
+            yield pb.WatchTransferResponse(transfer=self._state(status))
+        self.goes_on.wait(20)
+        yield pb.WatchTransferResponse(transfer=self._state(transfer_pb2.TRANSFER_STATUS_SUCCESS))
+
+    def _state(self, status: transfer_pb2.TransferStatus.ValueType) -> transfer_pb2.Transfer:
+        return transfer_pb2.Transfer(
+            operation_id=self.operation_id,
+            operation_name="load a/b",
+            kind=transfer_pb2.TRANSFER_KIND_LOAD,
+            status=status,
+            bytes_total=7,
+        )
+
+
+def test_what_waits_is_active_and_a_time_out_leaves_it(model: Model, serve: Serve) -> None:
+    transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_NOT_STARTED)
+    address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
+    operation_id = compilecache.load_compile_cache_async(address=address)
+    assert operation_id == transfers.operation_id
+    assert not compilecache.wait_for_completion(operation_id, timeout=0.3)
+    assert not compilecache.is_transfer_complete(operation_id)
+    active = compilecache.list_active_transfers()
+    assert active == {operation_id: _progress(operation_id)}
+    assert active[operation_id].operation_name == "load a/b"
+    # The daemon lets several requests share one transfer; each has its callback.
+    told = threading.Event()
+    again = compilecache.load_compile_cache_async(lambda _: told.set(), address=address)
+    assert again == operation_id
+    transfers.goes_on.set()
+    assert compilecache.wait_for_completion(operation_id, 10)
+    assert told.is_set()
+    assert compilecache.list_active_transfers() == {}
+    assert model.stored() == []
+
+
+@pytest.mark.usefixtures("model")
+def test_a_silent_watch_is_made_anew(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_transfer, "_longest_silence_seconds", 1.0)
+    transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_IN_PROGRESS)
+    address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
+    operation_id = compilecache.load_compile_cache_async(address=address)
+    while transfers.watches < 2:
+        time.sleep(0.05)
+    transfers.goes_on.set()
+    assert compilecache.wait_for_completion(operation_id, 10)
+    assert _progress(operation_id).status == AsyncTransferStatus.SUCCESS
+
+
+@pytest.mark.usefixtures("model")
+def test_a_transfer_that_is_lost_ends(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon_transfer, "_longest_absence_seconds", 0.5)
+    transfers = _Transfers()
+
+    def fail(request: object, context: grpc.ServicerContext) -> None:
+        abort_richly(context, grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "not now")
+
+    address = serve(Load=transfers.load, WatchTransfer=fail)
+    operation_id = compilecache.load_compile_cache_async(address=address)
+    assert compilecache.wait_for_completion(operation_id, 10)
+    assert _progress(operation_id).status == AsyncTransferStatus.ERROR
+    assert "load a/b is lost" in caplog.text
+
+
+@pytest.fixture
+def own_daemon() -> Iterator[Daemon]:
+    """A daemon that a test may kill."""
+    with temporary_directory() as directory, Daemon(Path(directory)) as made:
+        yield made
+
+
+@pytest.mark.usefixtures("model")
+def test_a_daemon_that_is_killed_and_started_anew_has_lost_it(own_daemon: Daemon) -> None:
+    directory = own_daemon.local / "cache"
+    directory.mkdir()
+    fill(directory)
+    # A save waits 2 s for it.
+    (directory / "unfinished").touch()
+    saving = compilecache.save_compile_cache_async(address=own_daemon.address, local_dir=directory)
+    assert not compilecache.is_transfer_complete(saving)
+    own_daemon.process.kill()
+    own_daemon.process.wait()
+    begun = time.monotonic()
+    own_daemon.start_anew()
+    assert compilecache.wait_for_completion(saving, 20)
+    assert time.monotonic() - begun < 15
+    assert _progress(saving).status == AsyncTransferStatus.ERROR
+    assert "TRANSFER_NOT_FOUND" in (_progress(saving).error_message or "")
+
+
+def test_a_save_is_cancelled_for_real(model: Model) -> None:
+    model.compile()
+    # A save waits 2 s for it.
+    (model.local / "unfinished").touch()
+    saving = compilecache.save_compile_cache_async()
+    begun = time.monotonic()
+    assert compilecache.cancel_transfer(saving)
+    assert time.monotonic() - begun < 5
+    assert _progress(saving).status == AsyncTransferStatus.CANCELLED
+    assert not compilecache.cancel_transfer(saving)
+    assert model.stored() == []
+    assert model.daemon.process.poll() is None
+
+
+def test_a_daemon_that_is_stopped_holds_nobody(
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("compilecache._calls.background_calls.SHORT_CALL_SECONDS", 1.0)
+    monkeypatch.setattr(daemon_transfer, "_cancel_seconds", 1.0)
+    caplog.set_level(logging.CRITICAL)
+    model.compile()
+    (model.local / "unfinished").touch()
+    saving = compilecache.save_compile_cache_async()
+    model.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert not compilecache.cancel_transfer(saving)
+        assert not compilecache.wait_for_completion(saving, 0.1)
+        loading = compilecache.load_compile_cache_async()
+        assert _progress(loading).status == AsyncTransferStatus.ERROR
+        assert time.monotonic() - begun < 10
+    finally:
+        model.daemon.process.send_signal(signal.SIGCONT)
+    compilecache.cancel_transfer(saving)
+
+
+def test_any_answer_is_taken(model: Model, serve: Serve) -> None:
+    """Such as a newer daemon's, with words that are not known here."""
+
+    def load(request: object, context: grpc.ServicerContext) -> Any:
+        unknown: Any = 99
+        transfer = transfer_pb2.Transfer(
+            operation_id=_Transfers.operation_id, phase=unknown, status=unknown
+        )
+        return pb.LoadResponse(transfer=transfer)
+
+    def save(request: object, context: grpc.ServicerContext) -> Any:
+        return pb.SaveResponse()
+
+    address = serve(Load=load, Save=save)
+    assert compilecache.load_compile_cache(address=address) == LoadStatus.ERROR
+    assert compilecache.save_compile_cache(address=address) == SaveStatus.ERROR
+    operation_id = compilecache.load_compile_cache_async(address=address)
+    assert compilecache.wait_for_completion(operation_id, 5)
+    assert _progress(operation_id).status == AsyncTransferStatus.ERROR
+    assert model.stored() == []

@@ -1,0 +1,322 @@
+"""Load, save, clear and look, as a model does, with the real daemon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import compilecache
+from compilecache import Environment, LoadStatus, SaveStatus
+from compilecache._daemon import address as daemon_address
+from compilecache.v1 import cache_service_pb2 as pb
+from directories import facts_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import grpc
+
+    from conftest import Serve
+    from model import Model
+
+pytestmark = pytest.mark.daemon
+
+
+def _log_of(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> str:
+    return "\n".join(record.getMessage() for record in caplog.records if record.levelno >= level)
+
+
+def test_what_one_model_saves_the_next_loads(model: Model) -> None:
+    assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
+    model.compile()
+    before = facts_of(model.local)
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.save_compile_cache() == SaveStatus.SKIPPED
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+
+    assert compilecache.clear_local_cache()
+    assert facts_of(model.local) == {}
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    assert facts_of(model.local) == before
+
+
+def test_what_a_warm_start_adds_is_saved_too(model: Model) -> None:
+    model.compile()
+    compilecache.save_compile_cache()
+    compilecache.clear_local_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    assert compilecache.save_compile_cache() == SaveStatus.SKIPPED
+    # Just now, as warm-up leaves it: the save waits until it is surely finished.
+    for number in range(3):
+        (model.local / f"kernel-{number}").write_text("made by the warm start")
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.save_compile_cache() == SaveStatus.SKIPPED
+    second = facts_of(model.local)
+    compilecache.clear_local_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+    assert facts_of(model.local) == second
+
+
+def test_policies_reach_the_daemon(model: Model) -> None:
+    model.compile(5)
+    compilecache.save_compile_cache()
+    (model.local / "more").write_text("kernel")
+    # A save waits for a file of just now.
+    os.utime(model.local / "more", (time.time() - 60, time.time() - 60))
+    assert compilecache.save_compile_cache(if_stored_exists="replace") == SaveStatus.SUCCESS
+    (model.local / "more").unlink()
+    assert compilecache.load_compile_cache(if_local_exists="merge") == LoadStatus.SUCCESS
+    assert (model.local / "more").exists()
+    (model.local / "another").write_text("kernel")
+    assert compilecache.load_compile_cache(if_local_exists="replace") == LoadStatus.SUCCESS
+    assert not (model.local / "another").exists()
+
+
+def test_arguments_name_another_cache(model: Model) -> None:
+    model.compile(5)
+    other = model.daemon.local / f"{model.namespace}-other"
+    environment = Environment("2.9.0", "12.8", "9.0")
+    named: dict[str, Any] = {"namespace": f"{model.namespace}-other", "environment": environment}
+    assert compilecache.save_compile_cache(**named) == SaveStatus.SUCCESS
+    assert model.stored() == []
+    assert compilecache.load_compile_cache(local_dir=other, **named) == LoadStatus.SUCCESS
+    assert len(facts_of(other)) == 5
+
+
+def test_a_miss_names_the_closest_cache_and_what_differs(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.compile(3)
+    compilecache.save_compile_cache()
+    shutil.rmtree(model.local)
+    model.set_torch_version("2.12.0")
+    assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
+    assert model.stored()[0] in _log_of(caplog)
+    assert "differs in torch (2.12.0 here, 2.11.0 there)" in _log_of(caplog)
+
+
+def test_a_first_start_is_no_reason_to_warn(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    compilecache.load_compile_cache()
+    assert _log_of(caplog) == ""
+
+
+@pytest.mark.usefixtures("model")
+def test_what_does_not_answer_is_an_error_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    nobody = "unix:/nowhere/daemon.sock"
+    assert compilecache.load_compile_cache(address=nobody) == LoadStatus.ERROR
+    assert "no daemon answers at unix:/nowhere/daemon.sock" in _log_of(caplog)
+    assert len(caplog.records) == 1
+    assert compilecache.save_compile_cache(address=nobody) == SaveStatus.ERROR
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.usefixtures("model")
+def test_without_a_daemon_to_start_it_is_an_error_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", "")
+    monkeypatch.setenv("COMPILE_CACHE_NODE", "/nowhere/node")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert len(caplog.records) == 1
+    assert "nothing loaded: UNAVAILABLE" in _log_of(caplog)
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
+def test_without_a_python_to_start_it_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, executable: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert "Python does not start" in _log_of(caplog)
+
+
+def test_without_grpc_it_is_an_error_that_says_so(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    (model.packages / "grpc.py").write_text("raise ImportError('no grpc in this image')")
+    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert "no grpc in this image" in _log_of(caplog)
+
+
+def test_what_is_refused_is_an_error(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    model.compile(1)
+    assert compilecache.load_compile_cache(namespace="../x") == LoadStatus.ERROR
+    assert compilecache.save_compile_cache(local_dir="/etc") == SaveStatus.ERROR
+    wrong: Any = "sometimes"
+    assert compilecache.load_compile_cache(if_local_exists=wrong) == LoadStatus.ERROR
+    assert compilecache.load_compile_cache(environment=Environment("")) == LoadStatus.ERROR
+    for said in ("namespace", "PATH_NOT_ALLOWED", "sometimes", "torch_version"):
+        assert said in _log_of(caplog)
+
+
+def test_without_torch_there_is_no_cache(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.rmtree(model.packages)
+    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert compilecache.save_compile_cache() == SaveStatus.ERROR
+    assert "torch is not installed" in _log_of(caplog)
+    info = compilecache.get_cache_info()
+    assert "torch is not installed" in info["error"]
+    assert not info["b10fs_enabled"]
+
+
+class _Hangs:
+    """Never answers, and tells when its caller has gone."""
+
+    def __init__(self) -> None:
+        self.called = threading.Event()
+        self.left = threading.Event()
+
+    def __call__(self, request: object, context: grpc.ServicerContext) -> Any:
+        context.add_callback(self.left.set)
+        self.called.set()
+        self.left.wait()
+        return pb.LoadResponse()
+
+
+@pytest.mark.usefixtures("model")
+def test_a_load_that_is_late_counts_as_a_miss(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging = _Hangs()
+    address = serve(Load=hanging)
+    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "1.5")
+    begun = time.monotonic()
+    assert compilecache.load_compile_cache(address=address) == LoadStatus.DOES_NOT_EXIST
+    assert 1.4 < time.monotonic() - begun < 5
+    assert hanging.left.wait(5)
+    assert "did not arrive within 1.5 s" in _log_of(caplog)
+
+
+@pytest.mark.usefixtures("model")
+def test_a_save_that_is_late_is_an_error(serve: Serve) -> None:
+    hanging = _Hangs()
+    address = serve(Save=hanging)
+    assert compilecache.save_compile_cache(address=address, deadline_seconds=1) == SaveStatus.ERROR
+    assert hanging.left.wait(5)
+
+
+def test_a_daemon_that_is_stopped_holds_nobody(model: Model) -> None:
+    model.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert compilecache.load_compile_cache(deadline_seconds=1) == LoadStatus.DOES_NOT_EXIST
+        assert time.monotonic() - begun < 8
+    finally:
+        model.daemon.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("model")
+def test_work_that_hangs_here_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a driver that does not answer."""
+    hangs = threading.Event()
+    threads: list[threading.Thread] = []
+    started: list[str] = []
+
+    def hang(device: int | None) -> Environment:
+        threads.append(threading.current_thread())
+        hangs.wait()
+        return Environment("2.11.0")
+
+    monkeypatch.delenv("COMPILE_CACHE_ADDRESS")
+    monkeypatch.setattr("compilecache._calls.request.detect_environment", hang)
+    monkeypatch.setattr("compilecache._calls.request.ensure_daemon", started.append)
+    begun = time.monotonic()
+    assert compilecache.load_compile_cache(deadline_seconds=0.3) == LoadStatus.DOES_NOT_EXIST
+    assert compilecache.save_compile_cache(deadline_seconds=0.3) == SaveStatus.ERROR
+    assert time.monotonic() - begun < 3
+    hangs.set()
+    for thread in threads:
+        thread.join(5)
+    # Nobody waits for a daemon any more.
+    assert started == []
+
+
+@pytest.mark.usefixtures("model")
+def test_a_deadline_that_is_none_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "soon")
+    assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
+    assert "COMPILE_CACHE_LOAD_DEADLINE_SECONDS=soon" in _log_of(caplog)
+
+
+def test_clearing_needs_no_daemon(model: Model) -> None:
+    model.compile(3)
+    (model.local / "link").symlink_to(model.daemon.store)
+    assert compilecache.clear_local_cache(address="unix:/nowhere/daemon.sock")
+    assert list(model.local.iterdir()) == []
+    assert model.daemon.store.exists()
+    model.local.rmdir()
+    assert compilecache.clear_local_cache(address="unix:/nowhere/daemon.sock")
+
+
+@pytest.mark.usefixtures("model")
+def test_what_may_not_be_cleared_is_not() -> None:
+    assert not compilecache.clear_local_cache(local_dir="/etc")
+
+
+def test_the_information_says_what_is_where(model: Model) -> None:
+    key = compilecache.get_cache_info()["environment_key"]
+    assert key.startswith("torch-2.11.0_cpu_triton-none_arch-")
+    assert compilecache.get_cache_info() == {
+        "environment_key": key,
+        "cache_key": compilecache.get_cache_info()["cache_key"],
+        "local_cache_exists": False,
+        "local_file_count": 0,
+        "b10fs_enabled": True,
+        "b10fs_cache_exists": False,
+        "store": model.daemon.store.as_uri(),
+    }
+    model.compile(4)
+    compilecache.save_compile_cache()
+    info = compilecache.get_cache_info()
+    assert (info["local_cache_exists"], info["b10fs_cache_exists"]) == (True, True)
+    assert info["local_file_count"] == 4
+    size = sum(path.stat().st_size for path in model.local.rglob("*") if path.is_file())
+    assert info["local_cache_size_mb"] == size / 1024 / 1024
+    assert 0 < info["b10fs_cache_size_mb"] < info["local_cache_size_mb"] * 1.1
+
+
+def test_information_without_a_daemon_says_what_is_here(model: Model) -> None:
+    model.compile(4)
+    info = compilecache.get_cache_info(address="unix:/nowhere/daemon.sock")
+    assert (info["local_cache_exists"], info["b10fs_enabled"]) == (True, False)
+    assert info["environment_key"].startswith("torch-2.11.0")
+    assert "no daemon answers" in info["error"]
+
+
+def test_the_list_has_the_newest_first(model: Model) -> None:
+    assert compilecache.list_available_caches()["caches"] == []
+    model.compile(2)
+    compilecache.save_compile_cache()
+    model.set_torch_version("2.12.0")
+    compilecache.save_compile_cache()
+    listing = compilecache.list_available_caches()
+    assert listing["total_caches"] == 2
+    assert (listing["current_cache_exists"], listing["b10fs_enabled"]) == (True, True)
+    newest, oldest = listing["caches"]
+    assert newest["environment_key"] == listing["current_environment"]
+    assert (newest["is_current_environment"], oldest["is_current_environment"]) == (True, False)
+    assert newest["created_time"] >= oldest["created_time"] > time.time() - 60
+    assert sorted([newest["filename"], oldest["filename"]]) == model.stored()
+    assert (newest["file_count"], newest["namespace"]) == (2, model.namespace)
+    everybody = compilecache.list_available_caches(namespace="")
+    assert everybody["total_caches"] >= 2
+
+
+@pytest.mark.usefixtures("model")
+def test_a_list_without_a_daemon_is_empty_and_says_why() -> None:
+    listing = compilecache.list_available_caches(address="unix:/nowhere/daemon.sock")
+    assert (listing["caches"], listing["b10fs_enabled"]) == ([], False)
+    assert "no daemon answers" in listing["error"]

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compilecache import CacheServiceError
+from compilecache._base.python_process import no_fork
+from compilecache._daemon import address as daemon_address
+from compilecache._daemon.start import ensure_daemon
+from daemon import root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.daemon
+
+_node = root / "node_modules" / ".bin" / "node"
+_racers = 32
+_race_seconds = 12.0
+
+# This machine may have a daemon of its own.
+_nowhere = "/nowhere/daemon.sock"
+_alone = f"from compilecache._daemon import address; address.SYSTEM_SOCKET = {_nowhere!r}"
+
+# Forks so many that each asks for the daemon again and again, and says what became of it.
+_race = f"""
+import os, random, sys, time
+{_alone}
+from compilecache._daemon.start import ensure_daemon
+until = time.monotonic() + {_race_seconds}
+for _ in range({_racers}):
+    if os.fork() == 0:
+        break
+else:
+    failed = sum(os.wait()[1] != 0 for _ in range({_racers}))
+    sys.exit(f"{{failed}} racers failed" if failed else 0)
+calls = 0
+while time.monotonic() < until:
+    ensure_daemon(sys.argv[1], timeout_seconds=60)
+    calls += 1
+    time.sleep(random.random() / 4)
+sys.stdout.write(f"{{calls}}\\n")
+"""
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's runtime directory, and his home; daemons that were started there are killed."""
+    if not _node.exists():
+        pytest.skip("the daemon needs npm ci first")
+    with tempfile.TemporaryDirectory() as made:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", made)
+        monkeypatch.setenv("COMPILE_CACHE_NODE", str(_node))
+        monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
+        monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
+        monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", _nowhere)
+        yield Path(made)
+        for pid in _daemons(made):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _daemons(directory: str | Path) -> list[int]:
+    """Processes that listen below a directory."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == os.fsencode(_node) and f"unix:{directory}".encode() in b" ".join(words):
+            found.append(int(process.name))
+    return found
+
+
+def _daemon_at(address: str) -> int:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address[len("unix:") :])
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid
+
+
+def _answers(directory: Path) -> bool:
+    for path in (directory / "compilecache").glob("*.sock"):
+        with contextlib.suppress(OSError):
+            return bool(_daemon_at(f"unix:{path}"))
+    return False
+
+
+def _greet(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.send(b"\0")
+
+
+def _wait_until_gone(pid: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while _is_running(pid):
+        assert time.monotonic() < deadline, f"{pid} still runs"
+        time.sleep(0.02)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+def test_starts_a_daemon_that_the_next_call_finds(directory: Path) -> None:
+    address = ensure_daemon(directory / "local")
+    assert ensure_daemon(directory / "local") == address
+    assert _daemons(directory) == [_daemon_at(address)]
+
+
+def test_starts_exactly_one_however_many_ask_while_it_is_killed(directory: Path) -> None:
+    racers = subprocess.Popen(
+        [sys.executable, "-c", _race, str(directory / "local")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen: set[int] = set()
+    kills = 0
+    next_kill = time.monotonic() + 2
+    while racers.poll() is None:
+        found = _daemons(directory)
+        assert len(found) <= 1
+        seen.update(found)
+        # Every third is killed while it starts.
+        if found and (kills % 3 == 2 or (_answers(directory) and time.monotonic() > next_kill)):
+            os.kill(found[0], signal.SIGKILL)
+            _wait_until_gone(found[0], 5)
+            kills += 1
+            next_kill = time.monotonic() + random.random() * 3
+        time.sleep(0.03)
+    output, errors = racers.communicate()
+    assert racers.returncode == 0, errors
+    calls = [int(line) for line in output.split()]
+    assert len(calls) == _racers
+    assert min(calls) > 0
+    assert kills >= 3
+    assert kills <= len(seen) <= kills + 1
+
+
+def test_uses_the_daemon_of_the_default_socket(directory: Path) -> None:
+    (directory / "compilecache").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{directory}/compilecache/compilecache.sock")
+        listener.listen()
+        listener.settimeout(10)
+        greeting = Thread(target=_greet, args=(listener,))
+        greeting.start()
+        assert ensure_daemon() == f"unix:{directory}/compilecache/compilecache.sock"
+        greeting.join()
+    assert _daemons(directory) == []
+
+
+def test_an_address_that_is_configured_is_taken_as_it_is(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", "cache.example:4317")
+    assert ensure_daemon() == "cache.example:4317"
+    assert _daemons(directory) == []
+
+
+def test_other_settings_are_another_daemons(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = {ensure_daemon(directory / "local"), ensure_daemon(directory / "other")}
+    monkeypatch.setenv("COMPILE_CACHE_STORE", f"file://{directory}/another-store")
+    addresses.add(ensure_daemon(directory / "local"))
+    assert len(addresses) == 3
+    # The client's own settings are none of the daemon's.
+    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "5")
+    monkeypatch.setenv("COMPILE_CACHE_SAVE_DEADLINE_SECONDS", "50")
+    addresses.add(ensure_daemon(directory / "local"))
+    assert len(_daemons(directory)) == len(addresses) == 3
+
+
+def test_one_daemon_serves_all_directories_that_are_allowed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPILE_CACHE_ALLOWED_DIRS", f"{directory}/local,{directory}/other")
+    assert ensure_daemon(directory / "local") == ensure_daemon(directory / "other")
+
+
+def test_it_ends_when_nobody_needs_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPILE_CACHE_IDLE_EXIT_SECONDS", "1")
+    pid = _daemon_at(ensure_daemon(directory / "local"))
+    _wait_until_gone(pid, 10)
+
+
+def test_a_daemon_that_cannot_start_says_why(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHIVE_FORMAT", "rar")
+    begun = time.monotonic()
+    with pytest.raises(CacheServiceError) as failure:
+        ensure_daemon(directory / "local")
+    assert str(failure.value) == (
+        'UNAVAILABLE: the daemon does not start: ARCHIVE_FORMAT: "rar" is none of tar.zst, tar.gz'
+    )
+    # It is not tried again and again, at each call of a model's start.
+    assert time.monotonic() - begun < 3
+
+
+def _stand_in_for_node(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = directory / "stand-in"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("COMPILE_CACHE_NODE", str(program))
+
+
+def test_a_program_that_ends_at_once_is_not_waited_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stand_in_for_node(directory, monkeypatch, "echo not for this machine; exit 1")
+    begun = time.monotonic()
+    with pytest.raises(CacheServiceError, match="does not start: not for this machine"):
+        ensure_daemon(directory / "local")
+    assert time.monotonic() - begun < 3
+
+
+def test_one_that_is_killed_as_it_starts_is_started_anew(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = f"mkdir {directory}/killed 2> {os.devnull} && kill -9 $$"
+    _stand_in_for_node(directory, monkeypatch, f'{killed}; exec {_node} "$@"')
+    ensure_daemon(directory / "local")
+    assert (directory / "killed").exists()
+    assert len(_daemons(directory)) == 1
+
+
+def test_a_program_that_is_packed_with_its_python_is_not_started_for_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(CacheServiceError, match="does not know its Python"):
+        ensure_daemon(directory / "local")
+    assert _daemons(directory) == []
+
+
+def test_no_fork_falls_into_its_start(directory: Path) -> None:
+    """Its child would hold what is read to the end of the start."""
+    starting = Thread(target=ensure_daemon, args=(directory / "local",))
+    with no_fork():
+        starting.start()
+        time.sleep(0.7)
+        assert _daemons(directory) == []
+    starting.join()
+    assert len(_daemons(directory)) == 1
+
+
+def test_a_daemon_that_hangs_is_waited_for_no_longer_than_asked(directory: Path) -> None:
+    pid = _daemon_at(ensure_daemon(directory / "local"))
+    os.kill(pid, signal.SIGSTOP)
+    before = time.monotonic()
+    with pytest.raises(CacheServiceError, match="does not answer in time"):
+        ensure_daemon(directory / "local", timeout_seconds=1)
+    assert time.monotonic() - before < 8
+    os.kill(pid, signal.SIGCONT)
+
+
+def test_starts_nothing_where_others_may_put_a_socket(directory: Path) -> None:
+    (directory / "compilecache").mkdir()
+    (directory / "compilecache").chmod(0o777)
+    with pytest.raises(CacheServiceError, match="not this user's alone"):
+        ensure_daemon(directory / "local")
+    assert _daemons(directory) == []
+
+
+def test_starts_where_nobody_waits_for_children(directory: Path) -> None:
+    program = (
+        f"{_alone}; import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "from compilecache._daemon.start import ensure_daemon; print(ensure_daemon(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, str(directory / "local")]
+    first, second = (subprocess.check_output(command, text=True) for _ in range(2))
+    assert first == second
+    assert len(_daemons(directory)) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("COMPILE_CACHE_NODE", "/nowhere/node", "COMPILE_CACHE_NODE"),
+        ("COMPILE_CACHE_NODE", "", r"pip install compilecache\[server\]"),
+    ],
+)
+def test_without_node_it_says_what_to_do(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    old = directory / "node"
+    old.write_text("#!/bin/sh\necho v20.1.0\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory))
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CacheServiceError, match=words):
+        ensure_daemon(directory / "local")

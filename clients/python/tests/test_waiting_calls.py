@@ -1,0 +1,220 @@
+"""Loads and saves that are waited for: what is heard of their transfers meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+
+from compilecache import AsyncCacheClient, CacheClient, CacheServiceError, Environment
+from compilecache._caller.process import CallerProcess
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1 import transfer_pb2
+from conftest import abort_richly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Call, Serve
+
+_environment = Environment("2.11.0")
+_long_enough = 60.0
+
+
+def _transfer(namespace: str, **fields: Any) -> transfer_pb2.Transfer:
+    return transfer_pb2.Transfer(
+        operation_id=f"operation-{namespace}",
+        kind=transfer_pb2.TRANSFER_KIND_LOAD,
+        namespace=namespace,
+        cache_key=_environment.cache_key(),
+        **fields,
+    )
+
+
+def _name(transfer: transfer_pb2.Transfer, context: grpc.ServicerContext) -> None:
+    context.send_initial_metadata((("compilecache-operation-id", transfer.operation_id),))
+
+
+class _Loads:
+    """Loads that end once `watchers` calls have watched transfers for long enough to hear."""
+
+    def __init__(self, watchers: int, *, names_transfers: bool = True) -> None:
+        self._names_transfers = names_transfers
+        self._watches = threading.Semaphore(0)
+        self._watchers = watchers
+        self._namespaces: list[str] = []
+        self.watch_ended = threading.Event()
+        self._lock = threading.Lock()
+
+    def load(self, request: pb.LoadRequest, context: grpc.ServicerContext) -> pb.LoadResponse:
+        self._namespaces.append(request.namespace)
+        transfer = _transfer(request.namespace, status=transfer_pb2.TRANSFER_STATUS_SUCCESS)
+        if self._names_transfers:
+            _name(transfer, context)
+        with self._lock:
+            for _ in range(self._watchers):
+                assert self._watches.acquire(timeout=_long_enough)
+            self._watchers = 0
+        return pb.LoadResponse(status=transfer_pb2.LOAD_STATUS_SUCCESS, transfer=transfer)
+
+    def watch(
+        self, request: pb.WatchTransferRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchTransferResponse]:
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        namespace = request.operation_id.partition("-")[2]
+        for bytes_done in (1, 2):
+            in_progress = transfer_pb2.TRANSFER_STATUS_IN_PROGRESS
+            transfer = _transfer(namespace, status=in_progress, bytes_done=bytes_done)
+            yield pb.WatchTransferResponse(transfer=transfer)
+        self._watches.release()
+        # The transfer goes on, as it does for others.
+        assert ended.wait(_long_enough)
+        self.watch_ended.set()
+
+    def list(
+        self, request: pb.ListTransfersRequest, context: grpc.ServicerContext
+    ) -> pb.ListTransfersResponse:
+        return pb.ListTransfersResponse(transfers=map(_transfer, self._namespaces))
+
+    def serve(self, serve: Serve) -> str:
+        return serve(Load=self.load, WatchTransfer=self.watch, ListTransfers=self.list)
+
+
+def _answers(address: str, namespace: str, local_dir: Path) -> list[dict[str, Any]]:
+    """What a load says that is waited for and watched."""
+    arguments = {"namespace": namespace, "local_dir": str(local_dir), "detach": False}
+    found: list[dict[str, Any]] = []
+    with CallerProcess("load", arguments, address, _environment, watch=True) as call:
+        while True:
+            answer = call.next_answer(_long_enough)
+            if answer is None:
+                return found
+            found.append(answer)
+
+
+def test_each_of_two_loads_with_the_same_key_shows_its_own_progress(
+    serve: Serve, tmp_path: Path
+) -> None:
+    address = _Loads(watchers=2).serve(serve)
+    with ThreadPoolExecutor() as threads:
+        loads = {
+            namespace: threads.submit(_answers, address, namespace, tmp_path / namespace)
+            for namespace in ("llama", "qwen")
+        }
+        for namespace, load in loads.items():
+            answers = load.result()
+            assert {answer["namespace"] for answer in answers} == {namespace}
+            assert [answer["bytes_done"] for answer in answers][:2] == [1, 2]
+            assert answers[-1]["status"] == "SUCCESS"
+
+
+def test_the_watch_ends_with_the_call_that_it_is_for(serve: Serve, tmp_path: Path) -> None:
+    loads = _Loads(watchers=1)
+    answers = _answers(loads.serve(serve), "llama", tmp_path)
+    assert answers[-1]["status"] == "SUCCESS"
+    assert loads.watch_ended.wait(_long_enough)
+
+
+def test_a_daemon_that_does_not_name_the_transfer_is_good_enough(
+    serve: Serve, tmp_path: Path
+) -> None:
+    loads = _Loads(watchers=0, names_transfers=False)
+    (answer,) = _answers(loads.serve(serve), "llama", tmp_path)
+    assert answer["status"] == "SUCCESS"
+
+
+def test_a_call_that_is_refused_is_not_watched(serve: Serve, tmp_path: Path) -> None:
+    def refuse(request: object, context: grpc.ServicerContext) -> None:
+        abort_richly(context, grpc.StatusCode.PERMISSION_DENIED, "PATH_NOT_ALLOWED", "not there")
+
+    with pytest.raises(CacheServiceError) as caught:
+        _answers(serve(Load=refuse), "llama", tmp_path)
+    assert caught.value.reason == "PATH_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize("operation", ["load", "save"])
+def test_a_caller_learns_the_operation_id_before_the_answer(
+    call: Call, serve: Serve, tmp_path: Path, operation: str
+) -> None:
+    told: list[str] = []
+    heard = threading.Event()
+
+    def note(operation_id: str) -> None:
+        told.append(operation_id)
+        heard.set()
+
+    def wait(request: Any, context: grpc.ServicerContext) -> Any:
+        _name(_transfer("llama"), context)
+        assert heard.wait(_long_enough)
+        return pb.LoadResponse() if operation == "load" else pb.SaveResponse()
+
+    address = serve(Load=wait, Save=wait)
+    call(address, operation, _environment, local_dir=tmp_path, on_start=note)
+    assert told == ["operation-llama"]
+
+
+def test_a_call_that_runs_out_of_time_ends_though_its_transfer_is_named(
+    call: Call, serve: Serve, tmp_path: Path
+) -> None:
+    ended = threading.Event()
+
+    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
+        context.add_callback(ended.set)
+        _name(_transfer("llama"), context)
+        ended.wait(_long_enough)
+        return pb.LoadResponse()
+
+    with pytest.raises(CacheServiceError) as caught:
+        call(serve(Load=wait), "load", _environment, local_dir=tmp_path, timeout_seconds=0.5)
+    assert caught.value.code == "DEADLINE_EXCEEDED"
+    assert ended.is_set() or ended.wait(_long_enough)
+
+
+def test_a_callback_that_fails_ends_the_call(serve: Serve, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
+        context.add_callback(ended.set)
+        _name(_transfer("llama"), context)
+        ended.wait(_long_enough)
+        return pb.LoadResponse()
+
+    def fail(operation_id: str) -> None:
+        raise RuntimeError(operation_id)
+
+    with CacheClient(serve(Load=wait)) as client:
+        with pytest.raises(RuntimeError, match="operation-llama"):
+            client.load(_environment, local_dir=tmp_path, on_start=fail)
+        assert ended.wait(_long_enough)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_cancelling_the_task_that_awaits_a_load_ends_it(
+    serve: Serve, tmp_path: Path, named: bool
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
+        context.add_callback(ended.set)
+        if named:
+            _name(_transfer("llama"), context)
+        begun.set()
+        ended.wait(_long_enough)
+        return pb.LoadResponse()
+
+    async def run() -> None:
+        async with AsyncCacheClient(serve(Load=wait)) as client:
+            loading = asyncio.create_task(client.load(_environment, local_dir=tmp_path))
+            assert await asyncio.to_thread(begun.wait, _long_enough)
+            loading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await loading
+            assert await asyncio.to_thread(ended.wait, _long_enough)
+
+    asyncio.run(run())

@@ -1,0 +1,30 @@
+import type { ClosestCache, StoredCache } from "./stored-cache.ts";
+
+/** How a load ended. */
+export interface LoadOutcome {
+  readonly kind: "LOAD";
+  readonly status: "SUCCESS" | "ERROR" | "DOES_NOT_EXIST" | "SKIPPED";
+  readonly closest?: ClosestCache;
+  readonly cache?: StoredCache;
+}
+
+/** Why a save was skipped; the contract explains each. */
+export type SaveSkipReason =
+  | "ALREADY_STORED"
+  | "NO_FILES"
+  | "NOT_LOADED"
+  | "TOO_LITTLE_NEW"
+  | "TOO_LARGE"
+  | "UNFINISHED";
+
+/** How a save ended. */
+export interface SaveOutcome {
+  readonly kind: "SAVE";
+  readonly status: "SUCCESS" | "ERROR" | "SKIPPED";
+  /** With SKIPPED, and only then. */
+  readonly skipReason?: SaveSkipReason;
+  readonly cache?: StoredCache;
+  readonly leftOutFileCount: number;
+}
+
+export type Outcome = LoadOutcome | SaveOutcome;

@@ -1,0 +1,20 @@
+import type { Profile } from "../../domain/profile.ts";
+import type { CommitMode } from "../../store/store.ts";
+import type { IfStoredExists } from "../policies.ts";
+import type { CacheTarget } from "../target.ts";
+
+/** A save whose request was found to be sound. */
+export interface SaveTarget extends CacheTarget {
+  readonly profile: Profile;
+  readonly policy: IfStoredExists;
+}
+
+/** One try at a save: what it packs, and which archive it may take the place of. */
+export interface SaveAttempt {
+  /** The open local directory. */
+  readonly rootFd: number;
+  /** Files that changed while an earlier try read them, and are left out. */
+  readonly unstable: readonly string[];
+  readonly mode: CommitMode;
+  readonly generation: number;
+}

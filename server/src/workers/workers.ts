@@ -1,0 +1,25 @@
+import { createPooledWork, type PooledWork } from "./pooled-work.ts";
+import { createWorkerPool } from "./worker-pool.ts";
+
+/** Worker threads of one priority. */
+export interface Workers {
+  /** How many steps run at once. */
+  readonly threads: number;
+  /**
+   * What they do, under a signal: once it aborts, a step that waits is given up at once and one that
+   * runs ends at its next checkpoint; either throws the signal's reason.
+   */
+  under(signal: AbortSignal): PooledWork;
+  /** Ends the threads, whatever they are doing. */
+  close(): Promise<void>;
+}
+
+/** Makes workers of priority `nice` (0 to 19; larger is lower). Threads start when they are needed. */
+export function createWorkers(options: { threads: number; nice: number }): Workers {
+  const pool = createWorkerPool(options);
+  return {
+    threads: options.threads,
+    under: (signal) => createPooledWork(pool, signal),
+    close: () => pool.close(),
+  };
+}
