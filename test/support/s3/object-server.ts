@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import type { S3Server } from "../../../server/src/store/s3/client.ts";
+import { openStore, type S3Server } from "../../../server/src/store/open-store.ts";
+import type { Store } from "../../../server/src/store/store.ts";
 import { accepting, freePort } from "../ports.ts";
+import { silentLogger } from "../silent-logger.ts";
 import { findTool } from "../tools.ts";
 
 const bucket = "compile-caches";
@@ -144,6 +146,11 @@ export async function startObjectServer(
   });
   await createBucket(server);
   return { port, bucket, dir, server, kill, restart: start };
+}
+
+/** Opens the store that has a prefix in the bucket of a server. */
+export function openStoreOn({ bucket, server }: ObjectServer, prefix: string): Promise<Store> {
+  return openStore({ kind: "s3", bucket, prefix, server }, silentLogger);
 }
 
 /** What a daemon is told to use a bucket; `endpoint` stands for a way that is not the direct one. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
-import { createS3Store } from "../../../server/src/store/s3/store.ts";
+import { openStore } from "../../../server/src/store/open-store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
 import { type LogLine, recordingLogger } from "../served-core.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";
@@ -10,6 +10,8 @@ export const name = { namespace: "default", filename: "cache_0123456789ab.latest
 /** The key of the object that the archive is. */
 export const key = `pre/fix/default/${name.filename}`;
 export const mebibyte = 1024 * 1024;
+/** A scripted server takes any. */
+export const credentials = { accessKeyId: "scripted", secretAccessKey: "scripted" };
 
 /** A store on a scripted server, once it knows what the server makes of conditions. */
 export async function openScriptedStore(
@@ -21,15 +23,9 @@ export async function openScriptedStore(
   s3.conditions = conditions;
   s3.script = script;
   const lines: LogLine[] = [];
-  const store = createS3Store({
-    bucket: s3.bucket,
-    prefix: "pre/fix",
-    logger: recordingLogger(lines),
-    server: {
-      endpoint: s3.endpoint,
-      credentials: { accessKeyId: "scripted", secretAccessKey: "scripted" },
-    },
-  });
+  const server = { endpoint: s3.endpoint, credentials };
+  const location = { kind: "s3", bucket: s3.bucket, prefix: "pre/fix", server } as const;
+  const store = await openStore(location, recordingLogger(lines));
   while (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const operations = () => s3.calls.map(({ operation }) => operation);
   return { s3, store, lines, operations };

@@ -15,7 +15,7 @@ function pending<T>() {
 }
 
 const createGate = (slots: number, timeoutMs = 60_000) =>
-  createCallGate({ slots, timeoutMs, place: "the mount" });
+  createCallGate({ slots, timeoutMs, subject: "the mount" });
 
 describe("the call gate", () => {
   it("runs as many calls as it has slots, then those that wait, in order", async () => {
@@ -90,7 +90,7 @@ describe("the call gate", () => {
       gate.run(async () => {}, caller),
       (error) => error === reason,
     );
-    running.reject(new Error("nobody hears this"));
+    running.reject(new Error("too late to be heard"));
     assert.equal(await gate.run(async () => "after"), "after");
   });
 

@@ -22,6 +22,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
 import { type LogLine, recordingLogger } from "../../../../test/support/served-core.ts";
+import { silentLogger } from "../../../../test/support/silent-logger.ts";
 import {
   failing,
   failingAfterwards,
@@ -43,7 +44,7 @@ function scratch(t: TestContext): string {
 }
 
 async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
-  const store = await createFileStore(root);
+  const store = await createFileStore(root, silentLogger);
   return { store, root, folder: join(root, name.namespace) };
 }
 
@@ -452,7 +453,7 @@ describe("the file store whose root is gone", () => {
   it("is unavailable when it is a file, or a namespace is", async (t) => {
     const dir = scratch(t);
     writeFileSync(join(dir, "file"), "");
-    await assertUnavailable(await createFileStore(join(dir, "file")));
+    await assertUnavailable(await createFileStore(join(dir, "file"), silentLogger));
     const { store, root } = await freshStore(t);
     writeFileSync(join(root, name.namespace), "");
     await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
@@ -460,7 +461,7 @@ describe("the file store whose root is gone", () => {
 
   it("starts without it, and never makes more than its last component", async (t) => {
     const dir = scratch(t);
-    const store = await createFileStore(join(dir, "not-there", "store"));
+    const store = await createFileStore(join(dir, "not-there", "store"), silentLogger);
     await assertUnavailable(store);
     assert.deepEqual(readdirSync(dir), []);
   });
@@ -469,7 +470,7 @@ describe("the file store whose root is gone", () => {
     skip: cannotMount,
   }, async (t) => {
     const root = mountTmpfs(t, "size=1m");
-    const store = await createFileStore(root);
+    const store = await createFileStore(root, silentLogger);
     await put(store, "first");
     execFileSync("umount", ["-l", root]);
     await assertUnavailable(store);
@@ -485,7 +486,7 @@ describe("the file store whose root is gone", () => {
     const root = join(outer, "inner", "store");
     mkdirSync(join(outer, "inner"));
     mount(t, ["-t", "tmpfs", "tmpfs", join(outer, "inner")], join(outer, "inner"));
-    const store = await createFileStore(root);
+    const store = await createFileStore(root, silentLogger);
     await put(store, "first");
     execFileSync("umount", ["-l", join(outer, "inner")]);
     await assertUnavailable(store);

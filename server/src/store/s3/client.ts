@@ -7,15 +7,6 @@ const regionElsewhere = "us-east-1";
 const connectMs = 3_000;
 const attempts = 5;
 
-/** What the parts of the S3 store share: where archives live, and who calls there. */
-export interface S3Place {
-  readonly client: S3Client;
-  readonly bucket: string;
-  /** What all keys start with: nothing, or text that ends in a slash. */
-  readonly prefix: string;
-  readonly url: string;
-}
-
 /** A server, where it is not the one that the environment names. */
 export type S3Server = Pick<S3ClientConfig, "endpoint" | "credentials">;
 

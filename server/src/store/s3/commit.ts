@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { CommitMode } from "../store.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { statusOf } from "./error.ts";
 import { etagOf, type FoundObject, isArchive, lookAt, versionOf } from "./found-object.ts";
 
@@ -37,7 +37,7 @@ export interface Commit {
  * repeated, so after an error the object that is there is asked whose it is.
  */
 export async function commitObject(
-  place: S3Place,
+  context: S3Context,
   { key, owner, mode, isConditional, put }: Commit,
 ): Promise<"committed" | "exists"> {
   let looksFirst = !isConditional && mode !== "replace";
@@ -45,14 +45,14 @@ export async function commitObject(
   let there: FoundObject | undefined;
   for (let attempt = 1; ; attempt++) {
     if (looksFirst) {
-      there = await lookAt(place, key);
+      there = await lookAt(context, key);
       if (forbids(mode, there)) return "exists";
     }
     try {
       const { $metadata } = await put(understood ? conditionOf(mode, there) : {});
       if (($metadata.attempts ?? 1) === 1) return "committed";
     } catch (error) {
-      there = await lookAt(place, key).catch(() => {
+      there = await lookAt(context, key).catch(() => {
         throw error;
       });
       if (there?.owner === owner) return "committed";
@@ -68,7 +68,7 @@ export async function commitObject(
       } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
       continue;
     }
-    return whatRepeatedCallDid(place, { key, owner, mode });
+    return whatRepeatedCallDid(context, { key, owner, mode });
   }
 }
 
@@ -79,18 +79,18 @@ export async function commitObject(
  * upload that it was killed while completing, or that it completed long ago.)
  */
 async function whatRepeatedCallDid(
-  place: S3Place,
+  context: S3Context,
   { key, owner, mode }: Pick<Commit, "key" | "owner" | "mode">,
 ): Promise<"committed" | "exists"> {
   for (let look = 0; look < looks; look++) {
-    const there = await lookAt(place, key);
+    const there = await lookAt(context, key);
     if (there?.owner === owner) return "committed";
     if (forbids(mode, there)) return "exists";
     await sleep(firstLookPauseMs * 2 ** look);
   }
   throw new CacheError(
     "STORE_UNAVAILABLE",
-    `the store ${place.url} reported a commit that cannot be found there; it may be that another came at once`,
+    `the store ${context.url} reported a commit that cannot be found there; it may be that another came at once`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 
 /** For how long one attempt may go without an answer, and an answer without a byte. */
 export const silentMs = 7_000;
@@ -20,7 +20,7 @@ export interface CallOptions {
  * STORE_UNAVAILABLE after `totalMs`, or the signal's reason.
  */
 export async function withDeadline<T>(
-  { url }: S3Place,
+  { url }: S3Context,
   call: (options: CallOptions) => Promise<T>,
   {
     signal,

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
-import { failsWith, name, openScriptedStore } from "../../../../test/support/s3/scripted-store.ts";
-import { recordingLogger } from "../../../../test/support/served-core.ts";
+import {
+  credentials,
+  failsWith,
+  name,
+  openScriptedStore,
+} from "../../../../test/support/s3/scripted-store.ts";
+import { silentLogger } from "../../../../test/support/silent-logger.ts";
 import { runsAll } from "../../../../test/support/tools.ts";
 import type { Reason } from "../../domain/cache-error.ts";
 import { createS3Store } from "./store.ts";
-
-const credentials = { accessKeyId: "scripted", secretAccessKey: "scripted" };
 
 describe("a store that refuses", { concurrency: true }, () => {
   for (const [error, reason, message] of [
@@ -44,7 +47,7 @@ describe("a store that cannot be reached", () => {
     createS3Store({
       bucket,
       prefix: "",
-      logger: recordingLogger([]),
+      logger: silentLogger,
       server: { endpoint, credentials },
     });
 

@@ -1,5 +1,5 @@
 import { CacheError, toCacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 
 /** What a failed call of the SDK tells. */
 interface S3Failure {
@@ -17,7 +17,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** A failure of a call as a CacheError. */
-export function toS3Error(error: unknown, { url, bucket }: S3Place): CacheError {
+export function toS3Error(error: unknown, { url, bucket }: S3Context): CacheError {
   if (error instanceof CacheError) return error;
   const { name, message, code } = error as S3Failure;
   const status = statusOf(error);
@@ -38,6 +38,20 @@ export function toS3Error(error: unknown, { url, bucket }: S3Place): CacheError 
   if (status !== undefined) return unavailable(`failed: ${name} (${status})`);
   if (isNetworkFailure(error)) return unavailable(`cannot be reached: ${code ?? message}`);
   return toCacheError(error);
+}
+
+/** Runs a method of the store. Throws its failure as a CacheError, or the signal's reason. */
+export async function withS3Errors<T>(
+  context: S3Context,
+  method: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  try {
+    return await method();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw toS3Error(error, context);
+  }
 }
 
 /** Whether a call failed on the way, without an answer. */

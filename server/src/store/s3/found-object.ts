@@ -1,5 +1,5 @@
 import { HeadObjectCommand } from "@aws-sdk/client-s3";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 
@@ -35,15 +35,15 @@ export function foundIn(answer: {
 
 /** The object that has a key; undefined if none has. */
 export async function lookAt(
-  place: S3Place,
+  context: S3Context,
   key: string,
   signal?: AbortSignal,
 ): Promise<FoundObject | undefined> {
-  const object = { Bucket: place.bucket, Key: key };
+  const object = { Bucket: context.bucket, Key: key };
   try {
     const answer = await withDeadline(
-      place,
-      (options) => place.client.send(new HeadObjectCommand(object), options),
+      context,
+      (options) => context.client.send(new HeadObjectCommand(object), options),
       { signal },
     );
     return foundIn(answer);

@@ -7,8 +7,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
 import type { Answer, Condition } from "./commit.ts";
+import type { S3Context } from "./context.ts";
 import { type CallOptions, uploadDeadline, withDeadline } from "./deadline.ts";
 
 /** Every part but the last has this size, the least that S3 takes: some servers want them alike. */
@@ -37,15 +37,15 @@ export interface MultipartUpload {
 }
 
 export async function createMultipartUpload(
-  place: S3Place,
+  context: S3Context,
   key: string,
   metadata: Record<string, string>,
   signal: AbortSignal | undefined,
 ): Promise<MultipartUpload> {
-  const { client, bucket, url } = place;
+  const { client, bucket, url } = context;
   const object = { Bucket: bucket, Key: key };
   const { UploadId } = await withDeadline(
-    place,
+    context,
     (options) =>
       client.send(
         new CreateMultipartUploadCommand({
@@ -66,7 +66,7 @@ export async function createMultipartUpload(
   const uploadPart = async (part: Buffer, PartNumber: number) => {
     const command = { ...upload, PartNumber, Body: part, ChecksumAlgorithm: "CRC32" as const };
     const { ETag, ChecksumCRC32 } = await withDeadline(
-      place,
+      context,
       (options) => client.send(new UploadPartCommand(command), options),
       { signal: stop.signal, ...uploadDeadline(part.length) },
     );
@@ -115,7 +115,7 @@ export async function createMultipartUpload(
       stop.abort();
       await Promise.all(underWay);
       await withDeadline(
-        place,
+        context,
         (options) => client.send(new AbortMultipartUploadCommand(upload), options),
         { totalMs: abortMs },
       );

@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { ArchiveName } from "../store.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 import { etagOf, isArchive, lookAt, versionOf } from "./found-object.ts";
@@ -17,11 +17,11 @@ const copyMs = 60_000;
 
 /** The archives of a namespace, or of all: a request for each thousand. */
 export async function listArchives(
-  place: S3Place,
+  context: S3Context,
   namespace: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ArchiveName[]> {
-  const { client, bucket, prefix } = place;
+  const { client, bucket, prefix } = context;
   const names: ArchiveName[] = [];
   let ContinuationToken: string | undefined;
   do {
@@ -31,7 +31,7 @@ export async function listArchives(
       ...(ContinuationToken ? { ContinuationToken } : {}),
     };
     const page = await withDeadline(
-      place,
+      context,
       (options) => client.send(new ListObjectsV2Command(request), options),
       { signal },
     );
@@ -50,36 +50,36 @@ export async function listArchives(
 
 /** Removes an archive; false if there was none. */
 export async function removeArchive(
-  place: S3Place,
+  context: S3Context,
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const there = await lookAt(place, key, signal);
+  const there = await lookAt(context, key, signal);
   if (!there) return false;
-  const object = { Bucket: place.bucket, Key: key };
+  const object = { Bucket: context.bucket, Key: key };
   await withDeadline(
-    place,
-    (options) => place.client.send(new DeleteObjectCommand(object), options),
+    context,
+    (options) => context.client.send(new DeleteObjectCommand(object), options),
     { signal },
   );
   return isArchive(there);
 }
 
 /**
- * Copies an archive to a hidden name and puts an empty object in its place, if it is that very
+ * Copies an archive to a hidden name and puts an empty object in its context, if it is that very
  * version; false if it is not. Where the store ignores conditions (`isConditional` is false), one that
  * came within the last milliseconds would go too.
  */
 export async function setArchiveAside(
-  place: S3Place,
+  context: S3Context,
   key: string,
   version: string,
   isConditional: boolean,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const { client, bucket: Bucket } = place;
+  const { client, bucket: Bucket } = context;
   const isThere = async () => {
-    const there = await lookAt(place, key, signal);
+    const there = await lookAt(context, key, signal);
     return isArchive(there) && versionOf(there) === version;
   };
   if (!(await isThere())) return false;
@@ -100,13 +100,13 @@ export async function setArchiveAside(
     ...(isConditional ? { IfMatch } : {}),
   };
   try {
-    await withDeadline(place, (options) => client.send(new CopyObjectCommand(copy), options), {
+    await withDeadline(context, (options) => client.send(new CopyObjectCommand(copy), options), {
       signal,
       answerMs: copyMs,
       totalMs: copyMs,
     });
     if (!isConditional && !(await isThere())) return false;
-    await withDeadline(place, (options) => client.send(new PutObjectCommand(empty), options), {
+    await withDeadline(context, (options) => client.send(new PutObjectCommand(empty), options), {
       signal,
     });
     return true;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import type { S3Place } from "./client.ts";
 import type { Condition } from "./commit.ts";
+import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 import { createMultipartUpload } from "./multipart-upload.ts";
@@ -24,22 +24,22 @@ const racersInParts = 2;
  * removes it, and those that daemons which were killed at this left. Throws what a call throws that
  * failed for another reason.
  */
-export async function probeConditions(place: S3Place): Promise<Verdict> {
-  const { client, bucket, prefix } = place;
+export async function probeConditions(context: S3Context): Promise<Verdict> {
+  const { client, bucket, prefix } = context;
   const start = `${prefix}.probe-`;
   const Key = `${start}${randomBytes(8).toString("hex")}`;
   const object = { Bucket: bucket, Key };
   const put = (condition: Condition) =>
-    withDeadline(place, (options) =>
+    withDeadline(context, (options) =>
       client.send(
         new PutObjectCommand({ ...object, ...condition, Body: randomBytes(16) }),
         options,
       ),
     );
   const remove = () =>
-    withDeadline(place, (options) => client.send(new DeleteObjectCommand(object), options));
+    withDeadline(context, (options) => client.send(new DeleteObjectCommand(object), options));
   const beginInParts = async () => {
-    const upload = await createMultipartUpload(place, Key, {}, undefined);
+    const upload = await createMultipartUpload(context, Key, {}, undefined);
     await upload.add(randomBytes(16), () => {});
     await upload.settle();
     return upload;
@@ -50,7 +50,9 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
     const first: Condition = { IfNoneMatch: "*" };
     const create = await exactlyOne([
       ...Array.from({ length: wholeRacers }, () => put(first)),
-      ...uploads.map((upload) => withDeadline(place, (options) => upload.complete(first, options))),
+      ...uploads.map((upload) =>
+        withDeadline(context, (options) => upload.complete(first, options)),
+      ),
     ]);
     const { ETag: old = "" } = await put({});
     const replace = await exactlyOne(
@@ -61,7 +63,7 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
     await Promise.allSettled([
       remove(),
       ...uploads.map((upload) => upload.abort()),
-      sweepObjects(place, start),
+      sweepObjects(context, start),
     ]);
   }
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
 import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
 import { foundIn, isArchive, versionOf } from "./found-object.ts";
@@ -16,22 +16,22 @@ const longestPauseMs = 1_000;
 
 /** Opens the archive that is the object `key`, or answers undefined if there is none. */
 export async function openS3Archive(
-  place: S3Place,
+  context: S3Context,
   name: ArchiveName,
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<ArchiveReader | undefined> {
-  const answer = await getTail(place, key, signal);
+  const answer = await getTail(context, key, signal);
   const found = answer && foundIn(answer);
   if (!isArchive(found)) return undefined;
   const { bytes, modifiedAt } = found;
   const object = { key, etag: found.etag };
   const tailOffset = Math.max(0, bytes - tailBytes);
   const tail = Buffer.allocUnsafeSlow(bytes - tailOffset);
-  await fill(place, object, tail, tailOffset, signal, answer);
+  await fill(context, object, tail, tailOffset, signal, answer);
   const ahead = createReadAhead(tailOffset, async (start, end, signal) => {
     const buffer = Buffer.allocUnsafeSlow(end - start);
-    await fill(place, object, buffer, start, signal);
+    await fill(context, object, buffer, start, signal);
     return buffer;
   });
   return {
@@ -61,16 +61,16 @@ interface PinnedObject {
 }
 
 /** The end of the object; undefined if there is none. A store that is too busy is asked for 15 s. */
-async function getTail(place: S3Place, key: string, signal: AbortSignal | undefined) {
-  const tail = { Bucket: place.bucket, Key: key, Range: `bytes=-${tailBytes}` };
+async function getTail(context: S3Context, key: string, signal: AbortSignal | undefined) {
+  const tail = { Bucket: context.bucket, Key: key, Range: `bytes=-${tailBytes}` };
   const until = performance.now() + lookMs;
   let refusal: unknown;
   for (let attempt = 1; ; attempt++) {
     const totalMs = Math.max(1, Math.round(until - performance.now()));
     try {
       return await withDeadline(
-        place,
-        (options) => place.client.send(new GetObjectCommand(tail), options),
+        context,
+        (options) => context.client.send(new GetObjectCommand(tail), options),
         { signal, totalMs },
       );
     } catch (error) {
@@ -97,7 +97,7 @@ function isTooBusy(error: unknown): boolean {
  * no byte has come for a while. `answer` is one that was asked for already and holds these bytes.
  */
 async function fill(
-  place: S3Place,
+  context: S3Context,
   object: PinnedObject,
   buffer: Buffer,
   offset: number,
@@ -118,13 +118,13 @@ async function fill(
     for (let attempt = 0; done < buffer.length; attempt++) {
       try {
         if (attempt > 0) await pause(attempt, abortSignal);
-        next ??= await getRange(place, object, offset + done, offset + buffer.length, options);
+        next ??= await getRange(context, object, offset + done, offset + buffer.length, options);
         await drain(next.Body as Readable, take);
       } catch (error) {
         signal?.throwIfAborted();
-        if (stall.signal.aborted) throw noAnswer(place.url, lookMs, error);
-        if (isGone(error)) throw new ArchiveReplaced(place.url, error);
-        if (!mayPass(error)) throw toS3Error(error, place);
+        if (stall.signal.aborted) throw noAnswer(context.url, lookMs, error);
+        if (isGone(error)) throw new ArchiveReplaced(context.url, error);
+        if (!mayPass(error)) throw toS3Error(error, context);
       }
       next = undefined;
     }
@@ -134,7 +134,7 @@ async function fill(
 }
 
 async function getRange(
-  { client, bucket, url }: S3Place,
+  { client, bucket, url }: S3Context,
   { key, etag }: PinnedObject,
   start: number,
   end: number,

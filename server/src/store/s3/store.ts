@@ -1,8 +1,9 @@
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
-import { createS3Client, type S3Place, type S3Server } from "./client.ts";
+import { createS3Client, type S3Server } from "./client.ts";
 import { createConditions } from "./conditions.ts";
-import { toS3Error } from "./error.ts";
+import type { S3Context } from "./context.ts";
+import { withS3Errors } from "./error.ts";
 import { listArchives, removeArchive, setArchiveAside } from "./objects.ts";
 import { openS3Archive } from "./reader.ts";
 import { sweepUploads } from "./sweep.ts";
@@ -20,38 +21,32 @@ export function createS3Store(options: {
   server?: S3Server;
 }): Store {
   const { bucket, logger } = options;
-  const client = createS3Client(logger, options.server);
   const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
   const url = `s3://${bucket}/${options.prefix}`.replace(/\/$/, "");
-  const place: S3Place = { client, bucket, prefix, url };
-  const conditions = createConditions(place, logger);
+  const client = createS3Client(logger, options.server);
+  const context: S3Context = { client, bucket, prefix, url };
+  const conditions = createConditions(context, logger);
   const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
-  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await body();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw toS3Error(error, place);
-    }
-  };
+  const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
+    withS3Errors(context, body, signal);
 
   return {
     url,
     note: () => conditions.describe(),
-    open: (name, signal) => call(() => openS3Archive(place, name, keyOf(name), signal), signal),
+    open: (name, signal) => call(() => openS3Archive(context, name, keyOf(name), signal), signal),
     async create(name, signal) {
       signal?.throwIfAborted();
-      sweepUploads(place).catch((error: unknown) => {
+      sweepUploads(context).catch((error: unknown) => {
         logger.debug("could not sweep abandoned uploads", { error });
       });
-      return createS3ArchiveWriter(place, keyOf(name), conditions);
+      return createS3ArchiveWriter(context, keyOf(name), conditions);
     },
-    list: (namespace, signal) => call(() => listArchives(place, namespace, signal), signal),
-    remove: (name, signal) => call(() => removeArchive(place, keyOf(name), signal), signal),
+    list: (namespace, signal) => call(() => listArchives(context, namespace, signal), signal),
+    remove: (name, signal) => call(() => removeArchive(context, keyOf(name), signal), signal),
     setAside: (name, version, signal) =>
       call(async () => {
         const isConditional = await conditions.hold({ replaces: version }, signal);
-        return setArchiveAside(place, keyOf(name), version, isConditional, signal);
+        return setArchiveAside(context, keyOf(name), version, isConditional, signal);
       }, signal),
     async freeBytes() {
       return undefined;

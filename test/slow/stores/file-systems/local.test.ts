@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 import { testStore } from "../../../../server/src/store/contract/suite.ts";
-import { createFileStore } from "../../../../server/src/store/file/store.ts";
+import { openFileStore } from "../../../support/file-store.ts";
 import { cannotRun } from "../../../support/programs.ts";
 import { localFileSystems } from "./local-mounts.ts";
 
@@ -18,6 +18,6 @@ for (const { name, needs, hasHardLinks, mount } of localFileSystems)
     });
     testStore(name, async () => {
       const dir = mkdtempSync(join(root, "place-"));
-      return { connect: () => createFileStore(join(dir, "store")), lastWins: !hasHardLinks };
+      return { connect: () => openFileStore(join(dir, "store")), lastWins: !hasHardLinks };
     });
   });

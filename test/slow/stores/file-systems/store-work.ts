@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createFileStore } from "../../../../server/src/store/file/store.ts";
 import {
   type ArchiveName,
   type ArchiveReader,
@@ -7,6 +6,7 @@ import {
   type CommitMode,
   type Store,
 } from "../../../../server/src/store/store.ts";
+import { openFileStore } from "../../../support/file-store.ts";
 import { seal, unseal } from "./sealed-content.ts";
 
 /** What a process of a race is told to do, through a store that it opened at `root`. */
@@ -38,7 +38,7 @@ const stores = new Map<string, Promise<Store>>();
 
 /** Does what an order says. */
 export async function carryOut({ root, name, task }: Order): Promise<Done> {
-  if (!stores.has(root)) stores.set(root, createFileStore(root));
+  if (!stores.has(root)) stores.set(root, openFileStore(root));
   const store = (await stores.get(root)) as Store;
   switch (task.kind) {
     case "put":

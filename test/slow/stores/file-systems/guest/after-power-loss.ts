@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { createFileStore } from "../../../../../server/src/store/file/store.ts";
 import type { ArchiveName } from "../../../../../server/src/store/store.ts";
+import { openFileStore } from "../../../../support/file-store.ts";
 import { carryOut } from "../store-work.ts";
 import { cutPower, powerPlaces, powerRefreshed } from "./power.ts";
 
@@ -36,7 +36,7 @@ describe("after the power has failed", () => {
     });
 
     it(`nothing else can be seen that is not whole, on ${place}`, async () => {
-      const store = await createFileStore(root);
+      const store = await openFileStore(root);
       for (const name of await store.list(undefined))
         assert.equal((await read(name)).answer, "there");
       const { answer } = await carryOut({

@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { injectFault, systemError } from "../../../../../server/src/store/contract/faults.ts";
-import { createFileStore } from "../../../../../server/src/store/file/store.ts";
 import type { CommitMode, Store } from "../../../../../server/src/store/store.ts";
+import { openFileStore } from "../../../../support/file-store.ts";
 import { seal, unseal } from "../sealed-content.ts";
 import { carryOut } from "../store-work.ts";
 import { nfsVersions, rootsOf } from "./mounts.ts";
@@ -56,7 +56,7 @@ for (const version of nfsVersions) {
     it("says INSUFFICIENT_SPACE when the server is full, and gives the space back", async (t) => {
       const mount = mountSmallDisk(t, version);
       const place = makePlace(mount);
-      const store = await createFileStore(join(mount, place));
+      const store = await openFileStore(join(mount, place));
       await put(store, seal(["first"]));
       const before = (await store.freeBytes()) as number;
       const tooLarge = Buffer.alloc(before + (4 << 20), "x");
@@ -71,7 +71,7 @@ for (const version of nfsVersions) {
     it("is unavailable for writers, not for readers, while the export is read-only", async (t) => {
       const mount = mountSmallDisk(t, version);
       const place = makePlace(mount);
-      const store = await createFileStore(join(mount, place));
+      const store = await openFileStore(join(mount, place));
       await put(store, seal(["first"]));
       exportSmallDisk("ro");
       t.after(() => exportSmallDisk("rw"));
@@ -91,7 +91,7 @@ for (const version of nfsVersions) {
       it(`is unavailable on a ${kind} mount whose server is out of reach, and comes back`, async (t) => {
         const mount = mountOverNetwork(t, version, kind);
         const place = makePlace(mount);
-        const store = await createFileStore(join(mount, place));
+        const store = await openFileStore(join(mount, place));
         await put(store, seal(["first"]));
         setNetwork("down");
         t.after(() => setNetwork("up"));
@@ -129,7 +129,7 @@ for (const version of nfsVersions) {
       it(`knows its own link although the answer to it was lost (${what})`, async (t) => {
         const [first, second] = rootsOf(version);
         const place = makePlace(first);
-        const store = await createFileStore(join(first, place));
+        const store = await openFileStore(join(first, place));
         if (what === "refresh") await put(store, seal(["before"]));
         const mode = what === "create" ? what : { replaces: (await entriesIn(store)).version };
         loseAnswerToLink(t, first, second);

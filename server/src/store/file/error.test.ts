@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { toStoreError } from "./store-error.ts";
+import { toFileStoreError } from "./error.ts";
 
-describe("toStoreError", () => {
+describe("toFileStoreError", () => {
   const messageOf = (code: string) => {
-    const { reason, message } = toStoreError(Object.assign(new Error(), { code }), "/cache");
+    const { reason, message } = toFileStoreError(Object.assign(new Error(), { code }), "/cache");
     return `${reason}: ${message}`;
   };
 
