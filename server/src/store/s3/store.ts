@@ -1,11 +1,15 @@
+import { DeleteObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
 import { createS3Client, type S3Server } from "./client.ts";
 import { createConditions } from "./conditions.ts";
 import type { S3Context } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
 import { withS3Errors } from "./error.ts";
-import { listArchives, removeArchive, setArchiveAside } from "./objects.ts";
+import { isArchive, lookAt } from "./found-object.ts";
 import { openS3Archive } from "./reader.ts";
+import { setObjectAside } from "./set-aside.ts";
 import { sweepUploads } from "./sweep.ts";
 import { createS3ArchiveWriter } from "./writer.ts";
 
@@ -46,10 +50,59 @@ export function createS3Store(options: {
     setAside: (name, version, signal) =>
       call(async () => {
         const isConditional = await conditions.hold({ replaces: version }, signal);
-        return setArchiveAside(context, keyOf(name), version, isConditional, signal);
+        return setObjectAside(context, keyOf(name), version, isConditional, signal);
       }, signal),
     async freeBytes() {
       return undefined;
     },
   };
+}
+
+/** A request for each thousand. */
+async function listArchives(
+  context: S3Context,
+  namespace: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveName[]> {
+  const { client, bucket, prefix } = context;
+  const names: ArchiveName[] = [];
+  let ContinuationToken: string | undefined;
+  do {
+    const request = {
+      Bucket: bucket,
+      Prefix: namespace === undefined ? prefix : `${prefix}${namespace}/cache_`,
+      ...(ContinuationToken ? { ContinuationToken } : {}),
+    };
+    const page = await withDeadline(
+      context,
+      (options) => client.send(new ListObjectsV2Command(request), options),
+      { signal },
+    );
+    for (const { Key = "", Size } of page.Contents ?? []) {
+      const [namespace = "", filename = "", ...rest] = Key.slice(prefix.length).split("/");
+      if (rest.length > 0 || Size === 0) continue;
+      if (isNamespace(namespace) && parseArchiveFilename(filename))
+        names.push({ namespace, filename });
+    }
+    ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
+  } while (ContinuationToken);
+  // Keys come in another order: "a-b/" stands before "a/".
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return names.sort((a, b) => order(a.namespace, b.namespace) || order(a.filename, b.filename));
+}
+
+async function removeArchive(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const there = await lookAt(context, key, signal);
+  if (!there) return false;
+  const object = { Bucket: context.bucket, Key: key };
+  await withDeadline(
+    context,
+    (options) => context.client.send(new DeleteObjectCommand(object), options),
+    { signal },
+  );
+  return isArchive(there);
 }
