@@ -79,7 +79,7 @@ function assertOneWon({ lastWins }: TestStorage, results: readonly CommitResult[
   assert.ok(lastWins ? length >= 1 : length === 1, `${length} have won`);
 }
 
-/** What every store must do, whatever holds its archives; each test gets storage of its own. */
+/** What every store must do. Each test gets storage of its own. */
 export function testStore(
   what: string,
   makeStorage: (t: TestContext) => Promise<TestStorage>,
@@ -91,7 +91,7 @@ export function testStore(
     });
 
   describe(`${what}: an archive`, () => {
-    check("is absent before anybody made it", async (store) => {
+    check("is absent before it was made", async (store) => {
       assert.ok(await isAbsent(store));
       assert.deepEqual(await store.list(undefined), []);
       assert.deepEqual(await store.list(name.namespace), []);
@@ -146,14 +146,14 @@ export function testStore(
     check("is seen by others when it is committed, and not before", async (store, storage) => {
       const other = await storage.connect();
       const writer = await writing(store, "whole");
-      for (const seer of [store, other]) {
-        assert.ok(await isAbsent(seer));
-        assert.deepEqual(await seer.list(undefined), []);
+      for (const each of [store, other]) {
+        assert.ok(await isAbsent(each));
+        assert.deepEqual(await each.list(undefined), []);
       }
       await writer.commit("create");
-      for (const seer of [store, other]) {
-        assert.equal(await contentOf(seer), "whole");
-        assert.deepEqual(await seer.list(undefined), [name]);
+      for (const each of [store, other]) {
+        assert.equal(await contentOf(each), "whole");
+        assert.deepEqual(await each.list(undefined), [name]);
       }
     });
 
@@ -246,7 +246,7 @@ export function testStore(
       }
     });
 
-    check("to replace: last, whatever was replaced while it was written", async (store) => {
+    check("to replace: also an archive that came while it was written", async (store) => {
       await put(store, "base");
       const late = await writing(store, "replaces whatever is there");
       const mode = { replaces: await versionOf(store) };
@@ -277,7 +277,7 @@ export function testStore(
     };
     for (const [what, takeAway] of Object.entries(takenAway))
       check(
-        `reads that very archive, or tells of it, once it is ${what}`,
+        `reads its own archive or throws ArchiveReplaced once that is ${what}`,
         async (store, storage) => {
           await put(store, old);
           await withReader(await storage.connect(), async (reader) => {
@@ -321,7 +321,7 @@ export function testStore(
   });
 
   describe(`${what}: a listing`, () => {
-    check("tells archives by namespace, then file name", async (store) => {
+    check("has archives by namespace, then file name", async (store) => {
       const names = [
         archiveName("00000000000b", "b"),
         archiveName("00000000000a", "a"),
@@ -349,7 +349,7 @@ export function testStore(
       assert.equal(await contentOf(store, archiveName("0123456789ab", "model")), "one");
     });
 
-    check("tells neither what is being written nor what was set aside", async (store) => {
+    check("has neither what is being written nor what was set aside", async (store) => {
       await put(store, "damaged");
       await store.setAside(name, await versionOf(store));
       const writer = await writing(store, "half");
@@ -390,7 +390,7 @@ export function testStore(
       assert.equal(await contentOf(store), "sound");
     });
 
-    check("happens once, whoever else wants it", async (store, storage) => {
+    check("happens once, though several ask for it", async (store, storage) => {
       const other = await storage.connect();
       await put(store, "damaged");
       const version = await versionOf(store);
@@ -448,8 +448,8 @@ export function testStore(
     });
   });
 
-  describe(`${what}: of itself`, () => {
-    check("tells where it is, and how much room it has", async (store) => {
+  describe(`${what}: about itself`, () => {
+    check("says where it is, and how much room it has", async (store) => {
       assert.match(store.url, /^(file|s3):\/\/[^@]+$/);
       const free = await store.freeBytes();
       assert.ok(free === undefined || free > 0);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createCallGate } from "./call-gate.ts";
 
-/** A call that answers when it is told to. */
+/** A call that is settled by the test. */
 function pending<T>() {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   let started = 0;

@@ -4,7 +4,7 @@ export interface GatedCallOptions<T> {
   readonly signal?: AbortSignal | undefined;
   /** How long the caller waits, for a slot and for the call; default: the gate's. */
   readonly timeoutMs?: number;
-  /** Gets what a call gives after its caller has gone on. */
+  /** Gets the result of a call whose caller no longer waits. */
   readonly discard?: (late: T) => void;
 }
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes a directory unless it is there, and its name survive a power cut. */
+/** Makes a directory, if it is absent, whose name survives a power cut. */
 export async function makeDurableDirectory(path: string): Promise<void> {
   try {
     await fs.mkdir(path);

@@ -15,7 +15,7 @@ describe("toFileStoreError", () => {
     );
   });
 
-  test("names the error otherwise, and a full disk as what it is", () => {
+  test("names any other error, and says that a full disk is full", () => {
     assert.equal(messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
     assert.equal(messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
   });

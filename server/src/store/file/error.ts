@@ -2,7 +2,7 @@ import { CacheError } from "../../domain/cache-error.ts";
 
 const edquot = -122;
 
-/** What failed on the file system of the store at `root`, as a CacheError; one stays as it is. */
+/** A failure on the file system of the store at `root`, as a CacheError. */
 export function toFileStoreError(error: unknown, root: string): CacheError {
   if (error instanceof CacheError) return error;
   const { code, errno, message } = error as NodeJS.ErrnoException;

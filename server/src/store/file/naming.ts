@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How a finished file takes a name, by `link` or by `rename`, as file systems of networks make them. */
+/** How a file takes a name, with `link` or `rename`, on file systems whose answers cannot be trusted. */
 
 const renameAttempts = 20;
 
@@ -40,8 +40,8 @@ export async function isLinkedTwice(path: string): Promise<boolean> {
 }
 
 /**
- * Gives a file a name, and takes that from any other that has it. While another process of the same
- * machine renames to the name, an NFS client says that it is busy: that passes.
+ * Gives a file a name, and takes it from any file that has it. An NFS client says that the name is busy
+ * while another process of this machine renames to it: that passes.
  */
 export async function renameOver(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt++)

@@ -2,16 +2,13 @@ import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 
 /**
- * An NFS client answers from what it remembers, and fails where another machine has changed that. Here
- * is what makes it ask the server, and look again.
+ * An NFS client answers from its cache of names, and fails where another machine has changed a file
+ * since. This is how the store looks at files all the same.
  */
 
 const attempts = 10;
 
-/**
- * How often a look may fail with EIO before that is believed: an NFSv3 client gives this error, too,
- * for a name that two machines replace all the time.
- */
+/** An NFSv3 client may also say EIO, once or twice, of a name that two machines keep replacing. */
 const errorAttempts = 3;
 
 const estale = -116;
@@ -38,9 +35,9 @@ function attemptsAfter(error: unknown): number {
 }
 
 /**
- * Has the names in a directory looked up afresh. For up to a minute an NFS client goes by the names
- * that it knows, and by those that it knows to be absent; when a directory is opened, it asks the
- * server whether that has changed. A directory that is absent or may not be read is left as it is.
+ * Drops cached names of a directory that are out of date. An NFS client keeps names, and the absence of
+ * names, for up to a minute; when a directory is opened, it asks the server whether that has changed.
+ * Does nothing for a directory that is absent or may not be read.
  */
 export async function refreshNames(directory: string): Promise<void> {
   try {

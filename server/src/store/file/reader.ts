@@ -5,7 +5,7 @@ import type { FileStoreContext } from "./context.ts";
 import { findNewest, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
 
-/** Opens the newest archive of the name that `target` stands for; undefined if there is none. */
+/** Opens the newest file of the archive `target`; undefined if there is none. */
 export async function openFileArchive(
   { root, call }: FileStoreContext,
   name: ArchiveName,
@@ -22,7 +22,7 @@ export async function openFileArchive(
     try {
       return await file.read(buffer, done, buffer.length - done, offset + done);
     } catch (error) {
-      // An open file of a local disk can be read on; a server of NFS forgets it.
+      // An open file on a local disk stays readable; an NFS server may no longer have it.
       throw isStaleHandle(error) ? new ArchiveReplaced(root, error) : error;
     }
   };

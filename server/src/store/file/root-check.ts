@@ -3,13 +3,13 @@ import { dirname } from "node:path";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { FileStoreContext } from "./context.ts";
 
-/** The mount of a root that could not be looked at when the store was opened: it is to come. */
+/** The mount of a root that was out of reach when the store was opened. */
 const unknown = Symbol("unknown");
 
 /**
- * Makes a check that a store's root is there: a directory, and still on the mount that it was on.
- * What is left when a mount goes is a directory on another disk, which no other machine shares. The
- * check throws STORE_UNAVAILABLE, or what the file system says.
+ * Makes a check that a store's root is a directory, and still on the mount that it was on: an unmounted
+ * file system leaves a directory on another disk, which no other machine shares. The check throws
+ * STORE_UNAVAILABLE, or the file system's own error.
  */
 export async function createRootCheck(
   root: string,
@@ -25,7 +25,7 @@ export async function createRootCheck(
   };
 }
 
-/** Where the file system that holds a path is mounted; undefined for the root of all. */
+/** Where the file system that holds a path is mounted; undefined for the root file system. */
 async function mountOf(path: string): Promise<string | undefined> {
   let ancestor = await fs.realpath(path);
   while (!(await isMount(ancestor))) {

@@ -5,20 +5,20 @@ import type { S3Context } from "./context.ts";
 import { toS3Error } from "./error.ts";
 import { probeConditions, type Verdict } from "./probe.ts";
 
-/** What the store's server is known to make of conditions. */
+/** Whether the store's server keeps to the conditions of commits. */
 export interface Conditions {
   /**
    * Whether the server keeps to the condition of such a commit; false where that is not known. Waits
    * for the probe.
    */
   hold(mode: CommitMode, signal: AbortSignal | undefined): Promise<boolean>;
-  /** In words. */
+  /** What is known, in a few words for people. */
   describe(): string;
 }
 
 /**
- * Probes the store's server in the background, now and, where that failed, when somebody wants to
- * know. Servers that ignore conditions do so without a word.
+ * Probes the store's server in the background, now and, if that failed, when it is next needed: a
+ * server that ignores conditions does not say so.
  */
 export function createConditions(context: S3Context, logger: Logger): Conditions {
   let verdict: Verdict | undefined;

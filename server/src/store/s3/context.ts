@@ -6,6 +6,6 @@ export interface S3Context {
   readonly bucket: string;
   /** What all keys start with: nothing, or text that ends in a slash. */
   readonly prefix: string;
-  /** The store's, for people. */
+  /** The store's URL, for people. */
   readonly url: string;
 }

@@ -21,7 +21,7 @@ describe("a store that refuses", { concurrency: true }, () => {
     [[507, "XMinioStorageFull"], "INSUFFICIENT_SPACE", /is full/],
     [[403, "QuotaExceeded"], "INSUFFICIENT_SPACE", /is full/],
   ] as [[number, string], Reason, RegExp][])
-    it(`with ${error.join(" ")} is told as ${reason}`, async (t) => {
+    it(`with ${error.join(" ")} is ${reason}`, async (t) => {
       const { s3, store } = await openScriptedStore(t);
       s3.script = () => ({ error });
       await assert.rejects(store.open(name), failsWith(reason, message));
@@ -32,7 +32,7 @@ describe("a store that refuses", { concurrency: true }, () => {
     });
 });
 
-it("a store that asks to slow down is asked some times, and told as unavailable", async (t) => {
+it("a store that asks to slow down is asked several times, then unavailable", async (t) => {
   const { s3, store, operations } = await openScriptedStore(t);
   s3.script = () => ({ error: [503, "SlowDown"] });
   const isRefused = failsWith("STORE_UNAVAILABLE", /SlowDown \(503\)/);
@@ -51,7 +51,7 @@ describe("a store that cannot be reached", () => {
       server: { endpoint, credentials },
     });
 
-  it("because nobody listens is unavailable after some tries", async (t) => {
+  it("because nothing listens is unavailable after some tries", async (t) => {
     const s3 = await startScriptedS3(t);
     const store = storeAt(s3.endpoint);
     const { port } = new URL(s3.endpoint);

@@ -1,7 +1,7 @@
 import { CacheError, toCacheError } from "../../domain/cache-error.ts";
 import type { S3Context } from "./context.ts";
 
-/** What a failed call of the SDK tells. */
+/** An error of a call of the SDK. */
 interface S3Failure {
   readonly name: string;
   readonly message: string;
@@ -11,7 +11,7 @@ interface S3Failure {
 
 const fullNames = ["XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"];
 
-/** The HTTP status with which the store answered; undefined where it gave no answer. */
+/** The HTTP status of the store's answer; undefined if there was none. */
 export function statusOf(error: unknown): number | undefined {
   return (error as Partial<S3Failure>).$metadata?.httpStatusCode;
 }
@@ -54,7 +54,7 @@ export async function withS3Errors<T>(
   }
 }
 
-/** Whether a call failed on the way, without an answer. */
+/** Whether a call failed without an answer. */
 export function isNetworkFailure(error: unknown): boolean {
   const { name, code = "" } = error as Partial<S3Failure>;
   return (

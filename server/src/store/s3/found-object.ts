@@ -3,20 +3,20 @@ import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 
-/** Where an object's metadata tell who wrote it. */
+/** The field of an object's metadata that says which writer made it. */
 export const ownerField = "compilecache-owner";
 
-/** One object as it was found: what has its key later on may be another. */
+/** One object as it was found. Another may have its key by now. */
 export interface FoundObject {
   readonly bytes: number;
-  /** What conditions go by; objects of the same content may share it. */
+  /** What conditions compare; objects of the same content may share it. */
   readonly etag: string;
-  /** Random, and of this object alone; absent if another tool wrote it. */
+  /** Random, and this object's alone; undefined if another tool wrote it. */
   readonly owner: string | undefined;
   readonly modifiedAt: Date;
 }
 
-/** What an answer tells of the object that it is about. */
+/** The object that an answer is about. */
 export function foundIn(answer: {
   ContentLength?: number | undefined;
   ContentRange?: string | undefined;
@@ -54,19 +54,19 @@ export async function lookAt(
 }
 
 /**
- * Whether an object is an archive. An empty one marks a place from which a damaged archive was taken:
- * servers that tie a removal to a version are rare, but many tie a replacement to one.
+ * Whether an object is an archive. An empty one stands for a damaged archive that was set aside: few
+ * servers have a condition for a removal, but many have one for a replacement.
  */
 export function isArchive(object: FoundObject | undefined): object is FoundObject {
   return object !== undefined && object.bytes > 0;
 }
 
-/** Tells an archive from any other that had or will have its key. */
+/** The identity of an archive: any other, earlier or later, that has its key has another version. */
 export function versionOf({ etag, owner }: FoundObject): string {
   return owner === undefined ? etag : `${etag} ${owner}`;
 }
 
-/** The part of a version that conditions go by. */
+/** The part of a version that conditions compare. */
 export function etagOf(version: string): string {
   return version.split(" ")[0] ?? "";
 }

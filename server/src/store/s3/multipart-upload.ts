@@ -19,17 +19,17 @@ export const partsInFlight = 4;
 
 const mostParts = 10_000;
 
-/** What is not aborted within this time is left to the sweep. */
+/** How long an abort may take; after that the sweep removes the parts. */
 const abortMs = 5_000;
 
-/** An object that is uploaded in parts. Nobody sees it before it is completed. */
+/** An object that is uploaded in parts. It is invisible until it is completed. */
 export interface MultipartUpload {
   /**
-   * Starts to upload the next part, when there is room for one more on its way. `release` is called
-   * when the part's memory is free again. Throws what an earlier part failed with.
+   * Starts to upload the next part, and waits while `partsInFlight` are on their way. `release` is
+   * called when the part's memory is free again. Throws the failure of an earlier part.
    */
   add(part: Buffer, release: () => void, signal?: AbortSignal): Promise<void>;
-  /** Waits for all parts. */
+  /** Waits for all parts. Throws the failure of any. */
   settle(signal?: AbortSignal): Promise<void>;
   complete(condition: Condition, options: CallOptions): Promise<Answer>;
   /** Stops the uploads and discards the parts. */

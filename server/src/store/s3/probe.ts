@@ -7,7 +7,7 @@ import { statusOf } from "./error.ts";
 import { createMultipartUpload } from "./multipart-upload.ts";
 import { sweepObjects } from "./sweep.ts";
 
-/** What a server makes of the conditions that calls carry. */
+/** Which conditions a server keeps to. */
 export interface Verdict {
   /** Of several writers that are to be the first, whole or in parts, exactly one is. */
   readonly create: boolean;
@@ -15,14 +15,14 @@ export interface Verdict {
   readonly replace: boolean;
 }
 
-/** Writers that race: of whole objects, and of ones in parts. */
+/** How many writers race: some with whole objects, some with uploads in parts. */
 const wholeRacers = 6;
 const racersInParts = 2;
 
 /**
- * Tries on a hidden object what the server makes of conditions, in some 25 small requests, and
- * removes it, and those that daemons which were killed at this left. Throws what a call throws that
- * failed for another reason.
+ * Tries on a hidden object, in some 25 small requests, whether the server keeps to conditions. Removes
+ * the object, and old ones of daemons that were killed while they probed. Throws the error of a call
+ * that failed for another reason.
  */
 export async function probeConditions(context: S3Context): Promise<Verdict> {
   const { client, bucket, prefix } = context;
@@ -83,7 +83,7 @@ async function outcomeOf(call: Promise<unknown>): Promise<Outcome> {
   } catch (error) {
     const status = statusOf(error);
     if (status === 409 || status === 412) return "held back";
-    // Not understood; or, of an upload, swept away by the winner of the race.
+    // The server does not know the condition, or the winner of the race has removed this upload.
     if (status === 501 || status === 400 || status === 404) return "failed otherwise";
     throw error;
   }

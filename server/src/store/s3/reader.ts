@@ -9,7 +9,7 @@ import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
 import { foundIn, isArchive, versionOf } from "./found-object.ts";
 import { createReadAhead } from "./read-ahead.ts";
 
-/** A reader begins with the end, which tells all the rest, so it comes with the first request. */
+/** The end of an archive says where all the rest is, so the first request fetches it. */
 const tailBytes = 128 * 1024;
 
 const longestPauseMs = 1_000;
@@ -43,7 +43,7 @@ export async function openS3Archive(
       signal?.throwIfAborted();
       const end = Math.min(offset + length, bytes);
       if (offset < tailOffset) return ahead.read(offset, end, signal);
-      // Of its own memory, for the caller may give that away.
+      // A copy, for the caller may transfer its memory.
       const buffer = Buffer.allocUnsafeSlow(Math.max(0, end - offset));
       tail.copy(buffer, 0, offset - tailOffset);
       return buffer;
@@ -54,13 +54,13 @@ export async function openS3Archive(
   };
 }
 
-/** What reads go by: a key, and which object had it. */
+/** The object that a reader was opened on. */
 interface PinnedObject {
   readonly key: string;
   readonly etag: string;
 }
 
-/** The end of the object; undefined if there is none. A store that is too busy is asked for 15 s. */
+/** The end of the object; undefined if there is none. A store that is too busy is asked again for 15 s. */
 async function getTail(context: S3Context, key: string, signal: AbortSignal | undefined) {
   const tail = { Bucket: context.bucket, Key: key, Range: `bytes=-${tailBytes}` };
   const until = performance.now() + lookMs;
@@ -79,7 +79,7 @@ async function getTail(context: S3Context, key: string, signal: AbortSignal | un
       if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
         return undefined;
       signal?.throwIfAborted();
-      // The client's own attempts may be over long before the time is; in the last ones it is cut short.
+      // The client's own retries may end long before `until`; the last ones are cut short by it.
       if (isTooBusy(error)) refusal = error;
       if (error !== refusal || performance.now() + longestPauseMs > until) throw refusal ?? error;
       await pause(attempt, signal);
@@ -93,8 +93,8 @@ function isTooBusy(error: unknown): boolean {
 }
 
 /**
- * Fills a buffer with the object's bytes from `offset`, going on where a broken answer stopped, until
- * no byte has come for a while. `answer` is one that was asked for already and holds these bytes.
+ * Fills a buffer with the object's bytes from `offset`. Where an answer breaks off it asks for the rest,
+ * and gives up when no byte has come for 15 s. `answer` is one that is there already, with these bytes.
  */
 async function fill(
   context: S3Context,
@@ -176,14 +176,14 @@ function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> 
   return sleep(Math.random() * most, undefined, signal ? { signal } : {});
 }
 
-/** Whether the same call may do better a moment later. */
+/** Whether the same call may succeed a moment later. */
 function mayPass(error: unknown): boolean {
   const status = statusOf(error);
   if (status !== undefined) return status === 429 || [500, 502, 503, 504].includes(status);
   return isNetworkFailure(error);
 }
 
-/** Whether the object is there no more, or another has its key. */
+/** Whether the object is no longer there, or another has its key. */
 function isGone(error: unknown): boolean {
   const status = statusOf(error);
   return status === 412 || (status === 404 && (error as Error).name === "NoSuchKey");

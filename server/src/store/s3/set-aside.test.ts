@@ -10,7 +10,7 @@ import {
 
 for (const conditions of ["kept", "ignored", "not understood"] as const)
   describe(`setting aside where conditions are ${conditions}`, () => {
-    it("moves that very version to a name that nobody reads", async (t) => {
+    it("moves that very version to a hidden name", async (t) => {
       const { s3, store } = await openScriptedStore(t, conditions);
       const { body, etag } = s3.put(key, Buffer.from("damaged"));
       assert.equal(await store.setAside(name, etag), true);

@@ -10,8 +10,8 @@ const copyMs = 60_000;
 
 /**
  * Copies an archive to a hidden name and puts an empty object at its key, if it is that very
- * version; false if it is not. Where the store ignores conditions (`isConditional` is false), one that
- * came within the last milliseconds would go too.
+ * version; false if it is not. Where the store ignores conditions (`isConditional` is false), a good
+ * archive that came within the last milliseconds is lost.
  */
 export async function setObjectAside(
   context: S3Context,

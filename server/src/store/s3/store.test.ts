@@ -27,7 +27,7 @@ describe("the store's list", () => {
     for (const path of [
       `b/${filenameOf(2)}`,
       `b/${filenameOf(1)}`,
-      // In the order of keys, "b-c/" stands before "b/".
+      // In the order of keys, "b-c/" comes before "b/".
       `b-c/${filenameOf(3)}`,
       `b/.${filenameOf(4)}.0123456789ab.damaged`,
       `b/${filenameOf(5)}.part`,
@@ -55,7 +55,7 @@ describe("the store's list", () => {
   });
 });
 
-it("a removal tells whether there was anything", async (t) => {
+it("a removal says whether there was an archive", async (t) => {
   const { s3, store } = await openScriptedStore(t);
   s3.put(key, Buffer.alloc(10));
   assert.equal(await store.remove(name), true);

@@ -86,7 +86,7 @@ async function listArchives(
     }
     ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
   } while (ContinuationToken);
-  // Keys come in another order: "a-b/" stands before "a/".
+  // Keys are in another order: "a-b/" comes before "a/".
   const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   return names.sort((a, b) => order(a.namespace, b.namespace) || order(a.filename, b.filename));
 }

@@ -25,7 +25,7 @@ describe("uploads that were never completed", () => {
     assert.deepEqual([...s3.uploads.keys()], ["young", "other"]);
   });
 
-  it("never keep a save from its work", async (t) => {
+  it("never make a save fail", async (t) => {
     const { s3, store } = await openScriptedStore(t);
     s3.script = ({ operation }) =>
       operation === "ListMultipartUploads" ? { error: [403, "AccessDenied"] } : undefined;

@@ -9,12 +9,12 @@ import { withDeadline } from "./deadline.ts";
 
 const abandonedAfterMs = 24 * 3_600_000;
 
-/** The most that one sweep removes: it stands beside other work. */
+/** The most that one sweep removes, for it runs beside other work. */
 const mostRemoved = 16;
 
 /**
- * Aborts the store's uploads that nobody completed within a day: their parts take space, and no
- * listing shows them. One request, and one for each that is aborted.
+ * Aborts uploads of the store that were begun over a day ago: their parts take space, and no listing
+ * shows them. One request, and one for each that is aborted.
  */
 export async function sweepUploads(context: S3Context): Promise<void> {
   const { client, bucket: Bucket, prefix } = context;
@@ -29,8 +29,8 @@ export async function sweepUploads(context: S3Context): Promise<void> {
 }
 
 /**
- * Removes objects whose keys start so and that nobody removed within a day. One request, and one for
- * each that is removed.
+ * Removes objects over a day old whose keys begin with `Prefix`. One request, and one for each that is
+ * removed.
  */
 export async function sweepObjects(context: S3Context, Prefix: string): Promise<void> {
   const { client, bucket: Bucket } = context;
@@ -45,7 +45,7 @@ export async function sweepObjects(context: S3Context, Prefix: string): Promise<
 }
 
 function isAbandoned({ client }: S3Context, since: Date | undefined): boolean {
-  // The client learns how far this machine's clock is off.
+  // The client learns from answers how far this machine's clock is off.
   const now = Date.now() + client.config.systemClockOffset;
   return since !== undefined && now - since.getTime() > abandonedAfterMs;
 }

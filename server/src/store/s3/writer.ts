@@ -92,7 +92,7 @@ export function createS3ArchiveWriter(
           await upload.settle(signal);
         }
         const isConditional = await conditions.hold(mode, signal);
-        // From here on the commit runs to its end: nobody may think it undone while it is done.
+        // No signal from here on: a caller must not take for undone what is done.
         const result = await commitObject(context, { key, owner, mode, isConditional, put });
         finished = result === "committed";
         return result;
