@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,8 @@ from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
 from conftest import abort_richly
 from daemon import Daemon
-from directories import facts_of, fill, temporary_directory
+from directories import facts_of, fill, temporary_directory, write_unfinished
+from patience import LONG_ENOUGH_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +55,8 @@ def test_a_save_and_a_load_in_the_background(model: Model) -> None:
         progress = _progress(operation_id)
         changes.append((progress.status, progress.bytes_done))
 
-    begun = datetime.now()
     saving = compilecache.save_compile_cache_async(progress_callback=note)
-    assert compilecache.wait_for_completion(saving, timeout=30)
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
     assert compilecache.is_transfer_complete(saving)
     saved = _progress(saving)
     assert (saved.status, saved.outcome) == (AsyncTransferStatus.SUCCESS, SaveStatus.SUCCESS)
@@ -67,7 +65,7 @@ def test_a_save_and_a_load_in_the_background(model: Model) -> None:
     assert saved.error_message is None
     assert saved.bytes_done == saved.bytes_total > 0
     assert saved.files_done == saved.files_total == 40
-    assert (saved.completed_at - begun).total_seconds() < 60
+    assert saved.started_at <= saved.completed_at
 
     assert changes[-1] == (AsyncTransferStatus.SUCCESS, saved.bytes_total)
     assert _statuses(changes).count(AsyncTransferStatus.SUCCESS) == 1
@@ -88,7 +86,7 @@ def test_a_miss_is_a_success_with_that_outcome(
     compilecache.save_compile_cache(environment=Environment("2.10.0"))
     compilecache.clear_local_cache()
     loading = compilecache.load_compile_cache_async(environment=Environment("2.12.0"))
-    assert compilecache.wait_for_completion(loading, 30)
+    assert compilecache.wait_for_completion(loading, LONG_ENOUGH_SECONDS)
     assert _progress(loading).status == AsyncTransferStatus.SUCCESS
     assert _progress(loading).outcome == LoadStatus.DOES_NOT_EXIST
     assert "differs in torch (2.12.0 here, 2.10.0 there)" in caplog.text
@@ -143,7 +141,7 @@ def test_a_callback_that_fails_is_its_own_affair(
         raise ValueError("mine")
 
     saving = compilecache.save_compile_cache_async(fail)
-    assert compilecache.wait_for_completion(saving, 30)
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
     assert _progress(saving).outcome == SaveStatus.SUCCESS
     assert "a progress callback failed" in caplog.text
 
@@ -157,7 +155,7 @@ def test_a_callback_may_wait_and_cancel(model: Model) -> None:
         answers.append(compilecache.cancel_transfer(operation_id))
 
     saving = compilecache.save_compile_cache_async(ask)
-    assert compilecache.wait_for_completion(saving, 30)
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
     assert answers
 
 
@@ -180,7 +178,7 @@ class _Transfers:
         self.watches += 1
         for status in self.statuses:
             yield pb.WatchTransferResponse(transfer=self._state(status))
-        self.goes_on.wait(20)
+        self.goes_on.wait(LONG_ENOUGH_SECONDS)
         yield pb.WatchTransferResponse(transfer=self._state(transfer_pb2.TRANSFER_STATUS_SUCCESS))
 
     def _state(self, status: transfer_pb2.TransferStatus.ValueType) -> transfer_pb2.Transfer:
@@ -208,7 +206,7 @@ def test_what_waits_is_active_and_a_time_out_leaves_it(model: Model, serve: Serv
     again = compilecache.load_compile_cache_async(lambda _: told.set(), address=address)
     assert again == operation_id
     transfers.goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, 10)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     assert told.is_set()
     assert compilecache.list_active_transfers() == {}
     assert model.stored() == []
@@ -220,10 +218,9 @@ def test_a_silent_watch_is_made_anew(serve: Serve, monkeypatch: pytest.MonkeyPat
     transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_IN_PROGRESS)
     address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
     operation_id = compilecache.load_compile_cache_async(address=address)
-    while transfers.watches < 2:
-        time.sleep(0.05)
+    wait_until(lambda: transfers.watches >= 2, "a second watch")
     transfers.goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, 10)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     assert _progress(operation_id).status == AsyncTransferStatus.SUCCESS
 
 
@@ -239,7 +236,7 @@ def test_a_transfer_that_is_lost_ends(
 
     address = serve(Load=transfers.load, WatchTransfer=fail)
     operation_id = compilecache.load_compile_cache_async(address=address)
-    assert compilecache.wait_for_completion(operation_id, 10)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     assert _progress(operation_id).status == AsyncTransferStatus.ERROR
     assert "load a/b is lost" in caplog.text
 
@@ -256,28 +253,24 @@ def test_a_daemon_that_is_killed_and_started_anew_has_lost_it(own_daemon: Daemon
     directory = own_daemon.local / "cache"
     directory.mkdir()
     fill(directory)
-    # A save waits 2 s for it.
-    (directory / "unfinished").touch()
+    write_unfinished(directory)
     saving = compilecache.save_compile_cache_async(address=own_daemon.address, local_dir=directory)
     assert not compilecache.is_transfer_complete(saving)
     own_daemon.process.kill()
     own_daemon.process.wait()
-    begun = time.monotonic()
     own_daemon.start_anew()
-    assert compilecache.wait_for_completion(saving, 20)
-    assert time.monotonic() - begun < 15
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
     assert _progress(saving).status == AsyncTransferStatus.ERROR
     assert "TRANSFER_NOT_FOUND" in (_progress(saving).error_message or "")
 
 
 def test_a_save_is_cancelled_for_real(model: Model) -> None:
     model.compile()
-    # A save waits 2 s for it.
-    (model.local / "unfinished").touch()
+    write_unfinished(model.local)
     saving = compilecache.save_compile_cache_async()
-    begun = time.monotonic()
     assert compilecache.cancel_transfer(saving)
-    assert time.monotonic() - begun < 5
+    # It does not return before the transfer has ended, unless that takes longer than 2 s.
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
     assert _progress(saving).status == AsyncTransferStatus.CANCELLED
     assert not compilecache.cancel_transfer(saving)
     assert model.stored() == []
@@ -291,16 +284,15 @@ def test_a_daemon_that_is_stopped_holds_nobody(
     monkeypatch.setattr(daemon_transfer, "_cancel_seconds", 1.0)
     caplog.set_level(logging.CRITICAL)
     model.compile()
-    (model.local / "unfinished").touch()
+    write_unfinished(model.local)
     saving = compilecache.save_compile_cache_async()
     model.daemon.process.send_signal(signal.SIGSTOP)
     try:
-        begun = time.monotonic()
         assert not compilecache.cancel_transfer(saving)
         assert not compilecache.wait_for_completion(saving, 0.1)
         loading = compilecache.load_compile_cache_async()
         assert _progress(loading).status == AsyncTransferStatus.ERROR
-        assert time.monotonic() - begun < 10
+        # All have returned while the daemon is stopped, which is what this is about.
     finally:
         model.daemon.process.send_signal(signal.SIGCONT)
     compilecache.cancel_transfer(saving)
@@ -323,6 +315,6 @@ def test_any_answer_is_taken(model: Model, serve: Serve) -> None:
     assert compilecache.load_compile_cache(address=address) == LoadStatus.ERROR
     assert compilecache.save_compile_cache(address=address) == SaveStatus.ERROR
     operation_id = compilecache.load_compile_cache_async(address=address)
-    assert compilecache.wait_for_completion(operation_id, 5)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     assert _progress(operation_id).status == AsyncTransferStatus.ERROR
     assert model.stored() == []
