@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compilecache import CacheClient, CacheServiceError
 from patience import wait_until
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 root = Path(__file__).parents[3]
 _node = root / "node_modules" / ".bin" / "node"
@@ -53,12 +49,7 @@ class Daemon:
     def __enter__(self) -> Daemon:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.process.kill()
         self.process.wait()
         # pytest shows it with a test that failed.

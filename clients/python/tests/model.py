@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compilecache import TransferProgress, get_transfer_status
 from compilecache._calls import load_save, record
 from compilecache._calls.tracked import tracked_transfers
 from directories import fill
@@ -82,6 +83,13 @@ def import_first_from(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
     """Let what is in a directory be imported before all else."""
     monkeypatch.setattr(sys, "path", [str(directory), *sys.path])
     importlib.invalidate_caches()
+
+
+def progress_of(operation_id: str) -> TransferProgress:
+    """The progress of a transfer that is known."""
+    progress = get_transfer_status(operation_id)
+    assert progress
+    return progress
 
 
 def prefetch_has_ended() -> bool:

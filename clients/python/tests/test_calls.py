@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -12,8 +11,7 @@ import pytest
 from compilecache import CacheServiceError, Environment, FieldViolation
 from compilecache.v1 import cache_pb2, transfer_pb2
 from compilecache.v1 import cache_service_pb2 as pb
-from conftest import abort_richly
-from patience import LONG_ENOUGH_SECONDS
+from conftest import Hangs, abort_richly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,14 +224,7 @@ def test_a_load_has_no_time_out_of_its_own(call: Call, serve: Serve, tmp_path: P
 
 
 def test_a_call_ends_when_its_time_is_up(call: Call, serve: Serve) -> None:
-    ended = threading.Event()
-
-    def oversleep(request: object, context: grpc.ServicerContext) -> None:
-        # It answers only once the call has ended without an answer.
-        context.add_callback(ended.set)
-        ended.wait(LONG_ENOUGH_SECONDS)
-
-    address = serve(GetTransfer=oversleep)
+    address = serve(GetTransfer=Hangs(pb.GetTransferResponse()))
     with pytest.raises(CacheServiceError) as caught:
         call(address, "get_transfer", "op1", timeout_seconds=0.1)
     assert (caught.value.code, caught.value.reason) == ("DEADLINE_EXCEEDED", None)

@@ -14,19 +14,13 @@ import pytest
 
 import compilecache
 from compilecache import AsyncTransferStatus, CacheOperationInterrupted, TransferStatus
+from model import progress_of
 from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
-    from compilecache import TransferProgress
     from model import Model
 
 pytestmark = pytest.mark.daemon
-
-
-def _progress(operation_id: str) -> TransferProgress:
-    progress = compilecache.get_transfer_status(operation_id)
-    assert progress
-    return progress
 
 
 def _copy(source: Path, dest: Path) -> None:
@@ -65,7 +59,7 @@ def test_a_callback_in_the_background_is_tracked(tmp_path: Path) -> None:
         dest=tmp_path / "b",
         callback=work,
         operation_name="copy of a",
-        progress_callback=lambda name: changes.append(_progress(name).status),
+        progress_callback=lambda name: changes.append(progress_of(name).status),
         monitor_local=True,
         monitor_b10fs=False,
         times=2,
@@ -74,7 +68,7 @@ def test_a_callback_in_the_background_is_tracked(tmp_path: Path) -> None:
     assert not compilecache.wait_for_completion(operation_id, 0.05)
     goes_on.set()
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    progress = _progress(operation_id)
+    progress = progress_of(operation_id)
     assert (progress.operation_name, progress.status.name) == ("copy of a", "SUCCESS")
     assert progress.started_at and progress.completed_at
     assert progress.started_at <= progress.completed_at
@@ -92,7 +86,7 @@ def test_what_a_callback_raises_is_an_error(
     assert "ValueError: no such kernel" in caplog.text
     operation_id = compilecache.start_transfer_async(tmp_path, tmp_path, work, "mine")
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert _progress(operation_id).error_message == "ValueError: no such kernel"
+    assert progress_of(operation_id).error_message == "ValueError: no such kernel"
 
 
 def test_a_callback_without_space_is_interrupted(tmp_path: Path) -> None:
@@ -118,7 +112,7 @@ def test_a_cancelled_callback_stops(tmp_path: Path) -> None:
     assert begun.wait(LONG_ENOUGH_SECONDS)
     assert compilecache.cancel_transfer(operation_id)
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert _progress(operation_id).status == AsyncTransferStatus.CANCELLED
+    assert progress_of(operation_id).status == AsyncTransferStatus.CANCELLED
     assert len(raised) == 1
     assert not compilecache.cancel_transfer(operation_id)
 
@@ -140,7 +134,7 @@ def test_a_callback_that_cannot_stop_yet_is_still_under_way(
     assert not compilecache.is_transfer_complete(operation_id)
     goes_on.set()
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert _progress(operation_id).status == AsyncTransferStatus.CANCELLED
+    assert progress_of(operation_id).status == AsyncTransferStatus.CANCELLED
 
 
 def test_a_callback_that_is_cancelled_at_its_end_harms_nobody(tmp_path: Path) -> None:
@@ -152,7 +146,7 @@ def test_a_callback_that_is_cancelled_at_its_end_harms_nobody(tmp_path: Path) ->
         time.sleep(pause / 40_000)
         compilecache.cancel_transfer(operation_id)
         assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-        ended = _progress(operation_id).status
+        ended = progress_of(operation_id).status
         assert ended in (AsyncTransferStatus.SUCCESS, AsyncTransferStatus.CANCELLED)
 
 
@@ -203,7 +197,7 @@ def test_without_a_callback_the_daemon_copies(model: Model) -> None:
         model.local / "a", model.local / "c", None, "copy of a", changes.append
     )
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert _progress(operation_id).operation_name == "copy of a"
+    assert progress_of(operation_id).operation_name == "copy of a"
     assert (model.local / "c").read_text() == "kernel"
     assert set(changes) == {operation_id}
 

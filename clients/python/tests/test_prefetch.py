@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import compilecache
 from compilecache import Environment, LoadStatus
 from compilecache.v1 import cache_service_pb2 as pb
+from conftest import Hangs
 from directories import facts_of
 from patience import LONG_ENOUGH_SECONDS, wait_until
 
 if TYPE_CHECKING:
-    import grpc
-
     from conftest import Serve
     from model import Model
 
@@ -106,21 +104,14 @@ def test_a_failure_is_told_by_the_load(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.mark.usefixtures("model")
 def test_a_load_may_wait_less_long(serve: Serve) -> None:
-    called, left = threading.Event(), threading.Event()
-
-    def hang(request: object, context: grpc.ServicerContext) -> Any:
-        context.add_callback(left.set)
-        called.set()
-        left.wait()
-        return pb.LoadResponse()
-
-    address = serve(Load=hang)
+    hanging = Hangs(pb.LoadResponse())
+    address = serve(Load=hanging)
     compilecache.prefetch(address=address)
-    assert called.wait(LONG_ENOUGH_SECONDS)
+    assert hanging.called.wait(LONG_ENOUGH_SECONDS)
     status = compilecache.load_compile_cache(address=address, deadline_seconds=0.2)
     assert status == LoadStatus.DOES_NOT_EXIST
     # The daemon does not go on filling the directory while torch compiles.
-    assert left.wait(LONG_ENOUGH_SECONDS)
+    assert hanging.left.wait(LONG_ENOUGH_SECONDS)
 
 
 _forking = """
@@ -248,14 +239,7 @@ def test_a_start_may_fork(model: Model) -> None:
 
 
 def test_a_load_ends_with_its_process(model: Model, serve: Serve) -> None:
-    left, called = threading.Event(), threading.Event()
-
-    def hang(request: object, context: grpc.ServicerContext) -> Any:
-        context.add_callback(left.set)
-        called.set()
-        left.wait()
-        return pb.LoadResponse()
-
+    hanging = Hangs(pb.LoadResponse())
     script = """
         import os, sys, time
         import compilecache
@@ -270,10 +254,10 @@ def test_a_load_ends_with_its_process(model: Model, serve: Serve) -> None:
         print(child, flush=True)
         os.kill(os.getpid(), 9)
     """
-    with model.start(script, COMPILE_CACHE_ADDRESS=serve(Load=hang)) as process:
-        assert called.wait(LONG_ENOUGH_SECONDS)
+    with model.start(script, COMPILE_CACHE_ADDRESS=serve(Load=hanging)) as process:
+        assert hanging.called.wait(LONG_ENOUGH_SECONDS)
         child, _ = process.communicate("go on\n")
     try:
-        assert left.wait(LONG_ENOUGH_SECONDS)
+        assert hanging.left.wait(LONG_ENOUGH_SECONDS)
     finally:
         os.kill(int(child), signal.SIGKILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import grpc
 import pytest
@@ -14,7 +14,7 @@ from compilecache import AsyncCacheClient, CacheClient, CacheServiceError, Envir
 from compilecache._caller.process import CallerProcess
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
-from conftest import abort_richly
+from conftest import Hangs, abort_richly
 from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
@@ -159,62 +159,44 @@ def test_a_caller_learns_the_operation_id_before_the_answer(
     assert told == ["operation-llama"]
 
 
+def _name_the_transfer(context: grpc.ServicerContext) -> None:
+    _name(_transfer("llama"), context)
+
+
 def test_a_call_that_runs_out_of_time_ends_though_its_transfer_is_named(
     call: Call, serve: Serve, tmp_path: Path
 ) -> None:
-    ended = threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        _name(_transfer("llama"), context)
-        ended.wait(LONG_ENOUGH_SECONDS)
-        return pb.LoadResponse()
-
+    hanging = Hangs(pb.LoadResponse(), _name_the_transfer)
     with pytest.raises(CacheServiceError) as caught:
-        call(serve(Load=wait), "load", _environment, local_dir=tmp_path, timeout_seconds=0.5)
+        call(serve(Load=hanging), "load", _environment, local_dir=tmp_path, timeout_seconds=2)
     assert caught.value.code == "DEADLINE_EXCEEDED"
-    assert ended.is_set() or ended.wait(LONG_ENOUGH_SECONDS)
 
 
 def test_a_callback_that_fails_ends_the_call(serve: Serve, tmp_path: Path) -> None:
-    ended = threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        _name(_transfer("llama"), context)
-        ended.wait(LONG_ENOUGH_SECONDS)
-        return pb.LoadResponse()
+    hanging = Hangs(pb.LoadResponse(), _name_the_transfer)
 
     def fail(operation_id: str) -> None:
         raise RuntimeError(operation_id)
 
-    with CacheClient(serve(Load=wait)) as client:
+    with CacheClient(serve(Load=hanging)) as client:
         with pytest.raises(RuntimeError, match="operation-llama"):
             client.load(_environment, local_dir=tmp_path, on_start=fail)
-        assert ended.wait(LONG_ENOUGH_SECONDS)
+        assert hanging.left.wait(LONG_ENOUGH_SECONDS)
 
 
-@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("tell", [id, _name_the_transfer], ids=["unnamed", "named"])
 def test_cancelling_the_task_that_awaits_a_load_ends_it(
-    serve: Serve, tmp_path: Path, named: bool
+    serve: Serve, tmp_path: Path, tell: Callable[[grpc.ServicerContext], object]
 ) -> None:
-    begun, ended = threading.Event(), threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        if named:
-            _name(_transfer("llama"), context)
-        begun.set()
-        ended.wait(LONG_ENOUGH_SECONDS)
-        return pb.LoadResponse()
+    hanging = Hangs(pb.LoadResponse(), tell)
 
     async def run() -> None:
-        async with AsyncCacheClient(serve(Load=wait)) as client:
+        async with AsyncCacheClient(serve(Load=hanging)) as client:
             loading = asyncio.create_task(client.load(_environment, local_dir=tmp_path))
-            assert await asyncio.to_thread(begun.wait, LONG_ENOUGH_SECONDS)
+            assert await asyncio.to_thread(hanging.called.wait, LONG_ENOUGH_SECONDS)
             loading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await loading
-            assert await asyncio.to_thread(ended.wait, LONG_ENOUGH_SECONDS)
+            assert await asyncio.to_thread(hanging.left.wait, LONG_ENOUGH_SECONDS)
 
     asyncio.run(run())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from compilecache import AsyncCacheClient, CacheClient, CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
-from conftest import abort_richly
+from conftest import Hangs, abort_richly
 from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
@@ -158,22 +158,16 @@ class TestAsyncio:
         asyncio.run(run())
 
     def test_cancelling_the_task_that_awaits_a_call_ends_the_call(self, serve: Serve) -> None:
-        begun, ended = threading.Event(), threading.Event()
-
-        def wait(request: object, context: grpc.ServicerContext) -> Any:
-            context.add_callback(ended.set)
-            begun.set()
-            ended.wait()
-            return pb.GetTransferResponse()
+        hanging = Hangs(pb.GetTransferResponse())
 
         async def run() -> None:
-            async with AsyncCacheClient(serve(GetTransfer=wait)) as client:
+            async with AsyncCacheClient(serve(GetTransfer=hanging)) as client:
                 calling = asyncio.create_task(client.get_transfer("op1"))
-                assert await asyncio.to_thread(begun.wait, LONG_ENOUGH_SECONDS)
+                assert await asyncio.to_thread(hanging.called.wait, LONG_ENOUGH_SECONDS)
                 calling.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await calling
-                assert await asyncio.to_thread(ended.wait, LONG_ENOUGH_SECONDS)
+                assert await asyncio.to_thread(hanging.left.wait, LONG_ENOUGH_SECONDS)
 
         asyncio.run(run())
 
