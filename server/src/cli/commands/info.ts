@@ -3,16 +3,17 @@ import { type Cache, type CacheInfo, resolveLocalDirectory } from "compilecache-
 import {
   addClientCommand,
   type ClientOptions,
+  localDirOption,
   namespaceOption,
   runWithClient,
-} from "./client-command.ts";
+} from "../client-command.ts";
 import {
   type EnvironmentOptions,
   environmentOf,
   requireEnvironment,
-} from "./environment-options.ts";
-import { exitCode } from "./exit-code.ts";
-import { bytesText, dateText, fileCountText } from "./quantities.ts";
+} from "../environment-options.ts";
+import { exitCode } from "../exit-code.ts";
+import { bytesText, dateText, fileCountText } from "../output/quantities.ts";
 
 interface InfoOptions extends ClientOptions, EnvironmentOptions {
   namespace: string;
@@ -24,7 +25,7 @@ export function addInfoCommand(program: Command): void {
   requireEnvironment(addClientCommand(program, "info"))
     .description("tell what an environment has, here and in the store")
     .addOption(namespaceOption())
-    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .addOption(localDirOption())
     .action((options: InfoOptions) =>
       runWithClient(options, async ({ client, signal, print }) => {
         const { namespace } = options;

@@ -5,20 +5,21 @@ import {
   resolveLocalDirectory,
   type TransferCallOptions,
 } from "compilecache-client";
-import { awaitTransfer } from "./await-transfer.ts";
+import { awaitTransfer } from "../await-transfer.ts";
 import {
   addClientCommand,
   type ClientOptions,
+  localDirOption,
   namespaceOption,
   runWithClient,
-} from "./client-command.ts";
+} from "../client-command.ts";
 import {
   type EnvironmentOptions,
   environmentOf,
   requireEnvironment,
-} from "./environment-options.ts";
-import { exitCodeOfTransfer } from "./exit-code.ts";
-import { startedText, transferText } from "./transfer-text.ts";
+} from "../environment-options.ts";
+import { exitCodeOfTransfer } from "../exit-code.ts";
+import { startedText, transferText } from "../output/transfer-text.ts";
 
 interface LoadOptions extends ClientOptions, EnvironmentOptions {
   namespace: string;
@@ -32,7 +33,7 @@ export function addLoadCommand(program: Command): void {
   requireEnvironment(addClientCommand(program, "load"))
     .description("put a stored cache into a local directory")
     .addOption(namespaceOption())
-    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .addOption(localDirOption())
     .addOption(
       new Option("--if-local-exists <policy>", "what to do with a directory that holds files")
         .choices(ifLocalExistsPolicies)
