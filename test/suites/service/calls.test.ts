@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
 import type { CacheDescription } from "../../../server/src/domain/stored-cache.ts";
@@ -60,15 +59,14 @@ describe("Load and Save", () => {
     test(`name the transfer of a ${method} before it ends`, async (t) => {
       const transfer = new FakeTransfer();
       const { client } = await serve(t, fakeCore({ load: () => transfer, save: () => transfer }));
-      const { promise: announced, resolve: onMetadata } = Promise.withResolvers<Metadata>();
-      const failure = failureOf(call(client, method, { environment }, { onMetadata }));
-      const metadata = await announced;
-      assert.deepEqual(metadata.get("compilecache-operation-id"), [transfer.state.operationId]);
+      const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+      const failure = failureOf(call(client, method, { environment }, { onStarted }));
+      assert.equal(await started, transfer.state.operationId);
       transfer.fail(new CacheError("STORE_UNAVAILABLE", "gone"));
       assert.equal((await failure).info?.reason, "STORE_UNAVAILABLE");
     });
 
-  test("answer with what the transfer came to", async (t) => {
+  test("answer with the outcome of the transfer", async (t) => {
     const closest = { cache: { ...stored, cacheKey: "ffffffffffff" }, differing: ["torch", "gpu"] };
     const done = { status: "SUCCESS", phase: "DONE", cacheKey: stored.cacheKey } as const;
     const { client } = await serve(
@@ -173,7 +171,7 @@ describe("Load and Save", () => {
 });
 
 describe("errors", () => {
-  test("carry the code and reason of the contract, for who waits and in the transfer", async (t) => {
+  test("carry the code and reason of the contract, in the call and in the transfer", async (t) => {
     for (const [reason, code] of Object.entries(codes) as [Reason, number][]) {
       const error = new CacheError(reason, `because ${reason}`, { cause: new Error("secret") });
       const transfer = new FakeTransfer({ status: "ERROR", phase: "DONE", error });

@@ -15,11 +15,11 @@ const writing: UnaryName[] = [
   "cancelTransfer",
 ];
 const bearer = (token: string) => ({ metadata: { authorization: `Bearer ${token}` } });
-// A bug of the core's shows that a call got that far.
+// The fake's bug, or a violation, shows that the call was admitted.
 const admitted = new Set([13, 3]);
 
 describe("tokens", () => {
-  test("let in who shows one, as far as it allows", async (t) => {
+  test("allow what the right of the token that is shown allows", async (t) => {
     const { client } = await serve(t, fakeCore({}), { tokens: "read r\nwrite w" });
     for (const name of [...reading, ...writing]) {
       const anonymous = await failureOf(call(client, name));
@@ -37,7 +37,7 @@ describe("tokens", () => {
     }
   });
 
-  test("guard watching, too", async (t) => {
+  test("guard WatchTransfer, too", async (t) => {
     const transfer = new FakeTransfer({ status: "SUCCESS" });
     const core = fakeCore({ getTransfer: () => transfer });
     const { client } = await serve(t, core, { tokens: "read r" });
