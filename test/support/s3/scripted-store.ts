@@ -3,7 +3,7 @@ import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { createS3Store } from "../../../server/src/store/s3/store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
-import { type LogLine, recordingLogger } from "../served-core.ts";
+import { type LogLine, recordingLogger } from "../recording-logger.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";
 
 export const name = { namespace: "default", filename: "cache_0123456789ab.latest.tar.zst" };

@@ -20,8 +20,8 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
+import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
-import { type LogLine, recordingLogger } from "../../../../test/support/served-core.ts";
 import {
   failing,
   failingAfterwards,
