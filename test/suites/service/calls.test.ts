@@ -157,7 +157,7 @@ describe("Load and Save", () => {
     assert.equal((await cancelled).code, 1);
     await eventually("no call waits", () => transfer.waiters === 0);
 
-    const late = await failureOf(call(client, "load", { environment }, { deadlineMs: 100 }));
+    const late = await failureOf(call(client, "load", { environment }, { deadlineMs: 300 }));
     assert.equal(late.code, 4);
     assert.equal(late.info, undefined);
     await eventually("no call waits", () => transfer.waiters === 0);
