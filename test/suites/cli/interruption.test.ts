@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createCacheClient } from "compilecache-client";
-import { startTestDaemon, writeHugeFile } from "../../support/test-daemon.ts";
+import { writeHugeFile } from "../../support/huge-file.ts";
+import { startTestDaemon } from "../../support/test-daemon.ts";
 import { startCli, startCliOnTerminal } from "./run-cli.ts";
 
 const environment = ["--torch", "2.11.0"];

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
 import type { StoredCache } from "../../../server/src/domain/stored-cache.ts";
 import type { LoadSpec, SaveSpec } from "../../../server/src/operations/cache-operations.ts";
+import { eventually } from "../../support/eventually.ts";
 import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
 import { serve } from "../../support/served-operations.ts";
 import { call, failureOf } from "../../support/service-client.ts";
@@ -46,13 +46,6 @@ const codes: Record<Reason, number> = {
   DEADLINE_EXCEEDED: 4,
   INTERNAL: 13,
 };
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 5) {
-    assert.ok(waited < 3000, "it did not come about in 3 s");
-    await delay(5);
-  }
-}
 
 describe("Load and Save", () => {
   for (const method of ["load", "save"] as const)
@@ -163,15 +156,15 @@ describe("Load and Save", () => {
 
     const caller = new AbortController();
     const cancelled = failureOf(call(client, "load", { environment }, { signal: caller.signal }));
-    await until(() => transfer.waiters === 1);
+    await eventually("the call waits", () => transfer.waiters === 1);
     caller.abort();
     assert.equal((await cancelled).code, 1);
-    await until(() => transfer.waiters === 0);
+    await eventually("no call waits", () => transfer.waiters === 0);
 
-    const late = await failureOf(call(client, "load", { environment }, { deadlineMs: 100 }));
+    const late = await failureOf(call(client, "load", { environment }, { deadlineMs: 300 }));
     assert.equal(late.code, 4);
     assert.equal(late.info, undefined);
-    await until(() => transfer.waiters === 0);
+    await eventually("no call waits", () => transfer.waiters === 0);
     assert.deepEqual(reasons, ["CANCELLED", "DEADLINE_EXCEEDED"]);
   });
 });

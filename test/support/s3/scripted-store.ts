@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { createS3Store } from "../../../server/src/store/s3/store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
+import { eventually } from "../eventually.ts";
 import { type LogLine, recordingLogger } from "../recording-logger.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";
 
@@ -30,7 +31,7 @@ export async function openScriptedStore(
       credentials: { accessKeyId: "scripted", secretAccessKey: "scripted" },
     },
   });
-  while (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually("the probe of conditions", () => lines.length > 0);
   const operations = () => s3.calls.map(({ operation }) => operation);
   return { s3, store, lines, operations };
 }

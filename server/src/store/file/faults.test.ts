@@ -18,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { ends } from "../../../../test/support/eventually.ts";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
 import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
@@ -67,7 +67,6 @@ async function contentOf(store: Store): Promise<string | undefined> {
   }
 }
 
-const stillWaiting = () => sleep(2000, "still waiting", { ref: false });
 const visible = (folder: string) =>
   readdirSync(folder).filter((entry) => !entry.endsWith(".damaged"));
 
@@ -425,7 +424,7 @@ describe("the file store on a mount that hangs", () => {
     const write = assert.rejects(writer.write(Buffer.from("x"), caller.signal), /gone/);
     caller.abort(new Error("gone"));
     await write;
-    assert.notEqual(await Promise.race([writer.abort(), stillWaiting()]), "still waiting");
+    await ends("the writer that gives up", writer.abort());
     assert.deepEqual(readdirSync(folder), []);
   });
 
@@ -434,7 +433,7 @@ describe("the file store on a mount that hangs", () => {
     injectCloseFault(t, hanging);
     const writer = await store.create(name);
     await writer.write(Buffer.from("x"));
-    assert.equal(await Promise.race([writer.commit("create"), stillWaiting()]), "committed");
+    assert.equal(await ends("the commit", writer.commit("create")), "committed");
   });
 });
 
@@ -544,7 +543,7 @@ describe("the file store with strange things in it", () => {
     const fifo = join(folder, name.filename);
     execFileSync("mkfifo", [fifo]);
     const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
-    const outcome = await Promise.race([opening, stillWaiting()]);
+    const outcome = await ends("the opening", opening).catch(String);
     // A call that does wait for it must end, or this process would not.
     closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
     assert.equal(outcome, "STORE_UNAVAILABLE");

@@ -1,5 +1,5 @@
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
-import { recordingLogger } from "../../../../test/support/served-core.ts";
 import { testStore } from "../contract/suite.ts";
 import { createS3Store } from "./store.ts";
 
