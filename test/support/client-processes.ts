@@ -7,13 +7,16 @@ import type { Answer, Order } from "./client-process.ts";
 const program = fileURLToPath(import.meta.resolve("./client-process.ts"));
 
 type Input<M extends "load" | "save"> = Parameters<CacheClient[M]>[0];
+/** Told the operation id of a call's transfer, as soon as the daemon has started or joined it. */
+type OnStarted = (operationId: string) => void;
+type Unnumbered<O> = O extends Order ? Omit<O, "number"> : never;
 
-/** A client in a process of its own, which makes one call at a time. */
+/** A client in a process of its own. */
 export interface ClientProcess {
   /** Connects, so that the next call leaves at once. */
   connect(address: string): Promise<void>;
-  load(address: string, input: Input<"load">): Promise<LoadResult>;
-  save(address: string, input: Input<"save">): Promise<SaveResult>;
+  load(address: string, input: Input<"load">, onStarted?: OnStarted): Promise<LoadResult>;
+  save(address: string, input: Input<"save">, onStarted?: OnStarted): Promise<SaveResult>;
   /** Ends it with SIGKILL. */
   kill(): void;
 }
@@ -28,25 +31,38 @@ export function startClients(
     scope.after(() => {
       child.kill("SIGKILL");
     });
-    const death = deathOf(child);
-    death.catch(() => {});
-    const call = async (order: Order) => {
-      child.send(order);
-      const [answer] = (await Promise.race([once(child, "message"), death])) as [Answer];
-      if ("failure" in answer) throw new Error(answer.failure);
-      return answer.result;
-    };
+    const call = callerOf(child);
     return {
       connect: async (address) => {
         await call({ address, method: "listTransfers", input: {} });
       },
-      load: async (address, input) =>
-        (await call({ address, method: "load", input })) as LoadResult,
-      save: async (address, input) =>
-        (await call({ address, method: "save", input })) as SaveResult,
+      load: async (address, input, onStarted) =>
+        (await call({ address, method: "load", input }, onStarted)) as LoadResult,
+      save: async (address, input, onStarted) =>
+        (await call({ address, method: "save", input }, onStarted)) as SaveResult,
       kill: () => child.kill("SIGKILL"),
     };
   });
+}
+
+/** Makes what gives a process orders, as many at once as one likes. Its death fails all of them. */
+function callerOf(child: ChildProcess) {
+  const death = deathOf(child);
+  death.catch(() => {});
+  const hear = new Map<number, (answer: Answer) => void>();
+  child.on("message", (answer: Answer) => hear.get(answer.number)?.(answer));
+  let orders = 0;
+  return (order: Unnumbered<Order>, onStarted: OnStarted = () => {}): Promise<unknown> => {
+    const number = orders++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    hear.set(number, (answer) => {
+      if ("started" in answer) onStarted(answer.started);
+      else if ("failure" in answer) reject(new Error(answer.failure));
+      else resolve(answer.result);
+    });
+    child.send({ ...order, number });
+    return Promise.race([promise, death]);
+  };
 }
 
 async function deathOf(child: ChildProcess): Promise<never> {

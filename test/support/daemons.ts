@@ -37,6 +37,8 @@ export async function createTestPlace(t: TestContext): Promise<TestPlace> {
       const daemon = spawnServe(t, ["--listen", address], {
         COMPILE_CACHE_STORE: `file://${store}`,
         TORCH_CACHE_DIR: allowed,
+        // A test waits for its saves, however busy the machine is.
+        COMPILE_CACHE_SAVE_NICE: "0",
         ...variables,
       });
       const client = createCacheClient({ address });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
 import type { Limits } from "../../server/src/flows/context.ts";
+import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees.ts";
 
@@ -22,8 +22,9 @@ function openBelow(dir: string): string[] {
 
 /** Requires that nothing below a directory is open, as soon as what is being closed is closed. */
 export async function assertNothingOpen(dir: string): Promise<void> {
-  for (let attempt = 0; openBelow(dir).length > 0 && attempt < 50; attempt++) await sleep(10);
-  assert.deepEqual(openBelow(dir), []);
+  await eventually("nothing open", () => openBelow(dir).length === 0).catch(() =>
+    assert.deepEqual(openBelow(dir), []),
+  );
 }
 
 /**

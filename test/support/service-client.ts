@@ -36,14 +36,16 @@ export function call<N extends UnaryName>(
   request: Partial<RequestOf<N>> = {},
   options: {
     metadata?: Record<string, string>;
+    /** A deadline that only the server goes by, so that it is the server that ends the call. */
     deadlineMs?: number;
     signal?: AbortSignal;
-    onMetadata?: (metadata: Metadata) => void;
+    /** Told the transfer that the initial metadata names. */
+    onStarted?: (operationId: string) => void;
   } = {},
 ): Promise<ResponseOf<N>> {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
-  const callOptions = options.deadlineMs ? { deadline: Date.now() + options.deadlineMs } : {};
+  if (options.deadlineMs) metadata.set("grpc-timeout", `${options.deadlineMs}m`);
   const method = CacheServiceService[name];
   const empty = method.requestDeserialize(Buffer.alloc(0));
   return new Promise((resolve, reject) => {
@@ -53,11 +55,13 @@ export function call<N extends UnaryName>(
       method.responseDeserialize as (value: Buffer) => ResponseOf<N>,
       { ...empty, ...request } as RequestOf<N>,
       metadata,
-      callOptions,
       (error, response) => (error ? reject(error) : resolve(response as ResponseOf<N>)),
     );
     options.signal?.addEventListener("abort", () => running.cancel());
-    if (options.onMetadata) running.on("metadata", options.onMetadata);
+    running.on("metadata", (initial: Metadata) => {
+      const [operationId] = initial.get("compilecache-operation-id");
+      if (operationId) options.onStarted?.(operationId.toString());
+    });
   });
 }
 

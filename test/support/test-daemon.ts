@@ -1,10 +1,10 @@
-import { mkdirSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { readConfig, type SettingKey } from "../../server/src/config/config.ts";
 import { startDaemon } from "../../server/src/daemon.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
-import { type LogLine, recordingLogger } from "./served-core.ts";
+import { type LogLine, recordingLogger } from "./recording-logger.ts";
 import { connect, tempDir } from "./service-client.ts";
 
 /** The environment that these tests save and load for. */
@@ -34,6 +34,8 @@ export async function startTestDaemon(
       listen: `unix:${dir}/daemon.sock`,
       shutdownGraceMs: "0",
       workers: "1",
+      // A test waits for its saves, however busy the machine is.
+      saveNice: "0",
       ...settings,
     },
     {},
@@ -43,15 +45,6 @@ export async function startTestDaemon(
   const archive = join(dir, "store", "default", `cache_${cacheKey}.latest.tar.zst`);
   const address = daemon.addresses[0] as string;
   return { dir, localDir, archive, daemon, lines, address, client: connect(t, address) };
-}
-
-/** A file whose save takes far longer than a test: 16 GiB, of which none is on the disk. */
-export function writeHugeFile(directory: string): void {
-  mkdirSync(directory, { recursive: true });
-  const path = join(directory, "huge");
-  writeFileSync(path, "");
-  truncateSync(path, 16 * 2 ** 30);
-  utimesSync(path, new Date(0), new Date(0));
 }
 
 /** Files with contents of this size, as a process finished them a while ago. */

@@ -19,13 +19,13 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   cannotBeNobody,
   nobody,
   runAsNobody,
   serverModule,
 } from "../../../test/support/as-user.ts";
+import { eventually } from "../../../test/support/eventually.ts";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
 import { makeTree } from "../../../test/support/trees.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
@@ -147,7 +147,10 @@ describe("a stage", () => {
     } as DateConstructor;
     touchStage(stage);
     globalThis.Date = RealDate;
-    while (statSync(join(root, stage.name)).mtimeMs > RealDate.now() - 3_000_000) await sleep(5);
+    await eventually(
+      "the touch",
+      () => statSync(join(root, stage.name)).mtimeMs <= RealDate.now() - 3_000_000,
+    );
     const next = makeStage(directory, false, unhindered);
     assert.ok(existsSync(join(root, stage.name)), "a live stage was removed");
     removeStage(next);

@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createCacheClient } from "compilecache-client";
-import { startTestDaemon, writeHugeFile } from "../../support/test-daemon.ts";
+import { writeHugeFile } from "../../support/huge-file.ts";
+import { startTestDaemon } from "../../support/test-daemon.ts";
 import { startCli, startCliOnTerminal } from "./run-cli.ts";
 
 const environment = ["--torch", "2.11.0"];
@@ -37,7 +38,7 @@ async function lastState(client: ReturnType<typeof createCacheClient>, operation
   return status;
 }
 
-describe("a save that somebody interrupts", { timeout: 60_000 }, () => {
+describe("an interrupted save", { timeout: 60_000 }, () => {
   it("is cancelled by Ctrl-C, which ends the command with 130", async (t) => {
     const { client, child, ended, namespaceDir } = await startLongSave(t);
     const operationId = await underWay(client);

@@ -10,12 +10,13 @@ import {
   WatchTransferResponse,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
-import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { failureOf } from "../../support/service-client.ts";
 
 async function serveOne(t: TestContext, transfer: FakeTransfer) {
-  return serve(t, fakeCore({ getTransfer: () => transfer }));
+  return serve(t, fakeOperations({ getTransfer: () => transfer }));
 }
 
 /** Reads a watch to its end. */
@@ -24,13 +25,6 @@ async function bytesSeen(client: CacheServiceClient): Promise<bigint[]> {
   for await (const message of client.watchTransfer({ operationId: "op-1" }))
     seen.push(message.transfer.bytesDone);
   return seen;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 5) {
-    assert.ok(waited < 5000, "it did not come about in 5 s");
-    await delay(5);
-  }
 }
 
 /** A watch over plain HTTP/2, whose messages are read only when asked for. */
@@ -63,22 +57,22 @@ describe("WatchTransfer", () => {
   test("sends the present state, changes and the final state, then ends OK", async (t) => {
     const transfer = new FakeTransfer({ bytesDone: 1 });
     const { client } = await serveOne(t, transfer);
-    const seen = bytesSeen(client);
-    await until(() => transfer.watchers === 1);
-    await delay(50);
-    transfer.change({ bytesDone: 2 });
-    await delay(50);
-    transfer.fail(new CacheError("CANCELLED", "stopped"));
-    assert.deepEqual(await seen, [1n, 2n, 2n]);
+    const seen: bigint[] = [];
+    for await (const message of client.watchTransfer({ operationId: "op-1" })) {
+      seen.push(message.transfer.bytesDone);
+      if (seen.length === 1) transfer.change({ bytesDone: 2 });
+      if (seen.length === 2) transfer.fail(new CacheError("CANCELLED", "stopped"));
+    }
+    assert.deepEqual(seen, [1n, 2n, 2n]);
   });
 
   test("fails for an unknown operation", async (t) => {
-    const core = fakeCore({
+    const operations = fakeOperations({
       getTransfer: (id) => {
         throw new CacheError("TRANSFER_NOT_FOUND", `no transfer ${id}`);
       },
     });
-    const { client } = await serve(t, core);
+    const { client } = await serve(t, operations);
     const failure = await failureOf(bytesSeen(client));
     assert.equal(failure.code, 5);
     assert.equal(failure.info?.reason, "TRANSFER_NOT_FOUND");
@@ -89,9 +83,9 @@ describe("WatchTransfer", () => {
     const { client } = await serveOne(t, transfer);
     const stream = client.watchTransfer({ operationId: "op-1" });
     stream.on("error", () => {});
-    await until(() => transfer.watchers === 1);
+    await eventually("the watch", () => transfer.watchers === 1);
     stream.cancel();
-    await until(() => transfer.watchers === 0);
+    await eventually("the end of the watch", () => transfer.watchers === 0);
   });
 
   test("skips states for a reader that does not read, and sends it the last one", async (t) => {
@@ -130,7 +124,7 @@ describe("WatchTransfer", () => {
     const transfer = new FakeTransfer();
     const { client } = await serveOne(t, transfer);
     const watchers = Array.from({ length: 1000 }, () => bytesSeen(client));
-    await until(() => transfer.watchers === 1000);
+    await eventually("all watches", () => transfer.watchers === 1000);
     const state = { ...transfer.state, status: "SUCCESS", bytesDone: 5 } as const;
     // Read whenever the state is encoded.
     Object.defineProperty(state, "operationName", { get: () => `${name}`, enumerable: true });

@@ -51,6 +51,8 @@ async function createFailingPlace(t: TestContext) {
   const daemon = await place.startDaemon({
     COMPILE_CACHE_ALLOWED_DIRS: `${scene.mount},${scene.allowed}`,
     COMPILE_CACHE_WORKERS: "1",
+    // The threads of the two pools are told apart by their priority.
+    COMPILE_CACHE_SAVE_NICE: "10",
     UV_THREADPOOL_SIZE: "1",
   });
   return {

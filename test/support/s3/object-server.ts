@@ -10,7 +10,7 @@ import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk
 import { openStore, type S3Server } from "../../../server/src/store/open-store.ts";
 import type { Store } from "../../../server/src/store/store.ts";
 import { accepting, freePort } from "../ports.ts";
-import { silentLogger } from "../silent-logger.ts";
+import { recordingLogger } from "../recording-logger.ts";
 import { findTool } from "../tools.ts";
 
 const bucket = "compile-caches";
@@ -150,7 +150,7 @@ export async function startObjectServer(
 
 /** Opens the store that has a prefix in the bucket of a server. */
 export function openStoreOn({ bucket, server }: ObjectServer, prefix: string): Promise<Store> {
-  return openStore({ kind: "s3", bucket, prefix, server }, silentLogger);
+  return openStore({ kind: "s3", bucket, prefix, server }, recordingLogger([]));
 }
 
 /** What a daemon is told to use a bucket; `endpoint` stands for a way that is not the direct one. */

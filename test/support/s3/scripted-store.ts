@@ -3,7 +3,8 @@ import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { openStore } from "../../../server/src/store/open-store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
-import { type LogLine, recordingLogger } from "../served-core.ts";
+import { eventually } from "../eventually.ts";
+import { type LogLine, recordingLogger } from "../recording-logger.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";
 
 export const name = { namespace: "default", filename: "cache_0123456789ab.latest.tar.zst" };
@@ -26,7 +27,7 @@ export async function openScriptedStore(
   const server = { endpoint: s3.endpoint, credentials };
   const location = { kind: "s3", bucket: s3.bucket, prefix: "pre/fix", server } as const;
   const store = await openStore(location, recordingLogger(lines));
-  while (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually("the probe of conditions", () => lines.length > 0);
   const operations = () => s3.calls.map(({ operation }) => operation);
   return { s3, store, lines, operations };
 }

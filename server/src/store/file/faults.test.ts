@@ -18,11 +18,10 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { ends } from "../../../../test/support/eventually.ts";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
+import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
-import { type LogLine, recordingLogger } from "../../../../test/support/served-core.ts";
-import { silentLogger } from "../../../../test/support/silent-logger.ts";
 import {
   failing,
   failingAfterwards,
@@ -44,7 +43,7 @@ function scratch(t: TestContext): string {
 }
 
 async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
-  const store = await createFileStore(root, silentLogger);
+  const store = await createFileStore(root, recordingLogger([]));
   return { store, root, folder: join(root, name.namespace) };
 }
 
@@ -68,7 +67,6 @@ async function contentOf(store: Store): Promise<string | undefined> {
   }
 }
 
-const stillWaiting = () => sleep(2000, "still waiting", { ref: false });
 const visible = (folder: string) =>
   readdirSync(folder).filter((entry) => !entry.endsWith(".damaged"));
 
@@ -426,7 +424,7 @@ describe("the file store on a mount that hangs", () => {
     const write = assert.rejects(writer.write(Buffer.from("x"), caller.signal), /gone/);
     caller.abort(new Error("gone"));
     await write;
-    assert.notEqual(await Promise.race([writer.abort(), stillWaiting()]), "still waiting");
+    await ends("the writer that gives up", writer.abort());
     assert.deepEqual(readdirSync(folder), []);
   });
 
@@ -435,7 +433,7 @@ describe("the file store on a mount that hangs", () => {
     injectCloseFault(t, hanging);
     const writer = await store.create(name);
     await writer.write(Buffer.from("x"));
-    assert.equal(await Promise.race([writer.commit("create"), stillWaiting()]), "committed");
+    assert.equal(await ends("the commit", writer.commit("create")), "committed");
   });
 });
 
@@ -453,7 +451,7 @@ describe("the file store whose root is gone", () => {
   it("is unavailable when it is a file, or a namespace is", async (t) => {
     const dir = scratch(t);
     writeFileSync(join(dir, "file"), "");
-    await assertUnavailable(await createFileStore(join(dir, "file"), silentLogger));
+    await assertUnavailable(await createFileStore(join(dir, "file"), recordingLogger([])));
     const { store, root } = await freshStore(t);
     writeFileSync(join(root, name.namespace), "");
     await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
@@ -461,7 +459,7 @@ describe("the file store whose root is gone", () => {
 
   it("starts without it, and never makes more than its last component", async (t) => {
     const dir = scratch(t);
-    const store = await createFileStore(join(dir, "not-there", "store"), silentLogger);
+    const store = await createFileStore(join(dir, "not-there", "store"), recordingLogger([]));
     await assertUnavailable(store);
     assert.deepEqual(readdirSync(dir), []);
   });
@@ -470,7 +468,7 @@ describe("the file store whose root is gone", () => {
     skip: cannotMount,
   }, async (t) => {
     const root = mountTmpfs(t, "size=1m");
-    const store = await createFileStore(root, silentLogger);
+    const store = await createFileStore(root, recordingLogger([]));
     await put(store, "first");
     execFileSync("umount", ["-l", root]);
     await assertUnavailable(store);
@@ -486,7 +484,7 @@ describe("the file store whose root is gone", () => {
     const root = join(outer, "inner", "store");
     mkdirSync(join(outer, "inner"));
     mount(t, ["-t", "tmpfs", "tmpfs", join(outer, "inner")], join(outer, "inner"));
-    const store = await createFileStore(root, silentLogger);
+    const store = await createFileStore(root, recordingLogger([]));
     await put(store, "first");
     execFileSync("umount", ["-l", join(outer, "inner")]);
     await assertUnavailable(store);
@@ -545,7 +543,7 @@ describe("the file store with strange things in it", () => {
     const fifo = join(folder, name.filename);
     execFileSync("mkfifo", [fifo]);
     const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
-    const outcome = await Promise.race([opening, stillWaiting()]);
+    const outcome = await ends("the opening", opening).catch(String);
     // A call that does wait for it must end, or this process would not.
     closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
     assert.equal(outcome, "STORE_UNAVAILABLE");

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { silentLogger } from "../../../../test/support/silent-logger.ts";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { testStore } from "../contract/suite.ts";
 import { createFileStore } from "./store.ts";
 
@@ -10,7 +10,7 @@ function storageBelow(parent: string) {
   return async (t: TestContext) => {
     const dir = mkdtempSync(join(parent, "compilecache-test-"));
     t.after(() => rmSync(dir, { recursive: true, force: true }));
-    return { connect: () => createFileStore(join(dir, "store"), silentLogger) };
+    return { connect: () => createFileStore(join(dir, "store"), recordingLogger([])) };
   };
 }
 

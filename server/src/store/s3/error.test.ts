@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
 import {
   credentials,
@@ -7,7 +8,6 @@ import {
   name,
   openScriptedStore,
 } from "../../../../test/support/s3/scripted-store.ts";
-import { silentLogger } from "../../../../test/support/silent-logger.ts";
 import { runsAll } from "../../../../test/support/tools.ts";
 import type { Reason } from "../../domain/cache-error.ts";
 import { createS3Store } from "./store.ts";
@@ -47,7 +47,7 @@ describe("a store that cannot be reached", () => {
     createS3Store({
       bucket,
       prefix: "",
-      logger: silentLogger,
+      logger: recordingLogger([]),
       server: { endpoint, credentials },
     });
 

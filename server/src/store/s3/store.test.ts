@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
 import {
   credentials,
@@ -7,7 +8,6 @@ import {
   name,
   openScriptedStore,
 } from "../../../../test/support/s3/scripted-store.ts";
-import { silentLogger } from "../../../../test/support/silent-logger.ts";
 import { testStore } from "../contract/suite.ts";
 import { createS3Store } from "./store.ts";
 
@@ -15,7 +15,8 @@ testStore("the S3 store on a server in memory", async (t) => {
   const { bucket, endpoint } = await startScriptedS3(t);
   const server = { endpoint, credentials };
   return {
-    connect: async () => createS3Store({ bucket, prefix: "prefix", logger: silentLogger, server }),
+    connect: async () =>
+      createS3Store({ bucket, prefix: "prefix", logger: recordingLogger([]), server }),
   };
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { eventually } from "../../../../test/support/eventually.ts";
 import {
   key,
   mebibyte,
@@ -21,7 +22,7 @@ describe("uploads that were never completed", () => {
     s3.uploads.set("old", upload(key, hoursAgo(25)));
     s3.uploads.set("other", upload("pre/fixed/a", hoursAgo(25)));
     await writeArchive(store, mebibyte, 1, "create");
-    while (s3.uploads.size > 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually("the sweep", () => s3.uploads.size === 2);
     assert.deepEqual([...s3.uploads.keys()], ["young", "other"]);
   });
 
