@@ -14,7 +14,7 @@ import { recordingLogger } from "../recording-logger.ts";
 import { findTool } from "../tools.ts";
 
 const bucket = "compile-caches";
-// Garage is particular about what they look like.
+// In the form that garage demands.
 const credentials = {
   accessKeyId: `GK${randomBytes(12).toString("hex")}`,
   secretAccessKey: randomBytes(32).toString("hex"),
@@ -23,7 +23,7 @@ const credentials = {
 interface ServerKind {
   command(port: number, dir: string): readonly string[];
   readonly variables: Record<string, string>;
-  /** Writes what it reads when it starts. */
+  /** Writes the files that it reads when it starts. */
   prepare?(port: number, dir: string): Promise<void>;
 }
 
@@ -98,7 +98,7 @@ export interface ObjectServer {
   restart(): Promise<void>;
 }
 
-/** Has a server for the tests of a suite, which they may ask for once they run. */
+/** Runs a server for the tests of a suite; they get it by calling the result. */
 export function objectServerForSuite(name: ServerName): () => ObjectServer {
   let server: ObjectServer | undefined;
   let end = async () => {};
@@ -114,7 +114,7 @@ export function objectServerForSuite(name: ServerName): () => ObjectServer {
   return () => server as ObjectServer;
 }
 
-/** Starts a server, which ends with `scope`; its data lie in memory where there is a place. */
+/** Starts a server, which ends with `scope`; its data lie in memory if /dev/shm is there. */
 export async function startObjectServer(
   scope: { after(cleanUp: () => Promise<void>): void },
   name: ServerName,
@@ -153,7 +153,7 @@ export function openStoreOn({ bucket, server }: ObjectServer, prefix: string): P
   return openStore({ kind: "s3", bucket, prefix, server }, recordingLogger([]));
 }
 
-/** What a daemon is told to use a bucket; `endpoint` stands for a way that is not the direct one. */
+/** The environment of a daemon that uses a bucket; `endpoint` may be that of a proxy. */
 export function variablesFor(
   { bucket, server }: ObjectServer,
   prefix: string,
@@ -168,7 +168,7 @@ export function variablesFor(
 }
 
 async function createBucket(server: Required<S3Server>): Promise<void> {
-  // A server that has just started may say for a moment that it is not ready.
+  // For a moment after its start a server may not be ready.
   const client = new S3Client({
     ...server,
     region: "us-east-1",

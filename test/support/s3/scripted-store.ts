@@ -14,7 +14,7 @@ export const mebibyte = 1024 * 1024;
 /** A scripted server takes any. */
 export const credentials = { accessKeyId: "scripted", secretAccessKey: "scripted" };
 
-/** A store on a scripted server, once it knows what the server makes of conditions. */
+/** A store on a scripted server, once it has probed whether the server keeps to conditions. */
 export async function openScriptedStore(
   t: TestContext,
   conditions: ScriptedS3["conditions"] = "kept",
@@ -32,7 +32,7 @@ export async function openScriptedStore(
   return { s3, store, lines, operations };
 }
 
-/** Writes an archive of so many bytes, all alike. */
+/** Writes an archive of `bytes` bytes that are all `fill`. */
 export async function writeArchive(store: Store, bytes: number, fill: number, mode: CommitMode) {
   const writer = await store.create(name);
   try {
@@ -44,7 +44,7 @@ export async function writeArchive(store: Store, bytes: number, fill: number, mo
   }
 }
 
-/** A script that treats the first call of an operation so. */
+/** A script with a fault for the first call of an operation on the archive. */
 export function once(operation: string, fault: Fault, before = () => {}) {
   let done = false;
   return (call: Call) => {
@@ -55,7 +55,7 @@ export function once(operation: string, fault: Fault, before = () => {}) {
   };
 }
 
-/** A judge of an error. */
+/** A check of an error, for assert.rejects. */
 export const failsWith = (reason: Reason, message: RegExp) => (error: unknown) => {
   assert.ok(error instanceof CacheError, String(error));
   assert.equal(error.reason, reason);
