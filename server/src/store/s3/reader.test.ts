@@ -91,6 +91,17 @@ describe("an archive's reader", { concurrency: true }, () => {
       );
     });
 
+  it("throws ArchiveReplaced where a server looks at the range first, and the new object is shorter", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    s3.put(key, randomBytes(mebibyte));
+    const reader = await store.open(name);
+    s3.script = once("GetObject", { error: [416, "InvalidRange"] });
+    await assert.rejects(
+      async () => reader?.read(500_000, 1000),
+      (error) => error instanceof ArchiveReplaced,
+    );
+  });
+
   it("gives up when no byte has come for 15 s", { skip: slow }, async (t) => {
     const { s3, store } = await openScriptedStore(t);
     s3.put(key, randomBytes(mebibyte));
