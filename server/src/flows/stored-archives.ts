@@ -60,17 +60,16 @@ export async function openStored(
 
 /** What an open archive tells of itself. `own` is undefined for one that another tool made. */
 export function describe(reader: ArchiveReader, own: OwnArchive | undefined): StoredCache {
-  const manifest = own?.manifest;
   return {
     namespace: reader.namespace,
     cacheKey: parseArchiveFilename(reader.filename)?.cacheKey ?? "",
-    ...(manifest ? { environment: manifest.environment } : {}),
+    ...(own ? { environment: own.environment } : {}),
     filename: reader.filename,
     archiveBytes: reader.bytes,
-    contentBytes: manifest?.content_bytes ?? 0,
-    fileCount: manifest?.file_count ?? 0,
-    createdAt: manifest ? new Date(manifest.created_at) : reader.modifiedAt,
-    generation: manifest?.generation ?? 0,
+    contentBytes: own?.contentBytes ?? 0,
+    fileCount: own?.fileCount ?? 0,
+    createdAt: own?.createdAt ?? reader.modifiedAt,
+    generation: own?.generation ?? 0,
   };
 }
 

@@ -1,8 +1,9 @@
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
-import { type FlowContext, type Limits, uncancelled } from "../flows/context.ts";
+import { type FlowContext, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
 import { load } from "../flows/load.ts";
 import { openLocal } from "../flows/local-work.ts";

@@ -8,7 +8,8 @@ import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { releaseMemory } from "../format/release-memory.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
-import { type FramePlan, type PartToPack, tarEntryOf } from "./scan.ts";
+import type { FramePlan, PartToPack } from "./plan.ts";
+import { tarEntryOf } from "./plan.ts";
 
 export interface PackedFrame {
   readonly frame: Uint8Array;

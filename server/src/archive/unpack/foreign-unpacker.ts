@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { CacheError } from "../../domain/cache-error.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { requireSpace } from "../../local/disk-space.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { gzipMagic, zstdMagic } from "../format/format.ts";
@@ -9,10 +10,7 @@ import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
-export interface UnpackLimits {
-  readonly maxContentBytes: number;
-  readonly maxFileCount: number;
-}
+export type UnpackLimits = Pick<Limits, "maxContentBytes" | "maxFileCount">;
 
 export interface Unpacked {
   readonly fileCount: number;
@@ -195,15 +193,9 @@ class TarUnpacking {
     const { maxContentBytes, maxFileCount } = this.#limits;
     this.#entries += 1;
     if (this.#entries > maxFileCount)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive holds more than ${maxFileCount} entries (MAX_FILE_COUNT)`,
-      );
+      throw tooLarge(this.#limits, "maxFileCount", "the archive holds", "entries");
     if (this.bytes + bytes > maxContentBytes)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive unpacks to more than ${maxContentBytes} bytes (MAX_CONTENT_SIZE_MB)`,
-      );
+      throw tooLarge(this.#limits, "maxContentBytes", "the archive unpacks to", "bytes");
   }
 
   // The parser swallows what its listeners throw, so the first failure is kept here.

@@ -2,13 +2,13 @@ import * as fs from "node:fs";
 import { requireSpace } from "../../local/disk-space.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import { moveContent } from "../torch/relocate-content.ts";
+import { relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type StagePlace } from "./entry-writer.ts";
 
 /** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
-export function moveEntry(
+export function relocateEntry(
   stage: StagePlace,
   name: string,
   relocation: Relocation,
@@ -19,7 +19,7 @@ export function moveEntry(
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     const { size, mode, mtimeMs } = fs.fstatSync(fd);
-    const moved = moveContent(fd, { name, size }, relocation, checkpoint);
+    const moved = relocateContent(fd, { name, size }, relocation, checkpoint);
     if (!moved) return;
     requireSpace(stage.path, stage.place, moved.size, 1);
     // Read on by its descriptor, while the new file takes the name.
