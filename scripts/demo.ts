@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type CacheClient, createCacheClient, type Transfer } from "compilecache-client";
 import { filesBelow, treeDifferences } from "../fixtures/compare-trees.ts";
 import { makeCache } from "../fixtures/make-cache.ts";
-import { bytesText, durationText, fileCountText } from "../server/src/cli/quantities.ts";
+import { bytesText, durationText, fileCountText } from "../server/src/cli/output/quantities.ts";
 import { isTransientDirectory, isTransientFile } from "../server/src/local/transient-names.ts";
 import { runToEnd, startDemoDaemon } from "./demo-processes.ts";
 

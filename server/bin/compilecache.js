@@ -10,7 +10,7 @@ if (Number.parseInt(process.versions.node, 10) < neededMajor) {
   process.exit(1);
 }
 
-// libuv reads this once, when its pool first gets work: a store that hangs must leave threads free.
+// A store that hangs must leave threads free. libuv reads this once, before its pool's first work.
 process.env.UV_THREADPOOL_SIZE ??= "16";
 
 const source = new URL("../src/cli/program.ts", import.meta.url);

@@ -39,7 +39,8 @@ export function call<N extends UnaryName>(
     /** A deadline that only the server goes by, so that it is the server that ends the call. */
     deadlineMs?: number;
     signal?: AbortSignal;
-    onMetadata?: (metadata: Metadata) => void;
+    /** Told the transfer that the initial metadata names. */
+    onStarted?: (operationId: string) => void;
   } = {},
 ): Promise<ResponseOf<N>> {
   const metadata = new Metadata();
@@ -57,7 +58,10 @@ export function call<N extends UnaryName>(
       (error, response) => (error ? reject(error) : resolve(response as ResponseOf<N>)),
     );
     options.signal?.addEventListener("abort", () => running.cancel());
-    if (options.onMetadata) running.on("metadata", options.onMetadata);
+    running.on("metadata", (initial: Metadata) => {
+      const [operationId] = initial.get("compilecache-operation-id");
+      if (operationId) options.onStarted?.(operationId.toString());
+    });
   });
 }
 

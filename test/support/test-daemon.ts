@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { readConfig, type SettingKey } from "../../server/src/config/config.ts";
 import { startDaemon } from "../../server/src/daemon.ts";
 import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
-import { type LogLine, recordingLogger } from "./served-core.ts";
+import { type LogLine, recordingLogger } from "./recording-logger.ts";
 import { connect, tempDir } from "./service-client.ts";
 
 /** The environment that these tests save and load for. */

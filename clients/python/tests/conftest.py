@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -22,6 +23,7 @@ from compilecache.v1.cache_service_pb2_grpc import (
 from daemon import Daemon
 from directories import temporary_directory
 from model import Model, forget_everything, import_first_from
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +103,26 @@ def call(request: pytest.FixtureRequest) -> Call:
     """Call `method` of a client of the daemon at an address; `client` holds its settings."""
     found: Call = request.param
     return found
+
+
+class Hangs:
+    """An RPC that answers only once its caller has left, and tells of both.
+
+    `tell` is called first, with the call's context.
+    """
+
+    def __init__(self, answer: Any, tell: Callable[[grpc.ServicerContext], object] = id) -> None:
+        self.answer = answer
+        self.tell = tell
+        self.called = threading.Event()
+        self.left = threading.Event()
+
+    def __call__(self, request: object, context: grpc.ServicerContext) -> Any:
+        context.add_callback(self.left.set)
+        self.tell(context)
+        self.called.set()
+        self.left.wait(LONG_ENOUGH_SECONDS)
+        return self.answer
 
 
 def abort_richly(

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from compilecache import CacheClient, CacheServiceError
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from patience import wait_until
 
 root = Path(__file__).parents[3]
 _node = root / "node_modules" / ".bin" / "node"
-_seconds_to_start = 20
 
 
 class Daemon:
@@ -54,12 +49,7 @@ class Daemon:
     def __enter__(self) -> Daemon:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.process.kill()
         self.process.wait()
         # pytest shows it with a test that failed.
@@ -68,13 +58,13 @@ class Daemon:
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         socket = Path(self.address[len("unix:") :])
-        deadline = time.monotonic() + _seconds_to_start
-        while not socket.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                pytest.fail(f"the daemon did not start:\n{self._log.read_text()}")
-            time.sleep(0.02)
+        try:
+            wait_until(lambda: socket.exists() or process.poll() is not None, "the daemon's socket")
+            assert process.poll() is None, "the daemon has ended"
+        except AssertionError:
+            process.kill()
+            process.wait()
+            pytest.fail(f"the daemon did not start:\n{self._log.read_text()}")
 
 
 def failure_of(error: pytest.ExceptionInfo[CacheServiceError]) -> tuple[str, str | None]:

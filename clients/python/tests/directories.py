@@ -38,8 +38,14 @@ def fill(directory: Path, file_count: int = 40) -> None:
 
 
 def write_unfinished(directory: Path) -> None:
-    """Write a file of just now: a save waits 2 s for such a one."""
-    (directory / "unfinished").write_bytes(b"...")
+    """Write a file of just now: a save waits until it is 2 s old.
+
+    It is a little ahead of the clock, so that what a test does meanwhile has nearly 4 s.
+    """
+    file = directory / "unfinished"
+    file.write_bytes(b"...")
+    just_now = time.time() + 1.8
+    os.utime(file, (just_now, just_now))
 
 
 def facts_of(directory: Path) -> dict[str, FileFacts]:

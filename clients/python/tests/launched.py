@@ -6,16 +6,15 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from patience import LONG_ENOUGH_SECONDS, wait_until
+
 if TYPE_CHECKING:
     from daemon import Daemon
-
-_seconds_for_anything = 60
 
 
 class Launched:
@@ -68,16 +67,10 @@ class Launched:
         return ended(self.start(*command, module=module))
 
     def wait_for(self, path: Path) -> None:
-        deadline = time.monotonic() + _seconds_for_anything
-        while not path.exists():
-            assert time.monotonic() < deadline, f"there is no {path}"
-            time.sleep(0.05)
+        wait_until(path.exists, f"there is no {path}")
 
     def wait_for_archive(self) -> None:
-        deadline = time.monotonic() + _seconds_for_anything
-        while not self.archives():
-            assert time.monotonic() < deadline, "nothing was saved"
-            time.sleep(0.05)
+        wait_until(self.archives, "nothing was saved")
 
     def archives(self) -> list[Path]:
         return [path for path in self.store.glob("cache_*") if not path.name.startswith(".")]
@@ -86,7 +79,7 @@ class Launched:
 def ended(process: subprocess.Popen[str]) -> int:
     """Wait, show what it said, and return its exit code."""
     try:
-        output, errors = process.communicate(timeout=_seconds_for_anything)
+        output, errors = process.communicate(timeout=LONG_ENOUGH_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         output, errors = process.communicate()

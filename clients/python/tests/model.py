@@ -11,9 +11,11 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compilecache import TransferProgress, get_transfer_status
 from compilecache._calls import load_save, record
 from compilecache._calls.tracked import tracked_transfers
 from directories import fill
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from daemon import Daemon
 
 _numbers = itertools.count()
-_seconds_for_a_script = 60
 
 
 class Model:
@@ -70,7 +71,7 @@ class Model:
         """Run a script to its end, which must be a good one; return what it prints."""
         with self.start(script, **variables) as process:
             try:
-                output, errors = process.communicate(timeout=_seconds_for_a_script)
+                output, errors = process.communicate(timeout=LONG_ENOUGH_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -82,6 +83,19 @@ def import_first_from(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
     """Let what is in a directory be imported before all else."""
     monkeypatch.setattr(sys, "path", [str(directory), *sys.path])
     importlib.invalidate_caches()
+
+
+def progress_of(operation_id: str) -> TransferProgress:
+    """The progress of a transfer that is known."""
+    progress = get_transfer_status(operation_id)
+    assert progress
+    return progress
+
+
+def prefetch_has_ended() -> bool:
+    """Whether the load that `prefetch` started has its answer."""
+    call = getattr(load_save, "_prefetching")  # noqa: B009 - it is not for others than tests
+    return bool(getattr(call, "_result").done())  # noqa: B009
 
 
 def forget_everything() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -12,7 +11,7 @@ import pytest
 from compilecache import CacheServiceError, Environment, FieldViolation
 from compilecache.v1 import cache_pb2, transfer_pb2
 from compilecache.v1 import cache_service_pb2 as pb
-from conftest import abort_richly
+from conftest import Hangs, abort_richly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,17 +224,12 @@ def test_a_load_has_no_time_out_of_its_own(call: Call, serve: Serve, tmp_path: P
 
 
 def test_a_call_ends_when_its_time_is_up(call: Call, serve: Serve) -> None:
-    def oversleep(request: object, context: grpc.ServicerContext) -> None:
-        time.sleep(1)
-
-    address = serve(GetTransfer=oversleep)
-    begun = time.monotonic()
+    address = serve(GetTransfer=Hangs(pb.GetTransferResponse()))
     with pytest.raises(CacheServiceError) as caught:
         call(address, "get_transfer", "op1", timeout_seconds=0.1)
-    assert time.monotonic() - begun < 0.9
     assert (caught.value.code, caught.value.reason) == ("DEADLINE_EXCEEDED", None)
 
 
 def _told(seconds: float | None) -> Any:
     """What a time-out that arrived stands for: gRPC may round it up, and centuries mean none."""
-    return None if seconds is None or seconds > 1e6 else pytest.approx(seconds, abs=2)
+    return None if seconds is None or seconds > 1e6 else pytest.approx(seconds, abs=5)

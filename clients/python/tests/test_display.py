@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from directories import write_unfinished
+
 if TYPE_CHECKING:
     from model import Model
 
@@ -100,8 +102,8 @@ _round_trip = """
 @pytest.mark.parametrize("library", ["rich", "tqdm"])
 def test_a_bar_follows_the_transfer(model: Model, library: str) -> None:
     model.compile()
-    # A save waits 2 s for it: long enough to be followed.
-    (model.local / "unfinished").touch()
+    # Long enough to be followed.
+    write_unfinished(model.local)
     package = model.packages / library
     package.mkdir()
     (package / "__init__.py").write_text(_tqdm if library == "tqdm" else "")

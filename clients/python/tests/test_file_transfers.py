@@ -14,18 +14,13 @@ import pytest
 
 import compilecache
 from compilecache import AsyncTransferStatus, CacheOperationInterrupted, TransferStatus
+from model import progress_of
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
-    from compilecache import TransferProgress
     from model import Model
 
 pytestmark = pytest.mark.daemon
-
-
-def _progress(operation_id: str) -> TransferProgress:
-    progress = compilecache.get_transfer_status(operation_id)
-    assert progress
-    return progress
 
 
 def _copy(source: Path, dest: Path) -> None:
@@ -55,7 +50,7 @@ def test_a_callback_in_the_background_is_tracked(tmp_path: Path) -> None:
     changes: list[AsyncTransferStatus] = []
 
     def work(source: Path, dest: Path, times: int) -> None:
-        goes_on.wait(10)
+        goes_on.wait(LONG_ENOUGH_SECONDS)
         for _ in range(times):
             _copy(source, dest)
 
@@ -64,7 +59,7 @@ def test_a_callback_in_the_background_is_tracked(tmp_path: Path) -> None:
         dest=tmp_path / "b",
         callback=work,
         operation_name="copy of a",
-        progress_callback=lambda name: changes.append(_progress(name).status),
+        progress_callback=lambda name: changes.append(progress_of(name).status),
         monitor_local=True,
         monitor_b10fs=False,
         times=2,
@@ -72,8 +67,8 @@ def test_a_callback_in_the_background_is_tracked(tmp_path: Path) -> None:
     assert list(compilecache.list_active_transfers()) == [operation_id]
     assert not compilecache.wait_for_completion(operation_id, 0.05)
     goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, 10)
-    progress = _progress(operation_id)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    progress = progress_of(operation_id)
     assert (progress.operation_name, progress.status.name) == ("copy of a", "SUCCESS")
     assert progress.started_at and progress.completed_at
     assert progress.started_at <= progress.completed_at
@@ -90,8 +85,8 @@ def test_what_a_callback_raises_is_an_error(
     assert compilecache.transfer(tmp_path, tmp_path, work) == TransferStatus.ERROR
     assert "ValueError: no such kernel" in caplog.text
     operation_id = compilecache.start_transfer_async(tmp_path, tmp_path, work, "mine")
-    assert compilecache.wait_for_completion(operation_id, 10)
-    assert _progress(operation_id).error_message == "ValueError: no such kernel"
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert progress_of(operation_id).error_message == "ValueError: no such kernel"
 
 
 def test_a_callback_without_space_is_interrupted(tmp_path: Path) -> None:
@@ -103,20 +98,21 @@ def test_a_callback_without_space_is_interrupted(tmp_path: Path) -> None:
 
 def test_a_cancelled_callback_stops(tmp_path: Path) -> None:
     raised: list[BaseException] = []
+    begun = threading.Event()
 
     def work(source: Path, dest: Path) -> None:
         try:
+            begun.set()
             _never_end(source, dest)
         except CacheOperationInterrupted as error:
             raised.append(error)
             raise
 
     operation_id = compilecache.start_transfer_async(tmp_path, tmp_path, work, "endless")
-    time.sleep(0.1)
-    begun = time.monotonic()
+    assert begun.wait(LONG_ENOUGH_SECONDS)
     assert compilecache.cancel_transfer(operation_id)
-    assert time.monotonic() - begun < 1.9
-    assert _progress(operation_id).status == AsyncTransferStatus.CANCELLED
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert progress_of(operation_id).status == AsyncTransferStatus.CANCELLED
     assert len(raised) == 1
     assert not compilecache.cancel_transfer(operation_id)
 
@@ -125,19 +121,20 @@ def test_a_callback_that_cannot_stop_yet_is_still_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("compilecache._calls.background_calls._cancel_seconds", 0.1)
-    goes_on = threading.Event()
+    begun, goes_on = threading.Event(), threading.Event()
 
     def work(source: Path, dest: Path) -> None:
-        goes_on.wait(10)
+        begun.set()
+        goes_on.wait(LONG_ENOUGH_SECONDS)
 
     operation_id = compilecache.start_transfer_async(tmp_path, tmp_path, work, "stubborn")
-    time.sleep(0.1)
+    assert begun.wait(LONG_ENOUGH_SECONDS)
     # It was told to.
     assert compilecache.cancel_transfer(operation_id)
     assert not compilecache.is_transfer_complete(operation_id)
     goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, 10)
-    assert _progress(operation_id).status == AsyncTransferStatus.CANCELLED
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert progress_of(operation_id).status == AsyncTransferStatus.CANCELLED
 
 
 def test_a_callback_that_is_cancelled_at_its_end_harms_nobody(tmp_path: Path) -> None:
@@ -148,8 +145,8 @@ def test_a_callback_that_is_cancelled_at_its_end_harms_nobody(tmp_path: Path) ->
         operation_id = compilecache.start_transfer_async(tmp_path, tmp_path, work, "short")
         time.sleep(pause / 40_000)
         compilecache.cancel_transfer(operation_id)
-        assert compilecache.wait_for_completion(operation_id, 10)
-        ended = _progress(operation_id).status
+        assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+        ended = progress_of(operation_id).status
         assert ended in (AsyncTransferStatus.SUCCESS, AsyncTransferStatus.CANCELLED)
 
 
@@ -181,9 +178,10 @@ def test_space_is_watched_where_the_destination_lies(
     monkeypatch.setattr("compilecache._calls.local_transfer.shutil.disk_usage", disk_usage)
 
     def work(source: Path, dest: Path) -> None:
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            time.sleep(0.01)
+        if status == TransferStatus.INTERRUPTED:
+            _never_end(source, dest)
+        # Where it is not watched nothing happens, however long that takes.
+        time.sleep(0.5)
 
     dest = tmp_path / ("store" if in_store else "elsewhere") / "new" / "b"
     assert compilecache.transfer(tmp_path / "a", dest, work, **flags) == status
@@ -198,8 +196,8 @@ def test_without_a_callback_the_daemon_copies(model: Model) -> None:
     operation_id = compilecache.start_transfer_async(
         model.local / "a", model.local / "c", None, "copy of a", changes.append
     )
-    assert compilecache.wait_for_completion(operation_id, 10)
-    assert _progress(operation_id).operation_name == "copy of a"
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert progress_of(operation_id).operation_name == "copy of a"
     assert (model.local / "c").read_text() == "kernel"
     assert set(changes) == {operation_id}
 

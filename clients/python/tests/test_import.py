@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,27 +14,15 @@ def _run(script: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_neither_torch_nor_grpc_is_imported() -> None:
+def test_nothing_is_imported_that_takes_long() -> None:
     script = """
 import sys
 import compilecache
-heavy = ["torch", "triton", "grpc", "google.protobuf", "asyncio", "numpy"]
+heavy = ["torch", "triton", "grpc", "google.protobuf", "asyncio", "numpy", "ssl", "http.client"]
 print([name for name in heavy if name in sys.modules])
 assert compilecache.CacheClient and "grpc" in sys.modules
 """
     assert _run(script) == "[]\n"
-
-
-def test_it_is_fast() -> None:
-    """0.06 s of work on a quiet machine; gRPC alone is more."""
-
-    def seconds(script: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        _run(script)
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-
-    costs = [seconds("import compilecache") - seconds("pass") for _ in range(5)]
-    assert min(costs) < 0.15
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
@@ -17,12 +18,12 @@ import compilecache
 from compilecache import Environment, LoadStatus, SaveStatus
 from compilecache._daemon import address as daemon_address
 from compilecache.v1 import cache_service_pb2 as pb
+from conftest import Hangs
 from directories import facts_of
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import grpc
 
     from conftest import Serve
     from model import Model
@@ -138,7 +139,7 @@ def test_without_a_python_to_start_it_is_an_error(
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
     assert compilecache.load_compile_cache() == LoadStatus.ERROR
-    assert "Python does not start" in _log_of(caplog)
+    assert "a Python process cannot be started" in _log_of(caplog)
 
 
 def test_without_grpc_it_is_an_error_that_says_so(
@@ -170,48 +171,31 @@ def test_without_torch_there_is_no_cache(model: Model, caplog: pytest.LogCapture
     assert not info["b10fs_enabled"]
 
 
-class _Hangs:
-    """Never answers, and tells when its caller has gone."""
-
-    def __init__(self) -> None:
-        self.called = threading.Event()
-        self.left = threading.Event()
-
-    def __call__(self, request: object, context: grpc.ServicerContext) -> Any:
-        context.add_callback(self.left.set)
-        self.called.set()
-        self.left.wait()
-        return pb.LoadResponse()
-
-
 @pytest.mark.usefixtures("model")
 def test_a_load_that_is_late_counts_as_a_miss(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hanging = _Hangs()
+    hanging = Hangs(pb.LoadResponse())
     address = serve(Load=hanging)
-    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "1.5")
-    begun = time.monotonic()
+    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "4")
     assert compilecache.load_compile_cache(address=address) == LoadStatus.DOES_NOT_EXIST
-    assert 1.4 < time.monotonic() - begun < 5
-    assert hanging.left.wait(5)
-    assert "did not arrive within 1.5 s" in _log_of(caplog)
+    assert hanging.left.wait(LONG_ENOUGH_SECONDS)
+    assert re.search(r"did not arrive within \d+\.\d s", _log_of(caplog))
 
 
 @pytest.mark.usefixtures("model")
 def test_a_save_that_is_late_is_an_error(serve: Serve) -> None:
-    hanging = _Hangs()
+    hanging = Hangs(pb.SaveResponse())
     address = serve(Save=hanging)
-    assert compilecache.save_compile_cache(address=address, deadline_seconds=1) == SaveStatus.ERROR
-    assert hanging.left.wait(5)
+    assert compilecache.save_compile_cache(address=address, deadline_seconds=4) == SaveStatus.ERROR
+    assert hanging.left.wait(LONG_ENOUGH_SECONDS)
 
 
 def test_a_daemon_that_is_stopped_holds_nobody(model: Model) -> None:
     model.daemon.process.send_signal(signal.SIGSTOP)
     try:
-        begun = time.monotonic()
+        # It returns while the daemon is stopped, which is what this is about.
         assert compilecache.load_compile_cache(deadline_seconds=1) == LoadStatus.DOES_NOT_EXIST
-        assert time.monotonic() - begun < 8
     finally:
         model.daemon.process.send_signal(signal.SIGCONT)
 
@@ -231,13 +215,12 @@ def test_work_that_hangs_here_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("COMPILE_CACHE_ADDRESS")
     monkeypatch.setattr("compilecache._calls.request.detect_environment", hang)
     monkeypatch.setattr("compilecache._calls.request.ensure_daemon", started.append)
-    begun = time.monotonic()
+    # Both return while that hangs, which is what this is about.
     assert compilecache.load_compile_cache(deadline_seconds=0.3) == LoadStatus.DOES_NOT_EXIST
     assert compilecache.save_compile_cache(deadline_seconds=0.3) == SaveStatus.ERROR
-    assert time.monotonic() - begun < 3
     hangs.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(LONG_ENOUGH_SECONDS)
     # Nobody waits for a daemon any more.
     assert started == []
 

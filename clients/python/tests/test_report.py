@@ -13,6 +13,8 @@ import pytest
 import compilecache
 from compilecache import CacheHits, Environment, LoadStatus
 from directories import fill
+from model import prefetch_has_ended
+from patience import LONG_ENOUGH_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from model import Model
@@ -33,7 +35,7 @@ def test_a_load_and_what_was_compiled_since(model: Model, caplog: pytest.LogCapt
         size,
     )
     assert (report.new_files, report.new_bytes) == (0, 0)
-    assert 0 < report.load_seconds <= report.waited_seconds < 30
+    assert 0 < report.load_seconds <= report.waited_seconds
     assert "torch" not in sys.modules
     assert (report.fx_graph, report.aot_autograd) == (None, None)
 
@@ -53,20 +55,17 @@ def test_a_load_and_what_was_compiled_since(model: Model, caplog: pytest.LogCapt
     assert "1 new files" in caplog.text
 
 
-def test_a_load_ahead_costs_nothing(model: Model) -> None:
+def test_new_files_count_from_the_end_of_a_load_that_was_started_ahead(model: Model) -> None:
     model.compile()
     compilecache.save_compile_cache()
     compilecache.clear_local_cache()
     compilecache.prefetch()
-    deadline = time.monotonic() + 20
-    while not compilecache.get_cache_info()["local_cache_exists"]:
-        assert time.monotonic() < deadline
-    time.sleep(1)
+    wait_until(prefetch_has_ended, "the load that was started ahead")
+    time.sleep(0.05)
     (model.local / "compiled-meanwhile.py").touch()
     compilecache.load_compile_cache()
     report = compilecache.report()
-    assert report.waited_seconds < 0.1
-    # Counted from the load's end, not from where it was waited for.
+    # Not from where it was waited for.
     assert report.new_files == 1
 
 
@@ -90,7 +89,7 @@ def test_a_load_in_the_background_is_reported(model: Model) -> None:
     compilecache.clear_local_cache()
     assert compilecache.report().status is None
     operation_id = compilecache.load_compile_cache_async()
-    assert compilecache.wait_for_completion(operation_id, 20)
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     report = compilecache.report()
     assert (report.status, report.loaded_files) == (LoadStatus.SUCCESS, 3)
     assert report.waited_seconds == 0

@@ -21,6 +21,7 @@ from compilecache._base.python_process import no_fork
 from compilecache._daemon import address as daemon_address
 from compilecache._daemon.start import ensure_daemon
 from daemon import root
+from patience import LONG_ENOUGH_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.daemon
 
 _node = root / "node_modules" / ".bin" / "node"
 _racers = 32
-_race_seconds = 12.0
+_kills = 6
 
 # This machine may have a daemon of its own.
 _nowhere = "/nowhere/daemon.sock"
@@ -40,7 +41,6 @@ _race = f"""
 import os, random, sys, time
 {_alone}
 from compilecache._daemon.start import ensure_daemon
-until = time.monotonic() + {_race_seconds}
 for _ in range({_racers}):
     if os.fork() == 0:
         break
@@ -48,7 +48,7 @@ else:
     failed = sum(os.wait()[1] != 0 for _ in range({_racers}))
     sys.exit(f"{{failed}} racers failed" if failed else 0)
 calls = 0
-while time.monotonic() < until:
+while not os.path.exists(sys.argv[2]):
     ensure_daemon(sys.argv[1], timeout_seconds=60)
     calls += 1
     time.sleep(random.random() / 4)
@@ -106,11 +106,8 @@ def _greet(listener: socket.socket) -> None:
         connection.send(b"\0")
 
 
-def _wait_until_gone(pid: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while _is_running(pid):
-        assert time.monotonic() < deadline, f"{pid} still runs"
-        time.sleep(0.02)
+def _wait_until_gone(pid: int) -> None:
+    wait_until(lambda: not _is_running(pid), f"the end of process {pid}")
 
 
 def _is_running(pid: int) -> bool:
@@ -127,8 +124,9 @@ def test_starts_a_daemon_that_the_next_call_finds(directory: Path) -> None:
 
 
 def test_starts_exactly_one_however_many_ask_while_it_is_killed(directory: Path) -> None:
+    over = directory / "over"
     racers = subprocess.Popen(
-        [sys.executable, "-c", _race, str(directory / "local")],
+        [sys.executable, "-c", _race, str(directory / "local"), str(over)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -136,6 +134,7 @@ def test_starts_exactly_one_however_many_ask_while_it_is_killed(directory: Path)
     seen: set[int] = set()
     kills = 0
     next_kill = time.monotonic() + 2
+    deadline = next_kill + LONG_ENOUGH_SECONDS
     while racers.poll() is None:
         found = _daemons(directory)
         assert len(found) <= 1
@@ -143,16 +142,18 @@ def test_starts_exactly_one_however_many_ask_while_it_is_killed(directory: Path)
         # Every third is killed while it starts.
         if found and (kills % 3 == 2 or (_answers(directory) and time.monotonic() > next_kill)):
             os.kill(found[0], signal.SIGKILL)
-            _wait_until_gone(found[0], 5)
+            _wait_until_gone(found[0])
             kills += 1
             next_kill = time.monotonic() + random.random() * 3
+        if kills >= _kills or time.monotonic() > deadline:
+            over.touch()
         time.sleep(0.03)
     output, errors = racers.communicate()
     assert racers.returncode == 0, errors
     calls = [int(line) for line in output.split()]
     assert len(calls) == _racers
     assert min(calls) > 0
-    assert kills >= 3
+    assert kills >= _kills
     assert kills <= len(seen) <= kills + 1
 
 
@@ -161,7 +162,7 @@ def test_uses_the_daemon_of_the_default_socket(directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{directory}/compilecache/compilecache.sock")
         listener.listen()
-        listener.settimeout(10)
+        listener.settimeout(LONG_ENOUGH_SECONDS)
         greeting = Thread(target=_greet, args=(listener,))
         greeting.start()
         assert ensure_daemon() == f"unix:{directory}/compilecache/compilecache.sock"
@@ -201,21 +202,19 @@ def test_one_daemon_serves_all_directories_that_are_allowed(
 def test_it_ends_when_nobody_needs_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPILE_CACHE_IDLE_EXIT_SECONDS", "1")
     pid = _daemon_at(ensure_daemon(directory / "local"))
-    _wait_until_gone(pid, 10)
+    _wait_until_gone(pid)
 
 
 def test_a_daemon_that_cannot_start_says_why(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARCHIVE_FORMAT", "rar")
-    begun = time.monotonic()
+    # It is not tried again and again until time is up: the words would be others.
     with pytest.raises(CacheServiceError) as failure:
-        ensure_daemon(directory / "local")
+        ensure_daemon(directory / "local", timeout_seconds=LONG_ENOUGH_SECONDS)
     assert str(failure.value) == (
         'UNAVAILABLE: the daemon does not start: ARCHIVE_FORMAT: "rar" is none of tar.zst, tar.gz'
     )
-    # It is not tried again and again, at each call of a model's start.
-    assert time.monotonic() - begun < 3
 
 
 def _stand_in_for_node(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -229,10 +228,8 @@ def test_a_program_that_ends_at_once_is_not_waited_for(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _stand_in_for_node(directory, monkeypatch, "echo not for this machine; exit 1")
-    begun = time.monotonic()
     with pytest.raises(CacheServiceError, match="does not start: not for this machine"):
-        ensure_daemon(directory / "local")
-    assert time.monotonic() - begun < 3
+        ensure_daemon(directory / "local", timeout_seconds=LONG_ENOUGH_SECONDS)
 
 
 def test_one_that_is_killed_as_it_starts_is_started_anew(
@@ -268,10 +265,8 @@ def test_no_fork_falls_into_its_start(directory: Path) -> None:
 def test_a_daemon_that_hangs_is_waited_for_no_longer_than_asked(directory: Path) -> None:
     pid = _daemon_at(ensure_daemon(directory / "local"))
     os.kill(pid, signal.SIGSTOP)
-    before = time.monotonic()
     with pytest.raises(CacheServiceError, match="does not answer in time"):
         ensure_daemon(directory / "local", timeout_seconds=1)
-    assert time.monotonic() - before < 8
     os.kill(pid, signal.SIGCONT)
 
 

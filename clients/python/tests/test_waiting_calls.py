@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import grpc
 import pytest
@@ -14,7 +14,8 @@ from compilecache import AsyncCacheClient, CacheClient, CacheServiceError, Envir
 from compilecache._caller.process import CallerProcess
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
-from conftest import abort_richly
+from conftest import Hangs, abort_richly
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from conftest import Call, Serve
 
 _environment = Environment("2.11.0")
-_long_enough = 60.0
 
 
 def _transfer(namespace: str, **fields: Any) -> transfer_pb2.Transfer:
@@ -58,7 +58,7 @@ class _Loads:
             _name(transfer, context)
         with self._lock:
             for _ in range(self._watchers):
-                assert self._watches.acquire(timeout=_long_enough)
+                assert self._watches.acquire(timeout=LONG_ENOUGH_SECONDS)
             self._watchers = 0
         return pb.LoadResponse(status=transfer_pb2.LOAD_STATUS_SUCCESS, transfer=transfer)
 
@@ -74,7 +74,7 @@ class _Loads:
             yield pb.WatchTransferResponse(transfer=transfer)
         self._watches.release()
         # The transfer goes on, as it does for others.
-        assert ended.wait(_long_enough)
+        assert ended.wait(LONG_ENOUGH_SECONDS)
         self.watch_ended.set()
 
     def list(
@@ -92,7 +92,7 @@ def _answers(address: str, namespace: str, local_dir: Path) -> list[dict[str, An
     found: list[dict[str, Any]] = []
     with CallerProcess("load", arguments, address, _environment, watch=True) as call:
         while True:
-            answer = call.next_answer(_long_enough)
+            answer = call.next_answer(LONG_ENOUGH_SECONDS)
             if answer is None:
                 return found
             found.append(answer)
@@ -118,7 +118,7 @@ def test_the_watch_ends_with_the_call_that_it_is_for(serve: Serve, tmp_path: Pat
     loads = _Loads(watchers=1)
     answers = _answers(loads.serve(serve), "llama", tmp_path)
     assert answers[-1]["status"] == "SUCCESS"
-    assert loads.watch_ended.wait(_long_enough)
+    assert loads.watch_ended.wait(LONG_ENOUGH_SECONDS)
 
 
 def test_a_daemon_that_does_not_name_the_transfer_is_good_enough(
@@ -151,7 +151,7 @@ def test_a_caller_learns_the_operation_id_before_the_answer(
 
     def wait(request: Any, context: grpc.ServicerContext) -> Any:
         _name(_transfer("llama"), context)
-        assert heard.wait(_long_enough)
+        assert heard.wait(LONG_ENOUGH_SECONDS)
         return pb.LoadResponse() if operation == "load" else pb.SaveResponse()
 
     address = serve(Load=wait, Save=wait)
@@ -159,62 +159,44 @@ def test_a_caller_learns_the_operation_id_before_the_answer(
     assert told == ["operation-llama"]
 
 
+def _name_the_transfer(context: grpc.ServicerContext) -> None:
+    _name(_transfer("llama"), context)
+
+
 def test_a_call_that_runs_out_of_time_ends_though_its_transfer_is_named(
     call: Call, serve: Serve, tmp_path: Path
 ) -> None:
-    ended = threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        _name(_transfer("llama"), context)
-        ended.wait(_long_enough)
-        return pb.LoadResponse()
-
+    hanging = Hangs(pb.LoadResponse(), _name_the_transfer)
     with pytest.raises(CacheServiceError) as caught:
-        call(serve(Load=wait), "load", _environment, local_dir=tmp_path, timeout_seconds=0.5)
+        call(serve(Load=hanging), "load", _environment, local_dir=tmp_path, timeout_seconds=2)
     assert caught.value.code == "DEADLINE_EXCEEDED"
-    assert ended.is_set() or ended.wait(_long_enough)
 
 
 def test_a_callback_that_fails_ends_the_call(serve: Serve, tmp_path: Path) -> None:
-    ended = threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        _name(_transfer("llama"), context)
-        ended.wait(_long_enough)
-        return pb.LoadResponse()
+    hanging = Hangs(pb.LoadResponse(), _name_the_transfer)
 
     def fail(operation_id: str) -> None:
         raise RuntimeError(operation_id)
 
-    with CacheClient(serve(Load=wait)) as client:
+    with CacheClient(serve(Load=hanging)) as client:
         with pytest.raises(RuntimeError, match="operation-llama"):
             client.load(_environment, local_dir=tmp_path, on_start=fail)
-        assert ended.wait(_long_enough)
+        assert hanging.left.wait(LONG_ENOUGH_SECONDS)
 
 
-@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("tell", [id, _name_the_transfer], ids=["unnamed", "named"])
 def test_cancelling_the_task_that_awaits_a_load_ends_it(
-    serve: Serve, tmp_path: Path, named: bool
+    serve: Serve, tmp_path: Path, tell: Callable[[grpc.ServicerContext], object]
 ) -> None:
-    begun, ended = threading.Event(), threading.Event()
-
-    def wait(request: Any, context: grpc.ServicerContext) -> pb.LoadResponse:
-        context.add_callback(ended.set)
-        if named:
-            _name(_transfer("llama"), context)
-        begun.set()
-        ended.wait(_long_enough)
-        return pb.LoadResponse()
+    hanging = Hangs(pb.LoadResponse(), tell)
 
     async def run() -> None:
-        async with AsyncCacheClient(serve(Load=wait)) as client:
+        async with AsyncCacheClient(serve(Load=hanging)) as client:
             loading = asyncio.create_task(client.load(_environment, local_dir=tmp_path))
-            assert await asyncio.to_thread(begun.wait, _long_enough)
+            assert await asyncio.to_thread(hanging.called.wait, LONG_ENOUGH_SECONDS)
             loading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await loading
-            assert await asyncio.to_thread(ended.wait, _long_enough)
+            assert await asyncio.to_thread(hanging.left.wait, LONG_ENOUGH_SECONDS)
 
     asyncio.run(run())

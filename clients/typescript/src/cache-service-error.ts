@@ -37,11 +37,14 @@ interface ErrorParts {
   readonly violations?: readonly FieldViolation[];
 }
 
-/** The one error that calls of this client end in, and that a failed transfer carries. */
+/** The error of every failed call, and of a failed transfer. */
 export class CacheServiceError extends Error {
   override readonly name = "CacheServiceError";
   readonly code: ErrorCode;
-  /** What the service says went wrong. Undefined when no service said anything. */
+  /**
+   * The service's name for what went wrong. Undefined where no daemon answered, and for calls that
+   * were cancelled or ran out of time.
+   */
   readonly reason: ErrorReason | undefined;
   /** With INVALID_REQUEST: each field that is wrong. */
   readonly violations: readonly FieldViolation[];
@@ -87,7 +90,7 @@ export function errorFromStatus(status: Status, cause?: unknown): CacheServiceEr
   );
 }
 
-/** Anything that a call ended in. An UNAVAILABLE without a reason came from no daemon at all. */
+/** The error for anything that a call threw. Where no daemon answered, it names the address. */
 export function toCacheServiceError(error: unknown, address: string): CacheServiceError {
   if (error instanceof CacheServiceError) return error;
   if (!isServiceError(error))

@@ -1,13 +1,13 @@
 import { existsSync, lstatSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
-/** How to reach a daemon, and what its calls use unless they say otherwise. */
+/** How to reach a daemon, and defaults for the calls. */
 export interface CacheClientOptions {
   /**
    * `unix:/path` or `host:port`. Default: COMPILE_CACHE_ADDRESS, else the daemon's default socket.
    */
   readonly address?: string | undefined;
-  /** Whose caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, which is `default`. */
+  /** Namespace of the caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, `default`. */
   readonly namespace?: string | undefined;
   /** Sent as `authorization: Bearer <token>`. Default: COMPILE_CACHE_TOKEN, else none. */
   readonly token?: string | undefined;
@@ -18,15 +18,15 @@ export interface CacheClientOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What one call may say. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Ends the call. When nobody else waits for its transfer, that is cancelled too. */
+  /** Ends the call. A transfer for which no other call waits is cancelled with it. */
   readonly signal?: AbortSignal | undefined;
   /** Deadline in milliseconds; Infinity for none. Default: the client's. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a load or a save may say besides. */
+/** Options of one load or save. */
 export interface TransferCallOptions extends CallOptions {
   /**
    * Told the operation id of the call's transfer, once, as soon as the daemon has started or joined
@@ -39,19 +39,19 @@ export interface TransferCallOptions extends CallOptions {
 const systemSocket = "/run/compilecache/compilecache.sock";
 
 /**
- * Where a daemon is expected when nobody says: COMPILE_CACHE_ADDRESS, else the system's socket,
- * else the one that a daemon makes in its user's runtime directory when it may not make that.
+ * Where a daemon is expected when no address is given: COMPILE_CACHE_ADDRESS, else the system's socket,
+ * else the socket that a daemon makes in its user's runtime directory where it cannot make that one.
  */
 export function defaultAddress(env: NodeJS.ProcessEnv = process.env): string {
   if (env.COMPILE_CACHE_ADDRESS) return env.COMPILE_CACHE_ADDRESS;
   const runtimeDir = env.XDG_RUNTIME_DIR ?? "";
-  // Whoever became another user may still have the variable of the first.
+  // A process that changed its user may still have the variable of the first one.
   const directory =
     isAbsolute(runtimeDir) && isOurs(runtimeDir)
       ? `${runtimeDir}/compilecache`
       : `/tmp/compilecache-${process.getuid?.()}`;
   const userSocket = `${directory}/compilecache.sock`;
-  // In /tmp, anyone may have made that directory, and would then receive our requests.
+  // Any user could have made that directory in /tmp, and would receive our requests.
   if (!existsSync(systemSocket) && isOurs(directory) && existsSync(userSocket))
     return `unix:${userSocket}`;
   return `unix:${systemSocket}`;
@@ -66,6 +66,7 @@ function isOurs(directory: string): boolean {
   }
 }
 
+/** The options with the defaults filled in. */
 export interface ResolvedClientOptions {
   readonly address: string;
   readonly namespace: string;
@@ -73,6 +74,7 @@ export interface ResolvedClientOptions {
   readonly timeoutMs: number | undefined;
 }
 
+/** Options win over environment variables; an empty namespace or token stands for none. */
 export function resolveClientOptions(
   options: CacheClientOptions,
   env: NodeJS.ProcessEnv = process.env,

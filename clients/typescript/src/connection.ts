@@ -16,16 +16,16 @@ type Method<Request, Response> = Pick<
 /** The initial metadata by which the daemon names the transfer that a call waits for. */
 const operationIdKey = "compilecache-operation-id";
 
-/** One channel to a daemon. Whatever goes wrong on it leaves as a CacheServiceError. */
+/** One channel to a daemon. Calls end in their result or in a CacheServiceError. */
 export interface Connection {
-  /** `defaultTimeoutMs` is the deadline where neither call nor client names one. */
+  /** `defaultTimeoutMs` is the deadline where neither the call nor the client sets one. */
   unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     options: TransferCallOptions,
     defaultTimeoutMs: number,
   ): Promise<Response>;
-  /** Starts when it is first read. Leaving the loop, or the signal, ends the call. */
+  /** The call starts with the first read. Leaving the loop, or the signal, ends it. */
   serverStream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
@@ -38,7 +38,7 @@ export interface Connection {
 export function createConnection(options: ResolvedClientOptions): Connection {
   const { address } = options;
   const client = new Client(address, credentials.createInsecure(), {
-    // The daemon is on this node or near; a proxy that is meant for the internet is not the way.
+    // The daemon is on this node or near it, and not behind the proxy for the internet.
     "grpc.enable_http_proxy": 0,
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
@@ -57,62 +57,69 @@ export function createConnection(options: ResolvedClientOptions): Connection {
     return ours;
   }
 
-  return {
-    async unary(method, request, call, defaultTimeoutMs) {
-      const { signal, onStarted } = call;
-      if (signal?.aborted) throw cancelled(signal);
-      let stop = () => {};
-      try {
-        return await new Promise((resolve, reject) => {
-          const running = client.makeUnaryRequest(
-            method.path,
-            method.requestSerialize,
-            method.responseDeserialize,
-            request,
-            metadata,
-            callOptions(call, defaultTimeoutMs),
-            (error, response) => (error ? reject(error) : resolve(response as never)),
-          );
-          if (onStarted)
-            running.once("metadata", (initial: Metadata) => {
-              const [operationId] = initial.get(operationIdKey);
-              if (operationId) onStarted(operationId.toString());
-            });
-          stop = () => running.cancel();
-          signal?.addEventListener("abort", stop, { once: true });
-        });
-      } catch (error) {
-        throw toError(error, signal);
-      } finally {
-        signal?.removeEventListener("abort", stop);
-      }
-    },
+  async function unary<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    call: TransferCallOptions,
+    defaultTimeoutMs: number,
+  ): Promise<Response> {
+    const { signal, onStarted } = call;
+    if (signal?.aborted) throw cancelled(signal);
+    let stop = () => {};
+    try {
+      return await new Promise<Response>((resolve, reject) => {
+        const running = client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          request,
+          metadata,
+          callOptions(call, defaultTimeoutMs),
+          (error, response) => (response === undefined ? reject(error) : resolve(response)),
+        );
+        if (onStarted)
+          running.once("metadata", (initial: Metadata) => {
+            const [operationId] = initial.get(operationIdKey);
+            if (operationId) onStarted(operationId.toString());
+          });
+        stop = () => running.cancel();
+        signal?.addEventListener("abort", stop, { once: true });
+      });
+    } catch (error) {
+      throw toError(error, signal);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
 
-    async *serverStream(method, request, call) {
-      const { signal } = call;
-      if (signal?.aborted) throw cancelled(signal);
-      const running = client.makeServerStreamRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        metadata,
-        callOptions(call, Number.POSITIVE_INFINITY),
-      );
-      const stop = () => running.cancel();
-      signal?.addEventListener("abort", stop, { once: true });
-      try {
-        yield* running as AsyncIterable<never>;
-      } catch (error) {
-        throw toError(error, signal);
-      } finally {
-        signal?.removeEventListener("abort", stop);
-        running.cancel();
-      }
-    },
+  async function* serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    call: CallOptions,
+  ): AsyncGenerator<Response, void, void> {
+    const { signal } = call;
+    if (signal?.aborted) throw cancelled(signal);
+    const running = client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      metadata,
+      callOptions(call, Number.POSITIVE_INFINITY),
+    );
+    const stop = () => running.cancel();
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      for await (const response of running) yield response;
+    } catch (error) {
+      throw toError(error, signal);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      running.cancel();
+    }
+  }
 
-    close: () => client.close(),
-  };
+  return { unary, serverStream, close: () => client.close() };
 }
 
 function cancelled(signal: AbortSignal): CacheServiceError {

@@ -24,8 +24,8 @@ import { BadRequest, ErrorInfo } from "../gen/google/rpc/error_details.ts";
 import { Status } from "../gen/google/rpc/status.ts";
 import { type CacheClientOptions, CacheServiceError, createCacheClient } from "./index.ts";
 
-// What the wire may bring, a real daemon cannot be made to say on demand; so these tests script the
-// service. What a real daemon does is in test/client.
+// A real daemon cannot be made to give every answer that the contract allows, so these tests script
+// the service. The tests against a real daemon are in test/suites/client.
 
 const environment = { torchVersion: "2.11.0" };
 const cleanups: (() => void)[] = [];
@@ -280,7 +280,7 @@ describe("createCacheClient", () => {
   });
 
   it("names the address when no daemon answers, and gives no reason", async () => {
-    const address = `unix:${join(temporaryDirectory(), "nobody.sock")}`;
+    const address = `unix:${join(temporaryDirectory(), "absent.sock")}`;
     const client = createCacheClient({ address });
     const error = await failureOf(client.getTransfer("op1"));
     client.close();

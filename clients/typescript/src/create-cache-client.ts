@@ -11,7 +11,7 @@ import { fromTransferMessage, loadStatuses, optionalSkipReason, saveStatuses } f
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
 
-/** A client of the daemon at `address`. It connects with its first call; close it when done. */
+/** A client of the daemon at `address`. It connects with its first call; `close` it after use. */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
   const resolved = resolveClientOptions(options);
   const connection = createConnection(resolved);

@@ -22,7 +22,7 @@ export type IfLocalExists = (typeof ifLocalExistsWords.words)[number];
  */
 export type IfStoredExists = (typeof ifStoredExistsWords.words)[number];
 
-/** The policies, for those who offer them as choices. */
+/** The policies' words, in the order of the contract. */
 export const ifLocalExistsPolicies = ifLocalExistsWords.words;
 export const ifStoredExistsPolicies = ifStoredExistsWords.words;
 
@@ -35,7 +35,7 @@ interface CacheTarget {
 }
 
 export interface LoadInput extends CacheTarget {
-  /** Return at once; the load goes on whoever leaves. */
+  /** Return at once. The load goes on, even when this client disconnects. */
   readonly detach?: boolean | undefined;
   readonly ifLocalExists?: IfLocalExists | undefined;
 }
@@ -49,7 +49,7 @@ export interface LoadResult {
 }
 
 export interface SaveInput extends CacheTarget {
-  /** Return at once; the save goes on whoever leaves. */
+  /** Return at once. The save goes on, even when this client disconnects. */
   readonly detach?: boolean | undefined;
   readonly ifStoredExists?: IfStoredExists | undefined;
   /** Which files travel. Default: `full`, all but locks and temporary files. */
@@ -97,9 +97,9 @@ export interface TransferPage {
 }
 
 export interface ListCachesInput {
-  /** Default: everybody's, whatever the client's namespace. */
+  /** Default: all namespaces, also where the client has one. */
   readonly namespace?: string | undefined;
-  /** The environment whose cache is to be marked as current. */
+  /** Marks this environment's cache as the current one. */
   readonly environment?: Environment | undefined;
 }
 
@@ -123,7 +123,7 @@ export interface CacheInfo {
   readonly stored?: Cache;
   /** Where archives live, as a URL without credentials. */
   readonly store: string;
-  /** What there is to know of that store, for people; may be empty. */
+  /** A remark about that store for people, such as what it lacks; may be empty. */
   readonly storeNote: string;
 }
 

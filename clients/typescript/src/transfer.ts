@@ -21,19 +21,19 @@ const saveSkipReasons = createEnumWords(SaveSkipReasonEnum, "SAVE_SKIP_REASON");
 export type TransferKind = ReturnType<typeof kinds.wordOf>;
 /** "success", "error", "interrupted" and "cancelled" are final. */
 export type TransferStatus = ReturnType<typeof statuses.wordOf>;
-/** What a transfer is doing, for people to read; programs should look at the status. */
+/** What a transfer is doing, for people to read. Programs should go by the status. */
 export type TransferPhase = ReturnType<typeof phases.wordOf>;
 export type LoadStatus = ReturnType<typeof loadStatuses.wordOf>;
 export type SaveStatus = ReturnType<typeof saveStatuses.wordOf>;
 /**
  * Why a save was skipped: the store holds the cache ("already_stored"), the directory holds no file
  * that travels ("no_files") or is marked as not loaded ("not_loaded"), a refresh found too little
- * that is new ("too_little_new") or the directory over a limit ("too_large"), or all that there was
- * to save changed, could not be read or was still being written ("unfinished").
+ * that is new ("too_little_new") or the directory over a limit ("too_large"), or all files to save
+ * changed, could not be read or were still being written ("unfinished").
  */
 export type SaveSkipReason = ReturnType<typeof saveSkipReasons.wordOf>;
 
-/** What a finished load came to. */
+/** The outcome of a finished load. */
 export interface LoadOutcome {
   readonly kind: "load";
   readonly status: LoadStatus;
@@ -43,7 +43,7 @@ export interface LoadOutcome {
   readonly cache?: Cache;
 }
 
-/** What a finished save came to. */
+/** The outcome of a finished save. */
 export interface SaveOutcome {
   readonly kind: "save";
   readonly status: SaveStatus;

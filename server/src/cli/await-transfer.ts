@@ -1,6 +1,6 @@
 import type { TransferCallOptions } from "compilecache-client";
 import type { Session } from "./client-command.ts";
-import { drawProgress, hasTerminal } from "./progress-bar.ts";
+import { drawProgress, hasTerminal } from "./output/progress-bar.ts";
 
 /**
  * Waits for a load or save that `call` makes, and draws the progress of its transfer meanwhile where

@@ -2,25 +2,25 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
 
-/** What every command that talks to a daemon is given. */
+/** What the work of a command that talks to a daemon is given. */
 export interface Session {
   readonly client: CacheClient;
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Prints the answer: one JSON document for programs, else the text. */
+  /** Prints the answer: with `--json` as one line of JSON, else the text. */
   print(answer: unknown, text: string): void;
-  /** Whether programs read the output. */
+  /** Whether `--json` is given: a program reads the output. */
   readonly json: boolean;
 }
 
-/** The options that all of these commands have. */
+/** The options that all commands have that talk to a daemon. */
 export interface ClientOptions {
   address?: string;
   timeout?: number;
   json?: true;
 }
 
-/** Adds a command that talks to a daemon. */
+/** Adds such a command, with its common options and the exit codes in its help. */
 export function addClientCommand(program: Command, nameAndArguments: string): Command {
   return program
     .command(nameAndArguments)
@@ -34,9 +34,14 @@ export function addClientCommand(program: Command, nameAndArguments: string): Co
     .addHelpText("after", exitCodeHelp);
 }
 
-/** Whose cache a command means. */
+/** The directory that a command loads, saves or looks at, as the user names it. */
+export function localDirOption(): Option {
+  return new Option("--dir <path>", "the local directory (default: where torch keeps its cache)");
+}
+
+/** The namespace of the cache that a command is about. */
 export function namespaceOption(): Option {
-  return new Option("--namespace <name>", "whose cache")
+  return new Option("--namespace <name>", "the cache's namespace")
     .env("COMPILE_CACHE_NAMESPACE")
     .default("default");
 }

@@ -1,6 +1,6 @@
 /**
- * Ends this process, at once. process.exit waits for all threads, for ever if a dead mount holds one;
- * a program that takes the place of this one leaves them behind.
+ * Ends this process at once. process.exit waits for all threads, and never returns while a dead mount
+ * holds one; replacing the program, as this does, leaves them behind.
  */
 export function endProcess(exitCode: number): void {
   const { execPath } = process;

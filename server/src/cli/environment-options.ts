@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { Environment } from "compilecache-client";
 import { environmentKey } from "../domain/environment.ts";
 
-/** What the options give. Without `torch`, no environment is named. */
+/** The values of the options that name an environment. */
 export interface EnvironmentOptions {
   torch: string;
   cuda?: string;
@@ -54,7 +54,7 @@ export function environmentOf(options: EnvironmentOptions): Environment {
   };
 }
 
-/** The environment key. Throws for an environment that the daemon would refuse. */
+/** The key of an environment that the daemon has accepted; throws for another. */
 export function environmentText(environment: Environment): string {
   return environmentKey({
     cudaVersion: "",

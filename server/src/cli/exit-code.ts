@@ -20,7 +20,7 @@ Exit codes:
   4    no daemon answers
   130  interrupted`;
 
-/** The code for a call that ended in an error. An UNAVAILABLE without a reason is no daemon's. */
+/** The code for a call that ended in an error. Where no daemon answered there is no reason. */
 export function exitCodeOfError(error: CacheServiceError): number {
   if (error.code === "UNAVAILABLE" && error.reason === undefined) return exitCode.noDaemon;
   if (error.code === "INVALID_ARGUMENT") return exitCode.usage;
@@ -28,7 +28,7 @@ export function exitCodeOfError(error: CacheServiceError): number {
   return exitCode.failure;
 }
 
-/** The code for a transfer as it stands; one that still runs has done what was asked so far. */
+/** The code for a transfer. One that still runs is a success: it was to be started, and was. */
 export function exitCodeOfTransfer({ status, outcome }: Transfer): number {
   if (status === "error" || status === "interrupted" || status === "cancelled")
     return exitCode.failure;

@@ -1,18 +1,18 @@
 import { Command, CommanderError } from "commander";
 import { toolVersion } from "../domain/tool-version.ts";
-import { addClearCommand } from "./clear.ts";
+import { addClearCommand } from "./commands/clear.ts";
+import { addInfoCommand } from "./commands/info.ts";
+import { addLoadCommand } from "./commands/load.ts";
+import { addLsCommand } from "./commands/ls.ts";
+import { addRmCommand } from "./commands/rm.ts";
+import { addSaveCommand } from "./commands/save.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { addWatchCommand } from "./commands/watch.ts";
 import { exitCode, exitCodeHelp } from "./exit-code.ts";
-import { addInfoCommand } from "./info.ts";
-import { addLoadCommand } from "./load.ts";
-import { addLsCommand } from "./ls.ts";
-import { addRmCommand } from "./rm.ts";
-import { addSaveCommand } from "./save.ts";
-import { serveCommand } from "./serve.ts";
-import { addWatchCommand } from "./watch.ts";
 
 /** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // Whoever reads our output may stop early, as `head` does.
+  // The reader of our output may stop early, as `head` does.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit(exitCode.success);

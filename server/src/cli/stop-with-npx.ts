@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 const lookEveryMs = 250;
 
 /**
- * Calls `stop` once npx is gone, if that started this process. npx passes signals on to no more than
- * the shell that it runs a command in, which dies of them and would leave the daemon behind.
+ * Calls `stop` when the npx that started this process has ended. npx passes signals only to the shell
+ * in which it runs its command: that shell ends, and the daemon would be left running.
  */
 export function stopWithNpx(stop: () => void): void {
   const shell = process.ppid;
@@ -17,7 +17,7 @@ export function stopWithNpx(stop: () => void): void {
   timer.unref();
 }
 
-/** The variable that npx sets is handed on to whatever its command starts, too. */
+/** npx's variable alone is no proof: programs that its command starts inherit it. */
 function isShell(pid: number): boolean {
   try {
     const [program = "", option] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");

@@ -3,8 +3,7 @@ import { unpackOther, unpackOwn } from "../archive/unpack/unpack.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import { wasReplaced } from "../store/file/stale-look.ts";
-import type { ArchiveReader } from "../store/store.ts";
+import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { openLocal, openOrMakeLocal, openStage } from "./local-work.ts";
@@ -46,7 +45,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 
 /** A failure that a fresh handle may cure: damage on the way, or a file that was replaced under us. */
 function isWorthAnotherRead(error: CacheError): boolean {
-  return error.code === "DATA_LOSS" || wasReplaced(error);
+  return error.code === "DATA_LOSS" || error instanceof ArchiveReplaced;
 }
 
 /** Only what failed alike twice is set aside, so that the next save heals the store. */

@@ -10,8 +10,8 @@ import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 export const defaultSocketPath = "/run/compilecache/compilecache.sock";
 
 /**
- * Where it listens when the default cannot be made: in XDG_RUNTIME_DIR where that is this user's
- * directory, as it has to be, else in a directory of /tmp. The clients look in the same place.
+ * Where it listens when the default socket cannot be made: in XDG_RUNTIME_DIR where this user owns
+ * that directory, else in a directory of /tmp. The clients look in the same place.
  */
 export function userSocketPath(environment: NodeJS.ProcessEnv): string {
   const runtimeDir = environment.XDG_RUNTIME_DIR ?? "";
@@ -20,7 +20,7 @@ export function userSocketPath(environment: NodeJS.ProcessEnv): string {
     : `/tmp/compilecache-${process.getuid?.() ?? 0}/compilecache.sock`;
 }
 
-/** Whoever became another user may still have the variable of the first. */
+/** A process that changed its user may still have the variable of the first one. */
 function isOurs(directory: string): boolean {
   try {
     const found = lstatSync(directory);
@@ -32,7 +32,8 @@ function isOurs(directory: string): boolean {
 
 /**
  * Listens on `preferred`, or, where that cannot be made, on `other`, whose directory is made for
- * this user alone; the log says so. A daemon that listens on `preferred` already is an error.
+ * this user alone; the log says so. Throws a ListenError, also where another process listens on
+ * `preferred`.
  */
 export async function listenOnDefaultSocket(
   server: () => Server,
@@ -54,7 +55,7 @@ export async function listenOnDefaultSocket(
   return { path: other, server: second, socket: await listenOnSocket(second, other) };
 }
 
-/** /tmp is everybody's: a directory that another user made there would hand him the socket. */
+/** In /tmp another user could have made the directory first, and would control the socket. */
 async function makePrivateDir(socketPath: string): Promise<void> {
   const dir = dirname(socketPath);
   try {

@@ -1,4 +1,4 @@
-/** An address cannot be listened on. The message is for the user, whole in itself. */
+/** An address cannot be listened on. The message is a full sentence for the user. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
   /** Whether another process listens there. */

@@ -6,11 +6,11 @@ import { formatListenAddress, isLocalOnly, type ListenAddress } from "./listen-a
 import { ListenError } from "./listen-error.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 
-/** Open doors: connections come in until they are closed. */
+/** Open listeners, which accept connections until they are closed. */
 export interface Listeners {
   /** Where clients connect, with the ports that the system chose. */
   readonly addresses: readonly ListenAddress[];
-  /** Lets nobody in any more and removes the socket files. Connections live on. */
+  /** Accepts no further connections and removes the socket files. Open connections stay open. */
   close(): Promise<void>;
 }
 
@@ -21,8 +21,8 @@ interface Opened {
 }
 
 /**
- * Listens on every address, or on the default socket when there is none. Throws a ListenError, with
- * nothing left open, when one of them cannot be had.
+ * Listens on all addresses, or on the default socket where none is given. Throws a ListenError, with
+ * nothing left open, when one of them cannot be listened on.
  */
 export async function openListeners(
   addresses: readonly ListenAddress[],

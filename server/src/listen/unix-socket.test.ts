@@ -47,7 +47,7 @@ const isListenError = (pattern: RegExp, inUse: boolean) => (error: unknown) => {
 };
 
 describe("listenOnSocket", () => {
-  test("lets everybody connect who reaches the directory, which it makes", async (t) => {
+  test("makes the directory, and lets every user connect who can reach it", async (t) => {
     const path = join(await tempDir(t), "made", "a.sock");
     await listenOnSocket(newServer(t), path);
     assert.equal((await lstat(path)).mode & 0o777, 0o666);

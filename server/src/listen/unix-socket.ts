@@ -12,14 +12,14 @@ const temporaryNameBytes = ".123456".length;
 
 /** A socket file that this process listens on. */
 export interface BoundSocket {
-  /** Unlinks the file, unless it is another's by now. To be called before the server closes. */
+  /** Unlinks the file, unless another process has replaced it. Call it before the server closes. */
   remove(): Promise<void>;
 }
 
 /**
- * Listens on a socket file that everybody who reaches its directory may connect to, and makes the
- * directory (mode 0755) where it is missing. The file appears in one step, ready to be connected
- * to; a stale one is replaced. Throws a ListenError, `inUse` where somebody listens already.
+ * Listens on a socket file to which every user may connect who can reach its directory, and makes the
+ * directory (mode 0755) where it is missing. The file appears in one step, ready for connections; a
+ * stale one is replaced. Throws a ListenError, `inUse` where another process listens there.
  *
  * The socket is bound under a temporary name and linked to its own: `link` fails where a file
  * exists, modes are right from the start, and Node's unlinking on close hits the temporary name, so
@@ -52,13 +52,13 @@ export async function listenOnSocket(server: Server, path: string): Promise<Boun
   }
 }
 
-/** Gives a bound socket its own name, which a stale socket may still hold. */
+/** Links a bound socket to its name, which a stale socket may still have. */
 async function claim(temporary: string, path: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await link(temporary, path);
       if (attempt === 1) return;
-      // Who saw the same stale socket may be about to unlink what it now takes for that.
+      // A process that saw the same stale socket may be about to unlink ours in its place.
       await delay(50);
       if (isSame(await lstat(path).catch(() => undefined), await lstat(temporary))) return;
     } catch (error) {
@@ -68,7 +68,7 @@ async function claim(temporary: string, path: string): Promise<void> {
   }
 }
 
-/** Unlinks a socket that nobody listens on. Throws a ListenError for anything else. */
+/** Unlinks a socket on which no process listens. Throws a ListenError for anything else. */
 async function removeIfStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (!found) return;
@@ -85,7 +85,7 @@ async function removeIfStale(path: string): Promise<void> {
   await removeIfSame(path, found);
 }
 
-/** What connecting to a socket comes to: `connected`, or an error code. */
+/** The result of connecting to a socket: `connected`, or an error code. */
 function probe(path: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -17,7 +17,7 @@ function reasonOf(header: string | undefined, needed: "read" | "write"): string 
 }
 
 describe("createAuthorize", () => {
-  test("lets everybody do everything without tokens", () => {
+  test("allows every call where there are no tokens", () => {
     createAuthorize(undefined)(undefined, "write");
   });
 
@@ -29,7 +29,7 @@ describe("createAuthorize", () => {
     assert.equal(reasonOf("Bearer both", "write"), "allowed");
   });
 
-  test("knows nobody without a known bearer token", () => {
+  test("refuses calls without a known bearer token", () => {
     for (const header of [
       undefined,
       "",

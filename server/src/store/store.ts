@@ -1,3 +1,5 @@
+import { CacheError } from "../domain/cache-error.ts";
+
 /** Where one archive lives: a file name within a namespace. */
 export interface ArchiveName {
   readonly namespace: string;
@@ -10,7 +12,23 @@ export interface StoredArchive extends ArchiveName {
   readonly modifiedAt: Date;
 }
 
-/** One committed archive, open. Whatever happens to its name, it goes on reading that very archive. */
+/**
+ * An archive was replaced or removed while it was read, and its store has its bytes no more. Opening
+ * the name again gives the archive that has it now, if there is one. Where that is not done, it is a
+ * failure of the store like any other: STORE_UNAVAILABLE.
+ */
+export class ArchiveReplaced extends CacheError {
+  /** `store` says which, for people. */
+  constructor(store: string, cause: unknown) {
+    const message = `the archive in the store ${store} was replaced or removed while it was read`;
+    super("STORE_UNAVAILABLE", message, { cause });
+  }
+}
+
+/**
+ * One committed archive, open. Whatever happens to its name, a read gives that very archive's bytes or
+ * throws ArchiveReplaced: never another's.
+ */
 export interface ArchiveReader extends StoredArchive {
   /** Tells this very archive from any other that had or will have its name. */
   readonly version: string;

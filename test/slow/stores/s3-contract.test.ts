@@ -1,8 +1,8 @@
 import { describe } from "node:test";
 import { testStore } from "../../../server/src/store/contract/suite.ts";
 import { createS3Store } from "../../../server/src/store/s3/store.ts";
+import { recordingLogger } from "../../support/recording-logger.ts";
 import { objectServerForSuite } from "../../support/s3/object-server.ts";
-import { recordingLogger } from "../../support/served-core.ts";
 import { lacksTools, leavesOut } from "../../support/tools.ts";
 
 for (const { name, skip = false } of [

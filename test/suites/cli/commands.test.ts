@@ -106,9 +106,9 @@ describe("compilecache", () => {
     const missed = await run("load", ...environment, "--label", "gpu=h200", ...elsewhere);
     assert.equal(missed.exitCode, 3);
     assert.match(missed.stdout, /holds no cache .*; the closest is default\/.* differs in gpu$/m);
-    const nobody = await run("load", ...environment, "--namespace", "nobody", ...elsewhere);
-    assert.equal(nobody.exitCode, 3);
-    assert.match(nobody.stdout, /^the store holds no cache nobody\/[0-9a-f]{12}$/m);
+    const absent = await run("load", ...environment, "--namespace", "absent", ...elsewhere);
+    assert.equal(absent.exitCode, 3);
+    assert.match(absent.stdout, /^the store holds no cache absent\/[0-9a-f]{12}$/m);
   });
 
   it("follows the policies that it is given", async (t) => {
@@ -199,11 +199,11 @@ describe("exit codes", () => {
   it("are 3 for a cache or transfer that is not there", async (t) => {
     const { run } = await prepare(t);
     assert.equal((await run("rm", "0123456789ab")).exitCode, 3);
-    assert.equal((await run("watch", "nobody")).exitCode, 3);
+    assert.equal((await run("watch", "absent")).exitCode, 3);
   });
 
   it("are 4 where no daemon answers, with the address and how to start one", async (t) => {
-    const address = `unix:${await tempDir(t)}/nobody.sock`;
+    const address = `unix:${await tempDir(t)}/absent.sock`;
     const { exitCode, stderr } = await runCli(["ls", "--address", address]);
     assert.equal(exitCode, 4);
     assert.match(stderr, new RegExp(`^compilecache: no daemon answers at ${address}: connect`));

@@ -38,7 +38,7 @@ async function lastState(client: ReturnType<typeof createCacheClient>, operation
   return status;
 }
 
-describe("a save that somebody interrupts", { timeout: 60_000 }, () => {
+describe("an interrupted save", { timeout: 60_000 }, () => {
   it("is cancelled by Ctrl-C, which ends the command with 130", async (t) => {
     const { client, child, ended, namespaceDir } = await startLongSave(t);
     const operationId = await underWay(client);

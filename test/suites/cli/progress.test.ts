@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
-import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { startTestDaemon } from "../../support/test-daemon.ts";
 import { startCliOnTerminal } from "./run-cli.ts";
 
@@ -30,14 +30,14 @@ it("watches the transfer of its own call, and only until that call ends", {
     await once(signal, "abort");
   };
   const watched: string[] = [];
-  const core = fakeCore({
+  const operations = fakeOperations({
     load: () => transfer,
     getTransfer(operationId) {
       watched.push(operationId);
       return transfer;
     },
   });
-  const { address, lines } = await serve(t, core);
+  const { address, lines } = await serve(t, operations);
   const args = ["load", "--torch", "2.11.0", "--dir", "/tmp", "--address", address];
   const { child, ended } = startCliOnTerminal(args);
   t.after(() => child.kill("SIGKILL"));

@@ -9,6 +9,7 @@ import {
 } from "../../../server/src/archive/format/open-archive.ts";
 import { seekTableFooterBytes } from "../../../server/src/archive/format/seek-table.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
+import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { type FlowBench, namespace, suiteBench } from "../../support/flow-bench.ts";
 import { assertRefused } from "../../support/refusal.ts";
 import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
@@ -138,6 +139,24 @@ describe("an archive that was damaged", () => {
       "reading the archive failed; reading it once more",
       "set a damaged archive aside",
     ]);
+  });
+});
+
+describe("an archive that is replaced while it is loaded", () => {
+  const bench = suiteBench();
+
+  it("is opened once more, and the one that is there then is loaded", async (t) => {
+    const { bytes, expected } = await saveSound(bench(), { "small.txt": "small" });
+    const { open } = bench().store;
+    let opened = 0;
+    t.mock.method(bench().store, "open", async (...args: Parameters<typeof open>) => {
+      const reader = await open(...args);
+      if (!reader || opened++ > 0) return reader;
+      const read = () => Promise.reject(new ArchiveReplaced("here", undefined));
+      return { ...reader, version: "replaced", read };
+    });
+    assert.equal(await outcome(bench(), bytes, expected), "the whole tree");
+    assert.equal(opened, 2);
   });
 });
 

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { CacheError } from "../../../server/src/domain/cache-error.ts";
+import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { createFlowBench } from "../../support/flow-bench.ts";
 import { contents, longAgo, many, write } from "../../support/refresh-trees.ts";
 
@@ -56,9 +56,7 @@ describe("refresh", () => {
     t.mock.method(bench.store, "open", async (...args: Parameters<typeof open>) => {
       const reader = await open(...args);
       if (!reader || ++reads > 3) return reader;
-      const cause = Object.assign(new Error("ESTALE"), { code: "ESTALE", errno: -116 });
-      const stale = () =>
-        Promise.reject(new CacheError("STORE_UNAVAILABLE", "it was replaced", { cause }));
+      const stale = () => Promise.reject(new ArchiveReplaced("here", undefined));
       return { ...reader, read: reads === 1 ? stale : reader.read, close: reader.close };
     });
     assert.equal((await bench.save({ policy: "REFRESH" })).cache?.generation, 2);

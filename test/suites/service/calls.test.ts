@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Metadata } from "@grpc/grpc-js";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
 import type { StoredCache } from "../../../server/src/domain/stored-cache.ts";
 import type { LoadSpec, SaveSpec } from "../../../server/src/operations/cache-operations.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { call, failureOf } from "../../support/service-client.ts";
 
 const environment = {
@@ -52,21 +51,23 @@ describe("Load and Save", () => {
   for (const method of ["load", "save"] as const)
     test(`name the transfer of a ${method} before it ends`, async (t) => {
       const transfer = new FakeTransfer();
-      const { client } = await serve(t, fakeCore({ load: () => transfer, save: () => transfer }));
-      const { promise: announced, resolve: onMetadata } = Promise.withResolvers<Metadata>();
-      const failure = failureOf(call(client, method, { environment }, { onMetadata }));
-      const metadata = await announced;
-      assert.deepEqual(metadata.get("compilecache-operation-id"), [transfer.state.operationId]);
+      const { client } = await serve(
+        t,
+        fakeOperations({ load: () => transfer, save: () => transfer }),
+      );
+      const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+      const failure = failureOf(call(client, method, { environment }, { onStarted }));
+      assert.equal(await started, transfer.state.operationId);
       transfer.fail(new CacheError("STORE_UNAVAILABLE", "gone"));
       assert.equal((await failure).info?.reason, "STORE_UNAVAILABLE");
     });
 
-  test("answer with what the transfer came to", async (t) => {
+  test("answer with the outcome of the transfer", async (t) => {
     const closest = { cache: { ...stored, cacheKey: "ffffffffffff" }, differing: ["torch", "gpu"] };
     const done = { status: "SUCCESS", phase: "DONE", cacheKey: stored.cacheKey } as const;
     const { client } = await serve(
       t,
-      fakeCore({
+      fakeOperations({
         load: () =>
           new FakeTransfer({
             ...done,
@@ -108,7 +109,7 @@ describe("Load and Save", () => {
       specs.push(spec);
       return new FakeTransfer();
     };
-    const { client } = await serve(t, fakeCore({ load: keep, save: keep }));
+    const { client } = await serve(t, fakeOperations({ load: keep, save: keep }));
     const common = { namespace: "n", environment, localDir: "/l" };
     const policies = [0, 1, 2, 3, 9 as 3] as const;
     for (const ifLocalExists of policies)
@@ -130,7 +131,10 @@ describe("Load and Save", () => {
 
   test("answer at once with detach, as a waiter that never leaves", async (t) => {
     const transfer = new FakeTransfer();
-    const { client } = await serve(t, fakeCore({ load: () => transfer, save: () => transfer }));
+    const { client } = await serve(
+      t,
+      fakeOperations({ load: () => transfer, save: () => transfer }),
+    );
     const load = await call(client, "load", { environment, detach: true });
     assert.equal(load.status, 1);
     assert.equal(load.transfer?.operationId, "op-1");
@@ -148,7 +152,7 @@ describe("Load and Save", () => {
       signal?.addEventListener("abort", () => reasons.push((signal.reason as CacheError).reason));
       return wait(signal);
     };
-    const { client } = await serve(t, fakeCore({ load: () => transfer }));
+    const { client } = await serve(t, fakeOperations({ load: () => transfer }));
 
     const caller = new AbortController();
     const cancelled = failureOf(call(client, "load", { environment }, { signal: caller.signal }));
@@ -166,13 +170,13 @@ describe("Load and Save", () => {
 });
 
 describe("errors", () => {
-  test("carry the code and reason of the contract, for who waits and in the transfer", async (t) => {
+  test("carry the code and reason of the contract, in the call and in the transfer", async (t) => {
     for (const [reason, code] of Object.entries(codes) as [Reason, number][]) {
       const error = new CacheError(reason, `because ${reason}`, { cause: new Error("secret") });
       const transfer = new FakeTransfer({ status: "ERROR", phase: "DONE", error });
       const { client } = await serve(
         t,
-        fakeCore({ load: () => transfer, getTransfer: () => transfer }),
+        fakeOperations({ load: () => transfer, getTransfer: () => transfer }),
       );
       const failure = await failureOf(call(client, "load", { environment }));
       assert.equal(failure.code, code, reason);
@@ -189,7 +193,7 @@ describe("errors", () => {
   });
 
   test("hide a bug from the caller and show it in the log", async (t) => {
-    const { client, lines } = await serve(t, fakeCore({}));
+    const { client, lines } = await serve(t, fakeOperations({}));
     const failure = await failureOf(call(client, "getTransfer", { operationId: "x" }));
     assert.equal(failure.code, 13);
     assert.equal(failure.info?.reason, "INTERNAL");
@@ -203,7 +207,7 @@ describe("errors", () => {
   });
 
   test("name the transfer that is not named", async (t) => {
-    const { client } = await serve(t, fakeCore({}));
+    const { client } = await serve(t, fakeOperations({}));
     const fieldsOf = async (running: Promise<unknown>) => {
       const { code, info, violations } = await failureOf(running);
       assert.equal(code, 3);
@@ -223,7 +227,7 @@ describe("the other calls", () => {
     const transfer = new FakeTransfer({ kind: "COPY", namespace: "", cacheKey: "" });
     const { client } = await serve(
       t,
-      fakeCore({
+      fakeOperations({
         copy: (spec) => {
           asked.push(spec);
           return transfer;

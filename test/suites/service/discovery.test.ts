@@ -11,8 +11,8 @@ import {
   type ReflectionResponse,
   reflectionMethod,
 } from "../../../server/src/service/reflection.ts";
-import { fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
 
 const run = promisify(execFile);
@@ -57,8 +57,8 @@ async function reflect(
 describe("health", () => {
   test("is open without a token, and says NOT_SERVING from the start of a stop", async (t) => {
     const closed = Promise.withResolvers<void>();
-    const core = fakeCore({ close: () => closed.promise });
-    const { address, served } = await serve(t, core, { tokens: "read r" });
+    const operations = fakeOperations({ close: () => closed.promise });
+    const { address, served } = await serve(t, operations, { tokens: "read r" });
     for (const name of ["", "compilecache.v1.CacheService"])
       assert.equal(await healthOf(t, address, name), "SERVING");
     await assert.rejects(healthOf(t, address, "no.such.Service"), { code: 5 });
@@ -73,7 +73,7 @@ describe("health", () => {
 
 describe("reflection", () => {
   test("answers on v1 and v1alpha", async (t) => {
-    const { address } = await serve(t, fakeCore({}));
+    const { address } = await serve(t, fakeOperations({}));
     for (const version of ["v1", "v1alpha"] as const) {
       const [list, symbol, method, file, unknown, extension] = await reflect(t, address, version, [
         { case: "listServices", value: "" },

@@ -259,18 +259,23 @@ describe("each row of the table of errors, from a whole daemon", () => {
     // A file that is still being written holds a save up.
     mkdirSync(localDir);
     writeFileSync(`${localDir}/fresh`, "x");
-    const late = await failureOf(call(client, "save", { environment }, { deadlineMs: 300 }));
+    const started: string[] = [];
+    const onStarted = (operationId: string) => void started.push(operationId);
+    const late = await failureOf(
+      call(client, "save", { environment }, { deadlineMs: 300, onStarted }),
+    );
     assert.deepEqual({ code: late.code, status: late.status }, { code: 4, status: undefined });
 
     writeFileSync(`${localDir}/fresh`, "y");
     const other = { environment, namespace: "other" };
-    const saving = failureOf(call(client, "save", other));
-    const [running] = await waitForTransfers(client, 1);
-    await call(client, "cancelTransfer", { operationId: running?.operationId ?? "" });
-    const cancelled = await saving;
+    const cancelIt = (operationId: string) => {
+      onStarted(operationId);
+      client.cancelTransfer({ operationId }, () => {});
+    };
+    const cancelled = await failureOf(call(client, "save", other, { onStarted: cancelIt }));
     assert.deepEqual({ code: cancelled.code, info: cancelled.info }, { code: 1, info: undefined });
 
-    await waitForTransfers(client, 0);
+    for (const operationId of started) await client.watchTransfer({ operationId }).toArray();
     const { transfers } = await call(client, "listTransfers", { includeFinished: true });
     assert.deepEqual(
       transfers.map(({ status, error }) => [status, error?.details]),
@@ -281,12 +286,3 @@ describe("each row of the table of errors, from a whole daemon", () => {
     );
   });
 });
-
-/** The transfers that run, as soon as there are so many. */
-async function waitForTransfers(client: Parameters<typeof call>[0], count: number) {
-  for (;;) {
-    const { transfers } = await call(client, "listTransfers");
-    if (transfers.length === count) return transfers;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

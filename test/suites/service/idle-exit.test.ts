@@ -26,7 +26,7 @@ async function serveUntilIdle(t: TestContext, idleSeconds: number) {
 const timeOf = ({ timestamp }: Record<string, unknown>) => Date.parse(String(timestamp));
 
 describe("a daemon with an idle exit", { concurrency: true }, () => {
-  test("ends in order when nobody ever came", async (t) => {
+  test("ends in order when no client ever connected", async (t) => {
     const { daemon, socket } = await serveUntilIdle(t, 2);
     assert.equal((await daemon.ended).code, 0);
     const listening = await daemon.line("listening");
@@ -36,7 +36,7 @@ describe("a daemon with an idle exit", { concurrency: true }, () => {
     assert.equal(existsSync(socket), false);
   });
 
-  test("stays while somebody is connected, and goes after that", async (t) => {
+  test("stays while a client is connected, and ends after that", async (t) => {
     const { daemon, socket } = await serveUntilIdle(t, 2);
     const connection = connectSocket(socket);
     await once(connection, "connect");

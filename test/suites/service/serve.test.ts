@@ -19,12 +19,12 @@ function killGroupOf({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, "SIGKILL");
   } catch {
-    // Nobody is left.
+    // They have all ended.
   }
 }
 
 describe("compilecache serve", () => {
-  test("tells every mistake on a line of its own and exits with 2", async (t) => {
+  test("prints each mistake on a line of its own and exits with 2", async (t) => {
     const { ended } = spawnServe(t, ["--max-file-count", "many"], {
       ARCHIVE_FORMAT: "zip",
       COMPILE_CACHE_LISTEN: "unix:relative",
@@ -135,7 +135,7 @@ describe("compilecache serve", () => {
     );
   });
 
-  test("does not stop serving when nobody reads its log", async (t) => {
+  test("goes on serving when its log has no reader", async (t) => {
     const { socket, flags } = await ownPlaces(t);
     const daemon = spawnServe(t, [...flags, "--listen", `unix:${socket}`, "--log-level", "debug"]);
     await daemon.line("listening");
@@ -147,7 +147,7 @@ describe("compilecache serve", () => {
     }
   });
 
-  test("logs a rejection that nobody handles, and stays up", async (t) => {
+  test("logs an unhandled rejection, and stays up", async (t) => {
     const { socket, flags } = await ownPlaces(t);
     const stray = "process.on('SIGUSR2', () => Promise.reject(new Error('stray')))";
     const daemon = spawnServe(t, [...flags, "--listen", `unix:${socket}`], {

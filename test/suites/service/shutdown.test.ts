@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
@@ -17,8 +18,9 @@ describe("stopping", () => {
   test("gives a running transfer its grace period, and takes no new work", async (t) => {
     const { client, daemon, localDir, dir } = await startTestDaemon(t, { shutdownGraceMs: "10" });
     writeFreshFile(localDir);
-    const saving = call(client, "save", { environment });
-    await call(client, "listTransfers");
+    const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+    const saving = call(client, "save", { environment }, { onStarted });
+    await started;
     const stopped = daemon.stop();
     const refused = await failureOf(
       call(client, "load", { environment, localDir: `${dir}/other` }),
@@ -29,17 +31,17 @@ describe("stopping", () => {
     await stopped;
   });
 
-  test("cancels what outlives the grace period, and tells who watches and who waits", async (t) => {
+  test("cancels what outlives the grace period, and tells its watchers and waiters", async (t) => {
     const { client, daemon, localDir } = await startTestDaemon(t);
     writeFreshFile(localDir);
-    const saving = failureOf(call(client, "save", { environment }));
-    const { transfers } = await call(client, "listTransfers");
-    const watch = client.watchTransfer({ operationId: transfers[0]?.operationId ?? "" }).toArray();
-    await call(client, "listTransfers");
+    const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+    const saving = failureOf(call(client, "save", { environment }, { onStarted }));
+    const watch = client.watchTransfer({ operationId: await started });
+    const seen = watch.toArray();
+    await once(watch, "metadata");
     await daemon.stop();
     assert.equal((await saving).code, 1);
-    const seen = await watch;
-    assert.equal(seen.at(-1)?.transfer.status, 6);
+    assert.equal((await seen).at(-1)?.transfer.status, 6);
   });
 
   test("does not wait for streams that never end", async (t) => {

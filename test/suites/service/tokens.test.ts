@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CacheServiceService } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { call, failureOf } from "../../support/service-client.ts";
 
 type UnaryName = Exclude<keyof typeof CacheServiceService, "watchTransfer">;
@@ -15,12 +15,12 @@ const writing: UnaryName[] = [
   "cancelTransfer",
 ];
 const bearer = (token: string) => ({ metadata: { authorization: `Bearer ${token}` } });
-// A bug of the core's shows that a call got that far.
+// The fake's bug, or a violation, shows that the call was admitted.
 const admitted = new Set([13, 3]);
 
 describe("tokens", () => {
-  test("let in who shows one, as far as it allows", async (t) => {
-    const { client } = await serve(t, fakeCore({}), { tokens: "read r\nwrite w" });
+  test("allow what the right of the token that is shown allows", async (t) => {
+    const { client } = await serve(t, fakeOperations({}), { tokens: "read r\nwrite w" });
     for (const name of [...reading, ...writing]) {
       const anonymous = await failureOf(call(client, name));
       assert.equal(anonymous.code, 16, name);
@@ -37,10 +37,10 @@ describe("tokens", () => {
     }
   });
 
-  test("guard watching, too", async (t) => {
+  test("guard WatchTransfer, too", async (t) => {
     const transfer = new FakeTransfer({ status: "SUCCESS" });
-    const core = fakeCore({ getTransfer: () => transfer });
-    const { client } = await serve(t, core, { tokens: "read r" });
+    const operations = fakeOperations({ getTransfer: () => transfer });
+    const { client } = await serve(t, operations, { tokens: "read r" });
     const stream = client.watchTransfer({ operationId: "op-1" });
     const failure = await failureOf(stream.toArray());
     assert.equal(failure.code, 16);

@@ -11,12 +11,12 @@ import {
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeTransfer, fakeCore } from "../../support/fake-core.ts";
-import { serve } from "../../support/served-core.ts";
+import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
+import { serve } from "../../support/served-operations.ts";
 import { failureOf } from "../../support/service-client.ts";
 
 async function serveOne(t: TestContext, transfer: FakeTransfer) {
-  return serve(t, fakeCore({ getTransfer: () => transfer }));
+  return serve(t, fakeOperations({ getTransfer: () => transfer }));
 }
 
 /** Reads a watch to its end. */
@@ -67,12 +67,12 @@ describe("WatchTransfer", () => {
   });
 
   test("fails for an unknown operation", async (t) => {
-    const core = fakeCore({
+    const operations = fakeOperations({
       getTransfer: (id) => {
         throw new CacheError("TRANSFER_NOT_FOUND", `no transfer ${id}`);
       },
     });
-    const { client } = await serve(t, core);
+    const { client } = await serve(t, operations);
     const failure = await failureOf(bytesSeen(client));
     assert.equal(failure.code, 5);
     assert.equal(failure.info?.reason, "TRANSFER_NOT_FOUND");

@@ -32,6 +32,7 @@ export interface StoredObject {
   readonly body: Buffer;
   readonly etag: string;
   readonly metadata: Record<string, string>;
+  readonly modifiedAt: Date;
 }
 
 interface Upload {
@@ -85,7 +86,7 @@ export async function startScriptedS3(t: TestContext): Promise<ScriptedS3> {
     script: () => undefined,
     conditions: "kept",
     put(key, body) {
-      const object = { body, etag: etagOf(body), metadata: {} };
+      const object = { body, etag: etagOf(body), metadata: {}, modifiedAt: new Date() };
       objects.set(key, object);
       return object;
     },
@@ -165,7 +166,8 @@ type Handler = (store: ScriptedS3, call: Call, query: URLSearchParams, body: Buf
 const handlers: Record<string, Handler> = {
   PutObject(store, { key, headers }, _query, body) {
     requireConditions(store, key, headers);
-    const object = { body, etag: etagOf(body), metadata: metadataOf(headers) };
+    const metadata = metadataOf(headers);
+    const object = { body, etag: etagOf(body), metadata, modifiedAt: new Date() };
     store.objects.set(key, object);
     return { headers: { etag: object.etag } };
   },
@@ -220,7 +222,7 @@ const handlers: Record<string, Handler> = {
     const { parts, metadata } = findUpload(store, query);
     requireConditions(store, key, headers);
     const body = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part));
-    const object = { body, etag: etagOf(body), metadata };
+    const object = { body, etag: etagOf(body), metadata, modifiedAt: new Date() };
     store.objects.set(key, object);
     store.uploads.delete(query.get("uploadId") ?? "");
     return xml(`<R><ETag>${object.etag}</ETag></R>`);
@@ -281,8 +283,8 @@ function findUpload(store: ScriptedS3, query: URLSearchParams): Upload {
   return upload;
 }
 
-function headersOf({ etag, metadata }: StoredObject): Record<string, string> {
-  return { etag, "last-modified": new Date(0).toUTCString(), ...metadata };
+function headersOf({ etag, metadata, modifiedAt }: StoredObject): Record<string, string> {
+  return { etag, "last-modified": modifiedAt.toUTCString(), ...metadata };
 }
 
 function metadataOf(headers: Call["headers"]): Record<string, string> {

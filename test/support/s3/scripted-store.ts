@@ -4,7 +4,7 @@ import { CacheError, type Reason } from "../../../server/src/domain/cache-error.
 import { createS3Store } from "../../../server/src/store/s3/store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
 import { eventually } from "../eventually.ts";
-import { type LogLine, recordingLogger } from "../served-core.ts";
+import { type LogLine, recordingLogger } from "../recording-logger.ts";
 import { type Call, type Fault, type ScriptedS3, startScriptedS3 } from "./scripted-s3.ts";
 
 export const name = { namespace: "default", filename: "cache_0123456789ab.latest.tar.zst" };

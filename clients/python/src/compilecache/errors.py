@@ -17,7 +17,7 @@ __all__ = ["CacheServiceError", "FieldViolation", "error_from_status"]
 
 def error_from_status(status: Status) -> CacheServiceError:
     """Return the error that a `google.rpc.Status` describes, such as that of a failed transfer."""
-    # Only who has a status to read needs protobuf: the classes are imported without it.
+    # Here, so that the classes can be imported without protobuf.
     from google.rpc.code_pb2 import Code
     from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 

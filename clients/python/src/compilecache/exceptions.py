@@ -36,9 +36,9 @@ class CacheServiceError(CacheError):
     """Why a call failed, or a transfer.
 
     `code` is the name of a canonical gRPC code, such as "NOT_FOUND". `reason` is the service's own
-    word, such as "CACHE_NOT_FOUND", and None where no service said anything: nobody answered, the
-    call was cancelled, or its time ran out. `violations` names each wrong field of a request that
-    was refused as "INVALID_REQUEST".
+    word, such as "CACHE_NOT_FOUND", and None where the service said nothing: no daemon
+    answered, the call was cancelled, or its time ran out. `violations` names each wrong field of a
+    request that was refused as "INVALID_REQUEST".
     """
 
     def __init__(

@@ -17,7 +17,7 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass
 class TransferProgress:
-    """A load, a save or a copy. It changes while that runs, and no more when the status is final.
+    """A load, a save or a copy. It changes until the status is final.
 
     Times are local times without a time zone. Bytes and files are zero while they are not known.
     """
@@ -46,5 +46,5 @@ class TransferProgress:
         if status.is_final:
             self.completed_at = datetime.now()
         self.error_message = error_message
-        # Last, for whoever sees a final status relies on the rest.
+        # Last: a thread that sees a final status takes the rest as final, too.
         self.status = status

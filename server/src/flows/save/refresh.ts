@@ -11,8 +11,7 @@ import { pack } from "../../archive/pack/pack.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
-import { wasReplaced } from "../../store/file/stale-look.ts";
-import type { ArchiveReader } from "../../store/store.ts";
+import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
@@ -48,7 +47,7 @@ export async function* refresh(
         const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
         if (outcome) return outcome;
       } catch (error) {
-        if (!wasReplaced(error) || ++replaced === mostReplaced) throw error;
+        if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
       }
       context.logger.info("another save came first; comparing once more");
     }

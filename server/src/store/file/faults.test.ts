@@ -20,8 +20,8 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ends } from "../../../../test/support/eventually.ts";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
+import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
-import { type LogLine, recordingLogger } from "../../../../test/support/served-core.ts";
 import {
   failing,
   failingAfterwards,
@@ -31,7 +31,7 @@ import {
   injectFileFault,
   systemError,
 } from "../contract/faults.ts";
-import type { CommitMode, Store } from "../store.ts";
+import { ArchiveReplaced, type CommitMode, type Store } from "../store.ts";
 import { createFileStore } from "./store.ts";
 
 const name = { namespace: "faults", filename: "cache_0123456789ab.latest.tar.zst" };
@@ -350,6 +350,36 @@ describe("the file store that others use meanwhile", () => {
     });
     assert.equal(await contentOf(store), "first");
     await assertNothingOpen(folder);
+  });
+
+  it("throws ArchiveReplaced when NFS says that what is read is gone", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "first");
+    const reader = await store.open(name);
+    const restore = await injectFileFault(t, "read", () =>
+      Promise.reject(systemError("ESTALE", -116)),
+    );
+    await assert.rejects(
+      async () => reader?.read(0, 1),
+      (error) => {
+        assert.ok(error instanceof ArchiveReplaced);
+        assert.equal(error.reason, "STORE_UNAVAILABLE");
+        assert.match(error.message, /was replaced or removed while it was read/);
+        return true;
+      },
+    );
+    restore();
+    await reader?.close();
+  });
+
+  it("does not take a stale handle in a write for an archive that was replaced", async (t) => {
+    const { store } = await freshStore(t);
+    await injectFileFault(t, "write", () => Promise.reject(systemError("ESTALE", -116)));
+    await assert.rejects(put(store, "first"), (error) => {
+      assert.ok(!(error instanceof ArchiveReplaced));
+      assert.equal((error as { reason?: string }).reason, "STORE_UNAVAILABLE");
+      return true;
+    });
   });
 });
 

@@ -6,22 +6,16 @@ const attempts = 10;
  */
 const errorAttempts = 3;
 
-/** What NFS says of a file that another machine replaced or removed since this one looked. */
-export const estale = -116;
+const estale = -116;
 
-/**
- * Whether a store failed because the archive was replaced or removed while it was read. (What a call
- * that writes says so of is not that archive.)
- */
-export function wasReplaced(error: unknown): boolean {
-  const { cause } = error as { cause?: Partial<NodeJS.ErrnoException> };
-  return cause?.errno === estale && (cause.syscall === undefined || cause.syscall === "read");
+/** Whether NFS says that another machine replaced or removed a file since this one looked at it. */
+export function isStaleHandle(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).errno === estale;
 }
 
 /** Whether what was looked at is there no more, and another may be. */
-export function isStale(error: unknown): boolean {
-  const { code, errno } = error as NodeJS.ErrnoException;
-  return code === "ENOENT" || errno === estale;
+function isStale(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT" || isStaleHandle(error);
 }
 
 /** Looks, and looks again where another machine came between, or may have. */

@@ -5,14 +5,14 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
-import type { ArchiveName, ArchiveReader, Store } from "../store.ts";
+import { type ArchiveName, type ArchiveReader, ArchiveReplaced, type Store } from "../store.ts";
 import { type CallGate, createCallGate } from "./call-gate.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
 import { refreshNames } from "./fresh-names.ts";
 import { findNewest, removeNumbered, removeNumberedVersion, versionOf } from "./generations.ts";
 import { createLink, type Link } from "./hard-links.ts";
 import { createRootCheck } from "./root-check.ts";
-import { lookAgainIfStale } from "./stale-look.ts";
+import { isStaleHandle, lookAgainIfStale } from "./stale-look.ts";
 import { toStoreError } from "./store-error.ts";
 import { createFileArchiveWriter, sweepPartials } from "./writer.ts";
 
@@ -165,6 +165,7 @@ async function openArchive(
         return buffer;
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
+        if (isStaleHandle(error)) throw new ArchiveReplaced(root, error);
         throw toStoreError(error, root);
       }
     },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
 import { failsWith, name, openScriptedStore } from "../../../../test/support/s3/scripted-store.ts";
-import { recordingLogger } from "../../../../test/support/served-core.ts";
 import { runsAll } from "../../../../test/support/tools.ts";
 import type { Reason } from "../../domain/cache-error.ts";
 import { createS3Store } from "./store.ts";

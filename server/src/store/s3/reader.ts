@@ -2,8 +2,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
-import { estale } from "../file/stale-look.ts";
-import type { ArchiveName, ArchiveReader } from "../store.ts";
+import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { S3Place } from "./client.ts";
 import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
 import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
@@ -124,7 +123,8 @@ async function fill(
       } catch (error) {
         signal?.throwIfAborted();
         if (stall.signal.aborted) throw noAnswer(place.url, lookMs, error);
-        if (!mayPass(error)) throw gone(error, place) ?? toS3Error(error, place);
+        if (isGone(error)) throw new ArchiveReplaced(place.url, error);
+        if (!mayPass(error)) throw toS3Error(error, place);
       }
       next = undefined;
     }
@@ -183,18 +183,8 @@ function mayPass(error: unknown): boolean {
   return isNetworkFailure(error);
 }
 
-/** The error for an object that was replaced or removed while it was read. */
-function gone(cause: unknown, { url }: S3Place): CacheError | undefined {
-  const status = statusOf(cause);
-  if (status !== 412 && !(status === 404 && (cause as Error).name === "NoSuchKey"))
-    return undefined;
-  const stale = Object.assign(new Error("stale handle", { cause }), {
-    code: "ESTALE",
-    errno: estale,
-  });
-  return new CacheError(
-    "STORE_UNAVAILABLE",
-    `the archive in the store ${url} was replaced while it was read`,
-    { cause: stale },
-  );
+/** Whether the object is there no more, or another has its key. */
+function isGone(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 412 || (status === 404 && (error as Error).name === "NoSuchKey");
 }

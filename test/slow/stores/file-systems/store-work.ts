@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFileStore } from "../../../../server/src/store/file/store.ts";
-import type {
-  ArchiveName,
-  ArchiveReader,
-  CommitMode,
-  Store,
+import {
+  type ArchiveName,
+  type ArchiveReader,
+  ArchiveReplaced,
+  type CommitMode,
+  type Store,
 } from "../../../../server/src/store/store.ts";
 import { seal, unseal } from "./sealed-content.ts";
 
@@ -32,9 +33,6 @@ export interface Done {
   readonly entries: readonly string[];
   readonly version: string;
 }
-
-/** What NFSv3 says of a file that another machine replaced, or removed. */
-const estale = -116;
 
 const stores = new Map<string, Promise<Store>>();
 
@@ -88,8 +86,7 @@ async function read(store: Store, name: ArchiveName): Promise<Done> {
       const entries = unseal(await readAll(reader));
       return { answer: "there", entries, version: reader.version };
     } catch (error) {
-      const { cause } = error as { cause?: { errno?: number } };
-      if (cause?.errno !== estale || failed.has(reader.version)) throw error;
+      if (!(error instanceof ArchiveReplaced) || failed.has(reader.version)) throw error;
       failed.add(reader.version);
     } finally {
       await reader.close();

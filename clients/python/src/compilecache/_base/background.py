@@ -1,4 +1,4 @@
-"""Work in threads that nobody has to wait for."""
+"""Work in threads that may be left to themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Result = TypeVar("_Result")
 def start_in_background(work: Callable[[], _Result]) -> Future[_Result]:
     """Start `work` in a thread of its own, which ends with the process at the latest.
 
-    So whatever hangs in it, waiting for the future ends when the one who waits wants it to.
+    Work that hangs can be left: a wait for the future can have a time-out, as none for a call has.
     """
     future: Future[_Result] = Future()
 
@@ -32,7 +32,7 @@ def start_in_background(work: Callable[[], _Result]) -> Future[_Result]:
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
     """Return what `work` returns, or raise what it raises.
 
-    Raises CacheServiceError DEADLINE_EXCEEDED when it takes longer, and leaves it to itself.
+    Raises CacheServiceError DEADLINE_EXCEEDED when it takes longer; the work goes on.
     """
     try:
         return start_in_background(work).result(seconds)

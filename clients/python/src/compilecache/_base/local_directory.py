@@ -33,8 +33,7 @@ def resolve_local_directory(local_dir: LocalDir | None) -> str:
 def create_local_directory(local_dir: str) -> None:
     """Create a directory for a load to fill, so that it belongs to this process's user.
 
-    A failure is left for the daemon to judge: it may see the path elsewhere, or be allowed what
-    we are not.
+    The daemon judges a failure: it may see the path elsewhere, or have the right to create it.
     """
     with contextlib.suppress(OSError):
         Path(local_dir).mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ importlib.import_module(module).main()
 """
 _package_parent = str(Path(__file__).parents[2])
 
-# The start itself may be a fork of ours.
+# Reentrant, for starting a process may itself fork through the hooks below.
 _starting = threading.RLock()
 
 
@@ -38,7 +38,7 @@ def no_fork() -> Generator[None, None, None]:
 
 def find_python() -> str:
     """Return the path of the Python that runs this. Raises OSError where it does not know it."""
-    # Of a program that is packed with its Python this is the program.
+    # In a program that is packed with its Python, `sys.executable` is the program.
     if not sys.executable or getattr(sys, "frozen", False):
         raise FileNotFoundError("this process does not know its Python")
     return sys.executable

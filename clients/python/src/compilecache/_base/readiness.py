@@ -14,8 +14,8 @@ _answer_seconds = 5.0
 
 
 def url_probe(url: str) -> Probe:
-    """Return what tells whether GET of a URL of this machine gives 200."""
-    # A proxy is not the way to this machine, and a certificate is seldom for its address.
+    """Return a function that tells whether GET of a URL of this machine gives 200."""
+    # This machine is not reached by a proxy, and its certificate is seldom for "127.0.0.1".
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -34,7 +34,7 @@ def url_probe(url: str) -> Probe:
 
 
 def file_probe(path: str, before: str) -> Probe:
-    """Return what tells whether a file is there, and not the one of which `before` was said."""
+    """Return a function that tells whether a file is there, and its mark is not `before`."""
 
     def is_ready() -> bool:
         return file_mark(path) not in ("", before)
@@ -43,7 +43,7 @@ def file_probe(path: str, before: str) -> Probe:
 
 
 def file_mark(path: str) -> str:
-    """Return what tells a file from another that takes its place; empty where there is none."""
+    """Return a text that changes when another file takes its place; empty if there is none."""
     try:
         found = os.stat(path)
     except OSError:

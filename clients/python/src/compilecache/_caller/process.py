@@ -1,9 +1,8 @@
 """Calls to the daemon, each made by a short-lived process of its own.
 
-So gRPC never lives in a model's process, where neither a fork (an open connection is then shared
-with the child, and a call under way breaks in both) nor a stream that outlives its time-out can be
-ruled out. A call that takes too long ends by killing its process. Where torch is being imported at
-the same time, the work is also on another core.
+This keeps gRPC out of the model's process. A model may fork, and then the child would share an open
+connection, and a call under way would break in both. A call that takes too long is ended by killing
+its process. While the model imports torch, the work is on another core.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class CallerProcess:
             except OSError as error:
                 self._socket.close()
                 raise CacheServiceError(
-                    "UNAVAILABLE", None, f"Python does not start: {error}"
+                    "UNAVAILABLE", None, f"a Python process cannot be started: {error}"
                 ) from error
             finally:
                 theirs.close()
@@ -84,19 +83,19 @@ class CallerProcess:
         return answer
 
     def kill(self) -> None:
-        """End the call, from any thread: whoever waits for an answer gets UNAVAILABLE."""
+        """End the call, from any thread: `next_answer` then raises UNAVAILABLE."""
         self._process.kill()
 
     def stop(self) -> None:
         """End the call, if it runs; the daemon notices."""
         self._socket.close()
         self._process.kill()
-        # A process that the kernel does not let go must not hold us.
+        # A process can be stuck in the kernel; do not wait for it.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
 
     def leave_to_parent(self) -> None:
-        """Let go of a call that a process made before it forked this one."""
+        """Close a call that belongs to the process that forked this one."""
         self._socket.close()
 
     def __enter__(self) -> CallerProcess:
@@ -104,7 +103,7 @@ class CallerProcess:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Stop."""
+        """End the call."""
         self.stop()
 
     def _read_line(self, seconds: float) -> bytes:
@@ -119,7 +118,7 @@ class CallerProcess:
             except OSError:
                 received = b""
             if not received:
-                raise CacheServiceError("UNAVAILABLE", None, "the process that called is gone")
+                raise CacheServiceError("UNAVAILABLE", None, "the calling process has ended")
             self._buffer += received
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line

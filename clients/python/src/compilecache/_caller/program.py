@@ -26,10 +26,10 @@ def main() -> None:
         _write({"end": True})
     except CacheServiceError as error:
         _write({"error": [error.code, error.reason, error.message]})
-    # Such as a package that is missing, or too old: the caller has the log, and we have none.
+    # Such as a package that is missing or too old. The caller logs it; this process has no log.
     except Exception as error:
         _write({"error": ["INTERNAL", None, f"{type(error).__name__}: {error}"]})
-    # A connection may take its time to close, and nobody waits for it.
+    # Without waiting for the connection to close.
     os._exit(0)
 
 

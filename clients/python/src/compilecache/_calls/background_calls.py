@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from compilecache.environment import Environment
     from compilecache.transfer_progress import ProgressCallback, TransferProgress
 
-# Every id that the daemon, or this package, has ever given out.
+# The daemon's ids, and those that `new_local_id` makes.
 _operation_id = re.compile(r"(local-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What can be stopped has stopped by then.
 _cancel_seconds = 2.0
@@ -85,7 +85,7 @@ def save_compile_cache_async(
 
 
 def get_transfer_status(operation_id: str) -> TransferProgress | None:
-    """Return the state of a transfer, which changes while it runs; None for what is no id.
+    """Return the state of a transfer, which changes while it runs; None if this is no operation id.
 
     Ids of other processes are good, too. A transfer that the daemon no longer knows, or that was
     of a process that is gone, has ended in ERROR.
@@ -95,16 +95,16 @@ def get_transfer_status(operation_id: str) -> TransferProgress | None:
 
 
 def is_transfer_complete(operation_id: str) -> bool:
-    """Return whether a transfer has ended, in whatever way; False for what is no operation id."""
+    """Return whether a transfer has ended, also in failure; False if this is no operation id."""
     transfer = _find(operation_id)
     return transfer is not None and transfer.progress.status.is_final
 
 
 def wait_for_completion(operation_id: str, timeout: float | None = None) -> bool:
-    """Wait until a transfer has ended, in whatever way, and its callbacks have been called.
+    """Wait until a transfer has ended, also in failure, and its callbacks have been called.
 
-    False when that took longer than `timeout` seconds, and for what is no operation id. The
-    transfer goes on in any case.
+    False when that took longer than `timeout` seconds, or if this is no operation id. The transfer
+    goes on either way.
     """
     transfer = _find(operation_id)
     return transfer is not None and transfer.wait(timeout)
@@ -113,7 +113,7 @@ def wait_for_completion(operation_id: str, timeout: float | None = None) -> bool
 def cancel_transfer(operation_id: str) -> bool:
     """Stop a transfer. True: it was under way, and has stopped or is about to.
 
-    Whoever else waits for it sees it end as well. The work of a Python callback stops between two
+    Others that wait for it see it end as well. The work of a Python callback stops between two
     of its steps, by a CacheOperationInterrupted.
     """
     transfer = _find(operation_id)
@@ -122,7 +122,7 @@ def cancel_transfer(operation_id: str) -> bool:
     try:
         transfer.cancel()
     except CacheServiceError as error:
-        logger.warning("%s is not cancelled: %s", operation_id, error)
+        logger.warning("transfer %s is not cancelled: %s", operation_id, error)
         return False
     transfer.wait(_cancel_seconds)
     status = transfer.progress.status
@@ -162,7 +162,7 @@ def _find(operation_id: str) -> TrackedTransfer | None:
         return transfer
     try:
         if operation_id.startswith("local-"):
-            raise CacheServiceError("NOT_FOUND", None, "its process is gone, or has forgotten it")
+            raise CacheServiceError("NOT_FOUND", None, "its process has ended, or has forgotten it")
         request = cache_request(None, None, None, None)
         arguments = {"operation_id": operation_id}
         watch = partial(_watch, arguments, request)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The daemon says something at least every 15 s.
 _longest_silence_seconds = 35.0
-# One that is started anew is there sooner, and then knows nothing of the transfer.
+# A daemon that is started again is there sooner, and then does not know the transfer.
 _longest_absence_seconds = 20.0
 _pause_seconds = 0.25
 # A daemon stops a transfer within one.
@@ -67,11 +67,11 @@ def _follow(
 ) -> None:
     try:
         for state in states:
-            # First, for who waits for the end may ask what came of it.
+            # Before the end is told: the one who waits for it may ask at once what came of it.
             if state.is_final and when_ended:
                 when_ended(state)
             transfer.tell(partial(_apply, state))
-    # Also one of ours: whoever waits for the end must get it.
+    # Also a fault of this package: without an end, `wait` would never return.
     except Exception as error:
         reason = str(error) if isinstance(error, CacheServiceError) else repr(error)
         logger.error("%s is lost: %s", transfer.progress.operation_name, reason)
@@ -96,7 +96,7 @@ def _apply(state: TransferState, progress: TransferProgress) -> None:
 def _states(
     operation: str, arguments: dict[str, Any], address: str, environment: Environment | None
 ) -> Generator[TransferState, None, None]:
-    """Yield each state of a transfer, the final one last, whatever becomes of connections.
+    """Yield each state of a transfer, the final one last, over as many connections as it takes.
 
     Raises CacheServiceError when the daemon is gone, or knows no such transfer.
     """

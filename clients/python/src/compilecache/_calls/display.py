@@ -31,7 +31,7 @@ def progress_display(title: str) -> Generator[ProgressDisplay | None, None, None
     """
     opened = ExitStack()
     display = None
-    # A library that does not work is one that is not there, and so is a stderr.
+    # A broken library, or a stderr that is no stream, only means that there is no bar.
     with suppress(Exception):
         if sys.stderr.isatty() and os.environ.get("LOCAL_RANK", "0") == "0":
             if importlib.util.find_spec("rich"):

@@ -42,7 +42,7 @@ def transfer(
     tracked = _start(source, dest, work, "transfer", None, monitor_local, monitor_b10fs)
     try:
         tracked.wait(None)
-    # Such as Ctrl-C: nobody waits for the rest.
+    # Such as Ctrl-C: the caller waits no longer.
     except BaseException:
         tracked.cancel()
         raise

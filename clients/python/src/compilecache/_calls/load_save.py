@@ -75,7 +75,7 @@ def load_compile_cache(
                 call = RunningCall("load", request, seconds, policy, display)
                 transfer = call.wait(seconds)
         record = record_of(transfer, where, time.monotonic() - begun, call.ended_at)
-    # Whatever it is, the model can do without its cache.
+    # A model runs without its cache, so no error may reach it.
     except Exception as error:
         record = record_of_failure(error, where, time.monotonic() - begun)
     remember_load(record)
@@ -127,7 +127,7 @@ def save_compile_cache(
     `if_stored_exists` is "refresh" (save again if the directory holds enough that the stored cache
     lacks, as after a first warm start), "skip" or "replace". `profile` says which files travel;
     default: all but locks and temporary files; "lean" leaves out the Triton kernels that torch
-    writes anew by itself. `deadline_seconds` is by default
+    can write again from what travels. `deadline_seconds` is by default
     COMPILE_CACHE_SAVE_DEADLINE_SECONDS, else 600. The others are as for `load_compile_cache`.
     """
     try:
@@ -137,7 +137,7 @@ def save_compile_cache(
         with progress_display("saving compiled code") as display:
             transfer = RunningCall("save", request, seconds, policy, display).wait(seconds)
         return _tell_of_save(transfer, request.local_dir)
-    # Whatever it is, the model can do without saving its cache.
+    # A model runs without saving its cache, so no error may reach it.
     except Exception as error:
         logger.error("nothing saved: %s", error)
         return SaveStatus.ERROR

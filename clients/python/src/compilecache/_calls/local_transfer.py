@@ -71,7 +71,7 @@ class _LocalTransfer:
         except CacheOperationInterrupted as error:
             status = self._stopped_as or AsyncTransferStatus.INTERRUPTED
             reason = str(error) or "it was told to stop"
-        # Whatever a callback raises is the transfer's end, and not the process's.
+        # Any exception of the callback, SystemExit too, ends the transfer and not the process.
         except BaseException as error:
             short = isinstance(error, OSError) and error.errno in _no_space
             status = AsyncTransferStatus.INTERRUPTED if short else AsyncTransferStatus.ERROR
@@ -88,7 +88,7 @@ class _LocalTransfer:
             if self._runs:
                 self._work()
         finally:
-            # From here on nothing is raised in this thread any more.
+            # After this, `_stop` raises nothing in this thread.
             with self._lock:
                 self._runs = False
         if self._stopped_as:

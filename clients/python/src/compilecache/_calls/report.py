@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _imported_at = time.time()
-# What no save takes, as far as it is torch's and Triton's.
+# Lock and temporary files of torch, Triton and this package, which no save takes.
 _transient_file = re.compile(r"\.compilecache-.*|.*\.(lock|tmp|temp)|\.\d+\.\d+\.tmp.*")
 _counted = ("hit", "miss", "bypass")
 _transient_directory = re.compile(r"\.compilecache-.*|locks|tmp\.pid_\d+.*")
@@ -34,7 +34,7 @@ class CacheHits:
     hits: int
     misses: int
     bypasses: int
-    """What cannot be cached."""
+    """What torch does not cache."""
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -118,7 +118,7 @@ def _count_new(local_dir: str | None, since: float) -> tuple[int, int]:
 
 
 def _new_sizes(directory: str, since: float) -> Iterator[int]:
-    # Files come and go meanwhile.
+    # torch may remove files while they are counted.
     with suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):

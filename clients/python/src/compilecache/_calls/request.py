@@ -51,7 +51,7 @@ def cache_request(
     local_dir: LocalDir | None,
     address: str | None,
 ) -> CacheRequest:
-    """Return a request as this moment, and this thread, would have it."""
+    """Return a request, with the present variables, and this thread's device, as defaults."""
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
     return CacheRequest(

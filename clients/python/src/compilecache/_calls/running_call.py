@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class RunningCall:
     """A load or a save, which ends at its deadline at the latest.
 
-    Nobody has to wait for it. When it is stopped, or its time is up, the daemon stops the transfer
+    It runs in the background. When it is stopped, or its time is up, the daemon stops the transfer
     too, unless others wait for the same one.
     """
 
@@ -66,7 +66,7 @@ class RunningCall:
 
     def _run(self) -> TransferState:
         self.environment = self.request.environment()
-        # For the next one needs time, and may start a daemon that nobody waits for any more.
+        # `address` may start a daemon, which would be useless when time is up.
         self._seconds_left()
         address = self.request.address()
         seconds = self._seconds_left()
@@ -97,11 +97,11 @@ class RunningCall:
             self.ended_at = time.time()
             state = TransferState.from_json(answer)
             if self._display:
-                # It is not what the call is about.
+                # A bar that fails must not end the call.
                 with suppress(Exception):
                     self._display.show(state)
         if state is None:
-            raise CacheServiceError("INTERNAL", None, "the daemon said nothing")
+            raise CacheServiceError("INTERNAL", None, "the daemon did not answer")
         return state
 
     def _stop(self) -> None:

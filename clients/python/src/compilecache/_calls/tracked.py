@@ -51,7 +51,7 @@ class TrackedTransfer:
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for the end, and for its callbacks; False when it did not come in time."""
-        # A callback that waits for what comes after it would wait for ever.
+        # The end is told after the callbacks, so one of them would wait for itself.
         if threading.current_thread() is self._teller:
             return self.progress.status.is_final
         return self._ended.wait(seconds)
@@ -90,7 +90,7 @@ class TransferTable:
         }
 
     def forget_all(self) -> None:
-        """Start anew, whoever holds the lock."""
+        """Start empty, with a new lock: the old one may be held by a thread of the parent."""
         self._lock = threading.Lock()
         self._transfers = {}
 
@@ -100,7 +100,7 @@ def _has_ended(transfer: TrackedTransfer) -> bool:
 
 
 tracked_transfers = TransferTable()
-"""Those of this process. The child of a fork has none of its parent's threads, and starts anew."""
+"""Those of this process. The child of a fork has no threads that tell of them, and starts empty."""
 
 os.register_at_fork(after_in_child=tracked_transfers.forget_all)
 

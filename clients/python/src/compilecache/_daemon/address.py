@@ -124,7 +124,7 @@ def own_daemon_files(local_dir: str) -> OwnDaemonFiles:
         if name in _other_settings
         or (name.startswith(_setting_prefixes) and name not in _client_settings)
     }
-    # A daemon that is told no directories may work on this one alone.
+    # Without that variable a daemon may work on its one local directory only.
     if not settings.get("COMPILE_CACHE_ALLOWED_DIRS"):
         settings["local_dir"] = local_dir
     name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -132,9 +132,9 @@ def own_daemon_files(local_dir: str) -> OwnDaemonFiles:
 
 
 def answers(path: Path) -> bool:
-    """Return whether a server on this socket greets a client, which one that hangs does not.
+    """Return whether a server on this socket greets a client, which a server that hangs does not.
 
-    The daemon's idle time starts anew with this.
+    The daemon's idle time starts again with this.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_longest_answer_seconds)

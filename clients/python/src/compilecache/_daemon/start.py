@@ -1,7 +1,7 @@
-"""A daemon of our own, for where nobody runs one: started once, shared, gone when unused.
+"""Starts a daemon where none runs: one for all processes with the same settings, gone when unused.
 
-It is meant for this user alone: its socket lies in a directory that only this user can enter. All
-processes with the same settings share it; processes that ask for another store, say, get another.
+It serves this user alone: its socket lies in a directory that only this user can enter. Processes
+with other settings, such as another store, get another daemon.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _server = Path(__file__).parents[1] / "_server" / "bin" / "compilecache.js"
 _default_idle_exit_seconds = "600"
 # A daemon answers within half a second; a machine that starts a model may be busy.
 _default_seconds_to_start = 20.0
-# One that is killed as it starts is started anew, and what cannot start is not started for ever.
+# A daemon that was killed as it started is started again, but not without end.
 _most_starts = 3
 # What the daemon puts before the reason when it refuses to start.
 _refusal = "compilecache: "
@@ -39,9 +39,10 @@ _first_interval_seconds = 0.5
 _poll_seconds = 0.02
 _longest_interval_seconds = 4.0
 
-# Whoever gets the lock becomes the daemon, which so holds it for life; the kernel frees it then,
-# however the daemon ends. It also keeps the pipe to which this speaks, and which so ends with it.
-# (What this says, it says in words: whoever ignores SIGCHLD learns no exit codes.)
+# The process that gets the lock becomes the daemon and holds it as long as it lives; the kernel
+# frees it, also when the daemon is killed. The daemon keeps this program's standard output open, so
+# that the reader of that pipe learns of its end. This program reports by words and not by an exit
+# code, which a parent that ignores SIGCHLD would not get.
 _launcher = """
 import fcntl, os, sys
 directory, name, *command = sys.argv[1:]
@@ -77,7 +78,7 @@ def ensure_daemon(
 
     COMPILE_CACHE_ADDRESS, or the default socket if a daemon answers there, else a daemon of our
     own, which may work on the local directory alone unless COMPILE_CACHE_ALLOWED_DIRS says more.
-    It ends when nobody has been connected and nothing has run for COMPILE_CACHE_IDLE_EXIT_SECONDS
+    It ends when no client was connected and nothing has run for COMPILE_CACHE_IDLE_EXIT_SECONDS
     (default 600). Raises CacheServiceError UNAVAILABLE when it cannot be started.
     """
     deadline = time.monotonic() + timeout_seconds
@@ -98,7 +99,7 @@ def _start(files: OwnDaemonFiles, local_dir: str, deadline: float) -> None:
     starts = 0
     launch_interval_seconds = _first_interval_seconds
     while True:
-        # While another process holds the lock this does nothing; once that one is gone, it starts.
+        # Does nothing while another process holds the lock.
         life = _launch(files, command)
         if life is None:
             # All ranks of a machine may be waiting here, and launching takes the processor from it.
@@ -145,12 +146,12 @@ def _give_up_if_hopeless(files: OwnDaemonFiles, starts: int) -> None:
 
 def _joined(words: list[str]) -> str:
     lines = [line[len(_refusal) :] if line.startswith(_refusal) else line for line in words]
-    return "; ".join(lines) or "it says nothing"
+    return "; ".join(lines) or "its log says nothing"
 
 
 def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
     if not _server.exists():
-        raise _unavailable("this installation of compilecache holds no daemon to start")
+        raise _unavailable("no daemon runs, and this installation contains none to start")
     idle_seconds = os.environ.get("COMPILE_CACHE_IDLE_EXIT_SECONDS") or _default_idle_exit_seconds
     options = {
         "--listen": f"unix:{socket_path}",
@@ -176,7 +177,7 @@ def _launch(files: OwnDaemonFiles, command: list[str]) -> IO[bytes] | None:
                 stderr=subprocess.PIPE,
             )
     except OSError as error:
-        raise _unavailable(f"Python does not start: {error}") from error
+        raise _unavailable(f"a Python process cannot be started: {error}") from error
     with ExitStack() as opened:
         # The process that becomes the daemon holds only the first.
         said = opened.enter_context(cast("IO[bytes]", launcher.stdout))
@@ -197,7 +198,7 @@ def _make_private(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unavailable(f"no place for the daemon's socket: {error}") from error
+        raise _unavailable(f"no directory for the daemon's socket: {error}") from error
     if not is_private(directory):
         raise _unavailable(f"{directory} is not this user's alone")
 

@@ -28,7 +28,7 @@ def _gpu(node: Path) -> Gpu | None:
     if not version:
         return None
     numbers = version // 10000, version // 100 % 100, version % 100
-    # With this a GPU that ROCm does not know passes for one that it knows.
+    # By this variable, ROCm treats a GPU that it does not know as one that it knows.
     pretended = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", os.environ.get("HSA_OVERRIDE_GFX_VERSION", ""))
     major, minor, stepping = map(int, pretended.groups()) if pretended else numbers
     uuid = f"GPU-{int(properties.get('unique_id', '0')):016x}"

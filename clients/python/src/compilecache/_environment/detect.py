@@ -77,6 +77,6 @@ def _first_nvidia_gpu() -> Gpu | None:
 
 
 def _first_amd_gpu() -> Gpu | None:
-    # Whose GPUs the other variables count.
+    # This variable comes first: the numbers of the other two count the GPUs that it leaves.
     gpus = visible(list_amd_gpus(), visible_setting("ROCR_VISIBLE_DEVICES"))
     return first_visible(gpus, visible_setting("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"), True)

@@ -69,7 +69,7 @@ def triton_version() -> str:
     if directory is None:
         return ""
     for name in _triton_distributions:
-        # Beside the package, so that it speaks of this very copy.
+        # Beside the package: another copy elsewhere may have another version.
         for metadata in directory.parent.glob(f"{name}-*.dist-info/METADATA"):
             found = re.search(r"^Version: *(\S+)", metadata.read_text("utf-8"), re.MULTILINE)
             if found:
@@ -80,7 +80,7 @@ def triton_version() -> str:
 def _package_directory(name: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(name)
-    # A module that somebody put into sys.modules need not have one.
+    # Raised for a module in sys.modules that has no spec, such as one that a test made.
     except ValueError:
         return None
     locations = spec.submodule_search_locations if spec else None

@@ -14,7 +14,6 @@ from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
     from typing import Callable
 
     from compilecache._base.local_directory import LocalDir
@@ -281,13 +280,8 @@ class AsyncCacheClient:
         """Return the client."""
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
+    async def __aexit__(self, *exc_info: object) -> None:
+        """End the connection."""
         await self.close()
 
     def _namespace_of(self, asked: str | None) -> str:

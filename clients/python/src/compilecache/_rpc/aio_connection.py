@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -11,13 +11,13 @@ import grpc.aio
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.errors_from_calls import error_from_rpc
-from compilecache._rpc.settings import CHANNEL_OPTIONS, SERVICE, operation_id_in, serialize
+from compilecache._rpc.settings import CHANNEL_OPTIONS
+from compilecache._rpc.transfer_call import operation_id_in, start_transfer_call
 from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Callable
 
     from compilecache._rpc.settings import ConnectionSettings
@@ -64,26 +64,17 @@ class AsyncConnection:
         on_start: Callable[[str], object] | None,
     ) -> _Outcome:
         """Make a Load or Save, and tell `on_start` of the transfer while it runs."""
-        # On the wire one answer is a stream of one. As a unary call, gRPC for Python would keep the
-        # initial metadata to itself until the answer is there.
-        stream: Any = self._channel.unary_stream(
-            f"/{SERVICE}/{method}",
-            request_serializer=serialize,
-            response_deserializer=response_type.FromString,
-        )
-        call = stream(
-            request,
-            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
-            metadata=self._settings.metadata,
+        call = start_transfer_call(
+            self._channel, self._settings, method, request, response_type, timeout_seconds
         )
         try:
-            operation_id = operation_id_in(await call.initial_metadata() or ())
+            operation_id = operation_id_in(await call.initial_metadata())
             if on_start and operation_id:
                 on_start(operation_id)
             responses: list[_Outcome] = [response async for response in call]
         except grpc.RpcError as error:
             raise error_from_rpc(error, self._settings.address) from error
-        # Such as a task that is cancelled: the daemon need not go on for this caller.
+        # Such as a task that is cancelled: the caller waits no longer.
         except BaseException:
             call.cancel()
             raise
@@ -121,7 +112,7 @@ class AsyncTransferWatch:
         self._cancelled = False
 
     def cancel(self) -> None:
-        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
+        """End the watch, not the transfer: its iteration raises CacheServiceError CANCELLED."""
         self._cancelled = True
         self._call.cancel()
 
@@ -136,7 +127,7 @@ class AsyncTransferWatch:
         except grpc.RpcError as error:
             raise error_from_rpc(error, self._address) from error
         except asyncio.CancelledError:
-            # gRPC says this also to a task that nobody cancelled.
+            # gRPC raises this for a cancelled call, too, in a task that is not cancelled.
             if not self._cancelled:
                 raise
             raise CacheServiceError("CANCELLED", None, "the watch was cancelled") from None
@@ -148,11 +139,6 @@ class AsyncTransferWatch:
         """Return the watch."""
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Cancel."""
+    async def __aexit__(self, *exc_info: object) -> None:
+        """End the watch."""
         self.cancel()

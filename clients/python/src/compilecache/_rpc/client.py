@@ -14,7 +14,6 @@ from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Callable
 
     from compilecache._base.local_directory import LocalDir
@@ -274,13 +273,8 @@ class CacheClient:
         """Return the client."""
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
+    def __exit__(self, *exc_info: object) -> None:
+        """End the connection."""
         self.close()
 
     def _namespace_of(self, asked: str | None) -> str:

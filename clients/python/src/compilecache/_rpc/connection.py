@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.errors_from_calls import error_from_rpc
-from compilecache._rpc.settings import CHANNEL_OPTIONS, SERVICE, operation_id_in, serialize
+from compilecache._rpc.settings import CHANNEL_OPTIONS
+from compilecache._rpc.transfer_call import operation_id_in, start_transfer_call
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Callable
 
     from compilecache._rpc.settings import ConnectionSettings
@@ -62,26 +62,17 @@ class Connection:
         on_start: Callable[[str], object] | None,
     ) -> _Outcome:
         """Make a Load or Save, and tell `on_start` of the transfer while it runs."""
-        # On the wire one answer is a stream of one. As a unary call, gRPC for Python would keep the
-        # initial metadata to itself until the answer is there.
-        stream: Any = self._channel.unary_stream(
-            f"/{SERVICE}/{method}",
-            request_serializer=serialize,
-            response_deserializer=response_type.FromString,
-        )
-        call = stream(
-            request,
-            timeout=self._settings.call_timeout_seconds(timeout_seconds, None),
-            metadata=self._settings.metadata,
+        call = start_transfer_call(
+            self._channel, self._settings, method, request, response_type, timeout_seconds
         )
         try:
-            operation_id = operation_id_in(call.initial_metadata() or ())
+            operation_id = operation_id_in(call.initial_metadata())
             if on_start and operation_id:
                 on_start(operation_id)
             responses: list[_Outcome] = list(call)
         except grpc.RpcError as error:
             raise error_from_rpc(error, self._settings.address) from error
-        # Such as Ctrl-C: the daemon need not go on for this caller.
+        # Such as Ctrl-C: the caller waits no longer.
         except BaseException:
             call.cancel()
             raise
@@ -119,7 +110,7 @@ class TransferWatch:
         self._address = address
 
     def cancel(self) -> None:
-        """End the watch, and not the transfer: who iterates gets a CacheServiceError CANCELLED."""
+        """End the watch, not the transfer: its iteration raises CacheServiceError CANCELLED."""
         self._call.cancel()
 
     def __iter__(self) -> TransferWatch:
@@ -137,11 +128,6 @@ class TransferWatch:
         """Return the watch."""
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Cancel."""
+    def __exit__(self, *exc_info: object) -> None:
+        """End the watch."""
         self.cancel()

@@ -35,7 +35,7 @@ def load_request(
     detach: bool,
     if_local_exists: IfLocalExists,
 ) -> pb.LoadRequest:
-    """Return a LoadRequest. Raises CacheServiceError for a policy that is none."""
+    """Return a LoadRequest. Raises CacheServiceError for an unknown policy."""
     return pb.LoadRequest(
         namespace=namespace,
         environment=environment.to_message(),
@@ -53,7 +53,7 @@ def save_request(
     if_stored_exists: IfStoredExists,
     profile: str,
 ) -> pb.SaveRequest:
-    """Return a SaveRequest. Raises CacheServiceError for a policy that is none."""
+    """Return a SaveRequest. Raises CacheServiceError for an unknown policy."""
     return pb.SaveRequest(
         namespace=namespace,
         environment=environment.to_message(),

@@ -1,30 +1,21 @@
-"""How to reach a daemon, and what it says before it answers: what both clients share."""
+"""How to reach a daemon: what both clients share."""
 
 from __future__ import annotations
 
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from compilecache._daemon.address import default_address
-from compilecache.v1 import cache_service_pb2 as pb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
-    # The daemon is on this node or near; a proxy that is meant for the internet is not the way.
+    # The daemon is on this node or near: proxies are for the internet.
     ("grpc.enable_http_proxy", 0),
     # A daemon that hangs or is cut off ends the call, also while nothing is to be sent.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
-
-
-SERVICE = pb.DESCRIPTOR.services_by_name["CacheService"].full_name
-_operation_id_key = "compilecache-operation-id"
 
 
 @dataclass(frozen=True)
@@ -61,16 +52,3 @@ def connection_settings(
         metadata=(("authorization", f"Bearer {token}"),) if token else (),
         timeout_seconds=timeout_seconds,
     )
-
-
-def operation_id_in(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
-    """Return the id of the transfer that a call waits for; an older daemon does not send it."""
-    for key, value in metadata:
-        if key == _operation_id_key and isinstance(value, str):
-            return value
-    return None
-
-
-def serialize(request: pb.LoadRequest | pb.SaveRequest) -> bytes:
-    """Return a request as it is sent."""
-    return request.SerializeToString()

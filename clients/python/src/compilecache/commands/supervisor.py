@@ -1,6 +1,6 @@
 """Starts processes one after the other, and passes signals on to the one that matters.
 
-It reaps whatever children there are, so that it may be the first process of a container.
+It reaps all children, also adopted ones, so that it may be the first process of a container.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         """Take the signals over. This process must have one thread only."""
-        # Whoever ignores this learns no exit codes, and the parent may have.
+        # A process that ignores this gets no exit codes, and a parent's setting is inherited.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._watched = {*_passed_on, signal.SIGCHLD}
         self._mask_before: Iterable[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
@@ -50,7 +50,7 @@ class Supervisor:
         """The signal that ended a helper, after which nothing new is to start."""
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Start the command that this is all about and return its process id. Raises OSError."""
+        """Start the command and return its process id. Raises OSError."""
         return os.posix_spawnp(
             command[0], list(command), environment, setsigmask=self._mask_before, setsigdef=_reset
         )

@@ -1,7 +1,7 @@
 import type { Cache, LoadOutcome, SaveOutcome, Transfer } from "compilecache-client";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
 
-/** One line that tells how a transfer stands. `localDir` is named where the reader chose it. */
+/** The state of a transfer in one line. It names `localDir` where that is given. */
 export function transferText(transfer: Transfer, localDir?: string): string {
   const { status, error, outcome } = transfer;
   const what = `${transfer.kind} ${nameOf(transfer)}`;
@@ -14,7 +14,7 @@ export function transferText(transfer: Transfer, localDir?: string): string {
 }
 
 function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | undefined): string {
-  const place = localDir ?? "the directory";
+  const directory = localDir ?? "the directory";
   switch (outcome.status) {
     case "does_not_exist": {
       const { closest } = outcome;
@@ -24,9 +24,9 @@ function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | u
       return `the store holds no cache ${nameOf(transfer)}${why}`;
     }
     case "skipped":
-      return `skipped: ${place} holds files already (--if-local-exists says what else to do)`;
+      return `skipped: ${directory} holds files already (--if-local-exists says what else to do)`;
     default:
-      return `loaded ${amountText(transfer)} of ${nameOf(transfer)} into ${place} in ${durationOf(transfer)}`;
+      return `loaded ${amountText(transfer)} of ${nameOf(transfer)} into ${directory} in ${durationOf(transfer)}`;
   }
 }
 
@@ -47,7 +47,7 @@ function whySkipped(transfer: Transfer, { skipReason, cache }: SaveOutcome): str
     case "no_files":
       return "the directory holds no files to save";
     case "not_loaded":
-      return "the directory is marked as not loaded, for a load or clear of it was interrupted; the next load finishes or clears it";
+      return "the directory is marked as not loaded, because a load or clear of it was interrupted; the next load finishes or clears it";
     case "too_little_new":
       return `the directory holds little or nothing that ${name} lacks`;
     case "too_large": {
@@ -75,13 +75,13 @@ function progressText({ bytesDone, bytesTotal, filesDone, filesTotal }: Transfer
   return `${bytes}, ${filesDone.toLocaleString("en-US")} of ${fileCountText(filesTotal)}`;
 }
 
-/** `namespace/cache key`, or a copy's own name. */
+/** `namespace/cache key`, or the operation name of a copy. */
 function nameOf(named: Transfer | Cache): string {
   if ("operationName" in named && named.cacheKey === "") return named.operationName;
   return `${named.namespace}/${named.cacheKey}`;
 }
 
-/** What to tell who does not wait. */
+/** One line for a user who does not wait: the operation id, and how to follow it. */
 export function startedText({ kind, operationId }: Transfer): string {
   return `started ${kind} ${operationId}; follow it with: npx compilecache watch ${operationId}`;
 }

@@ -1,16 +1,16 @@
 import { type Command, Option } from "commander";
 import type { Cache } from "compilecache-client";
-import { addClientCommand, type ClientOptions, runWithClient } from "./client-command.ts";
+import { addClientCommand, type ClientOptions, runWithClient } from "../client-command.ts";
 import {
   allowEnvironment,
   type EnvironmentOptions,
   environmentOf,
   environmentText,
-} from "./environment-options.ts";
-import { exitCode } from "./exit-code.ts";
-import { bytesText, dateText } from "./quantities.ts";
+} from "../environment-options.ts";
+import { exitCode } from "../exit-code.ts";
+import { bytesText, dateText } from "../output/quantities.ts";
 
-interface ListOptions extends ClientOptions, EnvironmentOptions {
+interface ListOptions extends ClientOptions, Partial<EnvironmentOptions> {
   namespace?: string;
 }
 
@@ -18,11 +18,11 @@ interface ListOptions extends ClientOptions, EnvironmentOptions {
 export function addLsCommand(program: Command): void {
   allowEnvironment(addClientCommand(program, "ls"))
     .description("list the caches in the store; naming an environment marks its cache with *")
-    .addOption(new Option("--namespace <name>", "whose caches (default: everybody's)"))
+    .addOption(new Option("--namespace <name>", "the namespace to list (default: all)"))
     .action((options: ListOptions) =>
       runWithClient(options, async ({ client, signal, print }) => {
-        const { namespace } = options;
-        const environment = options.torch === undefined ? undefined : environmentOf(options);
+        const { namespace, torch } = options;
+        const environment = torch === undefined ? undefined : environmentOf({ ...options, torch });
         const caches: Cache[] = [];
         for await (const cache of client.allCaches({ namespace, environment }, { signal }))
           caches.push(cache);

@@ -4,8 +4,8 @@ import {
   type ClientOptions,
   namespaceOption,
   runWithClient,
-} from "./client-command.ts";
-import { exitCode } from "./exit-code.ts";
+} from "../client-command.ts";
+import { exitCode } from "../exit-code.ts";
 
 interface RemoveOptions extends ClientOptions {
   namespace: string;

@@ -4,24 +4,13 @@ import {
   ifStoredExistsPolicies,
   type TransferCallOptions,
 } from "compilecache-client";
-import { awaitTransfer } from "./await-transfer.ts";
-import {
-  addClientCommand,
-  type ClientOptions,
-  namespaceOption,
-  runWithClient,
-} from "./client-command.ts";
-import {
-  type EnvironmentOptions,
-  environmentOf,
-  requireEnvironment,
-} from "./environment-options.ts";
-import { exitCodeOfTransfer } from "./exit-code.ts";
-import { startedText, transferText } from "./transfer-text.ts";
+import { awaitTransfer } from "../await-transfer.ts";
+import { addCacheCommand, type CacheOptions, cacheTargetOf } from "../cache-command.ts";
+import { runWithClient } from "../client-command.ts";
+import { exitCodeOfTransfer } from "../exit-code.ts";
+import { startedText, transferText } from "../output/transfer-text.ts";
 
-interface SaveOptions extends ClientOptions, EnvironmentOptions {
-  namespace: string;
-  dir?: string;
+interface SaveOptions extends CacheOptions {
   detach?: true;
   ifStoredExists: IfStoredExists;
   profile?: string;
@@ -29,10 +18,8 @@ interface SaveOptions extends ClientOptions, EnvironmentOptions {
 
 /** `compilecache save`: local directory to store. */
 export function addSaveCommand(program: Command): void {
-  requireEnvironment(addClientCommand(program, "save"))
+  addCacheCommand(program, "save")
     .description("put a local directory into the store")
-    .addOption(namespaceOption())
-    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
     .addOption(
       new Option(
         "--if-stored-exists <policy>",
@@ -48,9 +35,8 @@ export function addSaveCommand(program: Command): void {
     .option("--detach", "return at once; the save goes on")
     .action((options: SaveOptions) =>
       runWithClient(options, async (session) => {
-        const environment = environmentOf(options);
-        const { namespace, dir: localDir, detach, ifStoredExists, profile } = options;
-        const input = { namespace, environment, localDir, detach, ifStoredExists, profile };
+        const { detach, ifStoredExists, profile } = options;
+        const input = { ...cacheTargetOf(options), detach, ifStoredExists, profile };
         const save = (call: TransferCallOptions) => session.client.save(input, call);
         const result = await (detach
           ? save({ signal: session.signal })

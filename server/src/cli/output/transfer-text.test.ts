@@ -50,7 +50,7 @@ describe("transferText", () => {
     assert.equal(skippedText("no_files", false), "skipped: the directory holds no files to save");
     assert.equal(
       skippedText("not_loaded", false),
-      "skipped: the directory is marked as not loaded, for a load or clear of it was interrupted; the next load finishes or clears it",
+      "skipped: the directory is marked as not loaded, because a load or clear of it was interrupted; the next load finishes or clears it",
     );
     assert.equal(
       skippedText("too_little_new"),

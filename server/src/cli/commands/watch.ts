@@ -5,10 +5,10 @@ import {
   type ClientOptions,
   runWithClient,
   type Session,
-} from "./client-command.ts";
-import { exitCode, exitCodeOfTransfer } from "./exit-code.ts";
-import { drawProgress, hasTerminal } from "./progress-bar.ts";
-import { transferText } from "./transfer-text.ts";
+} from "../client-command.ts";
+import { exitCode, exitCodeOfTransfer } from "../exit-code.ts";
+import { drawProgress, hasTerminal } from "../output/progress-bar.ts";
+import { transferText } from "../output/transfer-text.ts";
 
 /** `compilecache watch`: follows one transfer to its end. */
 export function addWatchCommand(program: Command): void {
@@ -34,7 +34,7 @@ async function showStates(
   }
   let last: Transfer | undefined;
   for await (const state of states) {
-    // A person who reads a log wants the steps, a program every state.
+    // A program wants every state, a person who reads a log only the steps.
     if (session.json || last?.phase !== state.phase) session.print(state, transferText(state));
     last = state;
   }

@@ -1,37 +1,19 @@
 import type { Command } from "commander";
-import { type Cache, type CacheInfo, resolveLocalDirectory } from "compilecache-client";
-import {
-  addClientCommand,
-  type ClientOptions,
-  namespaceOption,
-  runWithClient,
-} from "./client-command.ts";
-import {
-  type EnvironmentOptions,
-  environmentOf,
-  requireEnvironment,
-} from "./environment-options.ts";
-import { exitCode } from "./exit-code.ts";
-import { bytesText, dateText, fileCountText } from "./quantities.ts";
-
-interface InfoOptions extends ClientOptions, EnvironmentOptions {
-  namespace: string;
-  dir?: string;
-}
+import type { Cache, CacheInfo } from "compilecache-client";
+import { addCacheCommand, type CacheOptions, cacheTargetOf } from "../cache-command.ts";
+import { runWithClient } from "../client-command.ts";
+import { exitCode } from "../exit-code.ts";
+import { bytesText, dateText, fileCountText } from "../output/quantities.ts";
 
 /** `compilecache info`: what one environment has, here and in the store. */
 export function addInfoCommand(program: Command): void {
-  requireEnvironment(addClientCommand(program, "info"))
+  addCacheCommand(program, "info")
     .description("tell what an environment has, here and in the store")
-    .addOption(namespaceOption())
-    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
-    .action((options: InfoOptions) =>
+    .action((options: CacheOptions) =>
       runWithClient(options, async ({ client, signal, print }) => {
-        const { namespace } = options;
-        const localDir = resolveLocalDirectory(options.dir);
-        const request = { namespace, environment: environmentOf(options), localDir };
-        const info = await client.getCacheInfo(request, { signal });
-        print(info, infoText(info, namespace, localDir));
+        const target = cacheTargetOf(options);
+        const info = await client.getCacheInfo(target, { signal });
+        print(info, infoText(info, target.namespace, target.localDir));
         return exitCode.success;
       }),
     );

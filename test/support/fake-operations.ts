@@ -88,8 +88,8 @@ export class FakeTransfer implements Transfer {
   }
 }
 
-/** A core that answers as the test says, and with a bug otherwise. */
-export function fakeCore(answers: Partial<CacheCore>): CacheCore {
+/** Operations that the test defines; the others fail like a bug. */
+export function fakeOperations(answers: Partial<CacheCore>): CacheCore {
   const bug = (): never => {
     throw new TypeError("secret internals");
   };

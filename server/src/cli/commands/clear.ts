@@ -1,8 +1,13 @@
 import type { Command } from "commander";
 import { resolveLocalDirectory } from "compilecache-client";
-import { addClientCommand, type ClientOptions, runWithClient } from "./client-command.ts";
-import { exitCode } from "./exit-code.ts";
-import { bytesText, fileCountText } from "./quantities.ts";
+import {
+  addClientCommand,
+  type ClientOptions,
+  localDirOption,
+  runWithClient,
+} from "../client-command.ts";
+import { exitCode } from "../exit-code.ts";
+import { bytesText, fileCountText } from "../output/quantities.ts";
 
 interface ClearOptions extends ClientOptions {
   dir?: string;
@@ -12,7 +17,7 @@ interface ClearOptions extends ClientOptions {
 export function addClearCommand(program: Command): void {
   addClientCommand(program, "clear")
     .description("empty a local directory; what is stored stays")
-    .option("--dir <path>", "the local directory (default: where torch keeps its cache)")
+    .addOption(localDirOption())
     .action((options: ClearOptions) =>
       runWithClient(options, async ({ client, signal, print }) => {
         const localDir = resolveLocalDirectory(options.dir);

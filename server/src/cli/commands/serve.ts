@@ -7,11 +7,11 @@ import {
   readConfig,
   type SettingKey,
   settings,
-} from "../config/config.ts";
-import type { Logger } from "../domain/logger.ts";
-import { ListenError } from "../listen/listen-error.ts";
-import { endProcess } from "./end-process.ts";
-import { stopWithNpx } from "./stop-with-npx.ts";
+} from "../../config/config.ts";
+import type { Logger } from "../../domain/logger.ts";
+import { ListenError } from "../../listen/listen-error.ts";
+import { endProcess } from "../end-process.ts";
+import { stopWithNpx } from "../stop-with-npx.ts";
 
 const exitCodeOfMistake = 2;
 const settingKeys = Object.keys(settings) as SettingKey[];
@@ -24,7 +24,7 @@ export const serveCommand = new Command("serve")
   .action(serve);
 for (const key of settingKeys) for (const option of optionsOf(key)) serveCommand.addOption(option);
 
-/** A setting's flag, and the hidden one that is named exactly as its variable. */
+/** A setting's flag, and a hidden one that keeps the prefix of its variable. */
 function optionsOf(key: SettingKey): Option[] {
   const { variable, placeholder, description, fallback, ...rest } = settings[key];
   const byDefault = typeof fallback === "string" ? fallback : fallback.shown;
@@ -70,10 +70,10 @@ function exitWithMistakes(mistakes: readonly string[]): never {
 
 async function run(config: Config): Promise<void> {
   // The other commands start sooner without the server's libraries.
-  const { startDaemon } = await import("../daemon.ts");
-  const { createLogger } = await import("../logging.ts");
+  const { startDaemon } = await import("../../daemon.ts");
+  const { createLogger } = await import("../../logging.ts");
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
-  // A closed pipe ends the other commands; behind the log it is no reason to stop serving.
+  // A closed pipe ends the other commands; the daemon goes on without a reader of its log.
   process.stdout.removeAllListeners("error").on("error", () => {});
   process.on("unhandledRejection", (error) => logger.error("unhandled rejection", { error }));
   const starting = startDaemon(config, logger);
@@ -84,7 +84,7 @@ async function run(config: Config): Promise<void> {
   idle.then(() => stop("idle"));
 }
 
-/** The first signal stops the daemon in order, the second one at once. */
+/** The first signal stops the daemon in order, the second one ends it at once. */
 function stopOnSignals(stop: (reason: string) => void): void {
   let signalled = false;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -96,7 +96,7 @@ function stopOnSignals(stop: (reason: string) => void): void {
   process.on("SIGINT", onSignal);
 }
 
-/** Makes what stops the daemon in order and ends this process, for whichever reason comes first. */
+/** A function that stops the daemon in order and ends this process; only its first call counts. */
 function stopper(stop: () => Promise<void>, logger: Logger): (reason: string) => void {
   let stopping = false;
   return (reason) => {

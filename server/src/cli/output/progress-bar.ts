@@ -2,12 +2,12 @@ import cliProgress from "cli-progress";
 import type { Transfer } from "compilecache-client";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
 
-/** Whether a person watches: the bar goes to stderr, so that stdout stays the answer alone. */
+/** Whether a person watches: the bar is drawn on stderr, so that stdout holds the answer alone. */
 export function hasTerminal(): boolean {
   return process.stderr.isTTY === true;
 }
 
-/** Draws a transfer's states as a bar until they end, then takes it away. */
+/** Draws a transfer's states as a bar until they end, then removes it. Returns the last state. */
 export async function drawProgress(states: AsyncIterable<Transfer>): Promise<Transfer | undefined> {
   const bar = new cliProgress.SingleBar(
     {
