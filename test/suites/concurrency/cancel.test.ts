@@ -3,7 +3,6 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Metadata } from "@grpc/grpc-js";
 import type { SaveInput, Transfer, TransferPhase } from "compilecache-client";
 import { type ClientProcess, startClients } from "../../support/client-processes.ts";
 import {
@@ -221,13 +220,12 @@ describe("a client that is killed while it waits", () => {
   it("tells a transfer that its deadline passed", async (t) => {
     const { daemon, source } = await createPlace(t);
     writeHugeFile(source);
-    const { promise: started, resolve: onMetadata } = Promise.withResolvers<Metadata>();
+    const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
     const versions = { cudaVersion: "", computeCapability: "", tritonVersion: "", extra: {} };
     const input = { environment: { ...environment, ...versions }, localDir: source };
-    const save = call(connect(t, daemon.address), "save", input, { deadlineMs: 300, onMetadata });
+    const save = call(connect(t, daemon.address), "save", input, { deadlineMs: 300, onStarted });
     await assert.rejects(save, { code: 4 });
-    const [id] = (await started).get("compilecache-operation-id");
-    const state = await finalState(daemon.client, String(id));
+    const state = await finalState(daemon.client, await started);
     assert.deepEqual([state.status, state.error?.code], ["cancelled", "DEADLINE_EXCEEDED"]);
   });
 
