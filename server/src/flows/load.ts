@@ -27,7 +27,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 
   const failures = new Map<string, CacheError>();
   for (;;) {
-    const reader = await openStored(store, target, signal);
+    await using reader = await openStored(store, target, signal);
     if (!reader) return await miss(context, target, before, signal);
     try {
       return yield* loadFrom(context, target, reader, signal);
@@ -38,8 +38,6 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
       if (earlier?.reason === error.reason) await setAside(context, reader, error);
       if (earlier) throw error;
       context.logger.warn("reading the archive failed; reading it once more", { error });
-    } finally {
-      await reader.close();
     }
   }
 }

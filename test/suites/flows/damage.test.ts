@@ -30,7 +30,7 @@ async function saveSound(bench: FlowBench, files: Record<string, FileSpec>): Pro
   const reader = await bench.store.open({ namespace, filename: basename(bench.archivePath()) });
   assert.ok(reader);
   const own = (await openArchive(reader)) as OwnArchive;
-  await reader.close();
+  await reader[Symbol.asyncDispose]();
   const parts: Record<string, readonly [number, number]> = {};
   for (const [i, frame] of own.frames.entries())
     parts[`frame ${i}`] = [frame.offset, frame.offset + frame.bytes];

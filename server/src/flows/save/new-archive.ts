@@ -133,7 +133,6 @@ async function committed(
 }
 
 async function isThere(store: Store, name: ArchiveName): Promise<boolean> {
-  const reader = await store.open(name);
-  await reader?.close();
+  await using reader = await store.open(name);
   return reader !== undefined;
 }

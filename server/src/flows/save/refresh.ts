@@ -62,7 +62,7 @@ async function* refreshOnce(
   unstable: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const reader = await openStored(context.store, target, signal);
+  await using reader = await openStored(context.store, target, signal);
   if (!reader)
     return yield* wholeIfItFits(
       context,
@@ -70,15 +70,11 @@ async function* refreshOnce(
       { rootFd, unstable, mode: "create", generation: 1 },
       signal,
     );
-  try {
-    const archive = await openOwn(context, target, reader, signal);
-    const stored = { reader, archive };
-    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
-    if (outcome?.status !== "SKIPPED") return outcome;
-    return { ...outcome, cache: describe(reader, archive) };
-  } finally {
-    await reader.close();
-  }
+  const archive = await openOwn(context, target, reader, signal);
+  const stored = { reader, archive };
+  const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+  if (outcome?.status !== "SKIPPED") return outcome;
+  return { ...outcome, cache: describe(reader, archive) };
 }
 
 async function* refreshStored(
