@@ -115,13 +115,16 @@ interface Module {
   readonly packages: readonly string[];
 }
 
+/** The modules below a folder, but for generated ones. */
 function* modulesIn(folder: string): Generator<Module> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && entry.name !== "gen") yield* modulesIn(path);
-    else if (path.endsWith(".ts") && !path.endsWith(".test.ts")) yield moduleAt(path);
+    else if (path.endsWith(".ts")) yield moduleAt(path);
   }
 }
+
+const isTest = ({ path }: Module) => path.endsWith(".test.ts");
 
 function moduleAt(path: string): Module {
   const text = readFileSync(join(root, path), "utf8");
@@ -161,7 +164,7 @@ function circlesOf(modules: readonly Module[]): string[] {
 }
 
 describe("the rooms of the server", () => {
-  const modules = [...modulesIn("server/src")];
+  const modules = [...modulesIn("server/src")].filter((module) => !isTest(module));
   const rooms = Object.fromEntries(
     Object.entries(server).map(([room, may]) => [room, may.map((name) => `server/src/${name}`)]),
   );
@@ -198,6 +201,53 @@ describe("the rooms of the server", () => {
           return owned !== undefined && !isIn(path, onlyIn[owned] as string);
         })
         .map((name) => `${path} imports ${name}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it("have no files that import each other in a circle", () => {
+    assert.deepEqual(circlesOf(modules), []);
+  });
+});
+
+/** What the files below each folder outside of the server may import besides that folder. */
+const beside: Rules = {
+  fixtures: [],
+  "test/support": ["clients", "fixtures", "server/src"],
+  "test/suites/bench": ["bench", "fixtures"],
+  "test/suites/cli": ["clients", "fixtures", "server/src", "test/support"],
+  "test/suites/client": ["clients", "fixtures", "test/support"],
+  "test/suites/concurrency": ["clients", "fixtures", "server/src", "test/support"],
+  "test/suites/flows": ["server/src", "test/support"],
+  "test/suites/package": ["clients", "test/support"],
+  "test/suites/refresh": ["server/src", "test/support"],
+  "test/suites/round-trip": ["fixtures"],
+  "test/suites/service": ["clients", "server/src", "test/support"],
+  "test/slow": ["clients", "fixtures", "server/src", "test/support"],
+};
+
+describe("the rooms of tests and fixtures", () => {
+  const folders = Object.keys(beside);
+  const modules = ["fixtures", "test"]
+    .flatMap((folder) => [...modulesIn(folder)])
+    .filter(({ path }) => path !== "test/layers.test.ts");
+
+  it("each have a rule", () => {
+    const homeless = modules.filter(({ path }) => !folders.some((folder) => isIn(path, folder)));
+    assert.deepEqual(homeless, []);
+    const empty = folders.filter((folder) => !modules.some(({ path }) => isIn(path, folder)));
+    assert.deepEqual(empty, []);
+  });
+
+  it("import only what their rule names: support no suite, and a suite no other suite", () => {
+    const wrong = folders.flatMap((folder) =>
+      modules
+        .filter(({ path }) => isIn(path, folder))
+        .flatMap(({ path, files }) =>
+          files
+            .filter((file) => ![folder, ...(beside[folder] ?? [])].some((may) => isIn(file, may)))
+            .map((file) => `${path} imports ${file}`),
+        ),
     );
     assert.deepEqual(wrong, []);
   });
