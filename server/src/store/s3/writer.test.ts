@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { eventually } from "../../../../test/support/eventually.ts";
 import {
   failsWith,
   key,
@@ -52,8 +53,9 @@ describe("an archive's writer", () => {
     const writing = (async () => {
       for (; written < 40; written++) await writer.write(Buffer.alloc(mebibyte));
     })();
-    await new Promise((resolve) => setTimeout(resolve, 500));
     // Four parts are on their way and one is full.
+    await eventually("a full writer", () => written === 20);
+    await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal(written, 20);
     release();
     await writing;
