@@ -19,9 +19,11 @@ const server: Rules = {
   "server/src/store/file": ["async", "domain", "store"],
   "server/src/store/s3": ["async", "domain", "store"],
   "server/src/store/contract": ["store"],
+  "server/src/archive": [],
   "server/src/archive/format": ["domain", "store"],
   "server/src/archive/torch": ["domain", "local"],
   "server/src/archive/pack": [
+    "archive",
     "archive/format",
     "archive/torch",
     "async",
@@ -30,6 +32,7 @@ const server: Rules = {
     "store",
   ],
   "server/src/archive/unpack": [
+    "archive",
     "archive/format",
     "archive/torch",
     "async",

@@ -120,12 +120,12 @@ async function* loadFrom(
     archive
       ? unpackOwn({
           archive,
-          stage: stage.place,
+          stage: stage.directory,
           localDir: target.localDir.clientPath,
           work,
           signal,
         })
-      : unpackForeign({ reader, stage: stage.place, limits, work, signal }),
+      : unpackForeign({ reader, stage: stage.directory, limits, work, signal }),
   );
   yield {
     phase: "COMMITTING",

@@ -4,11 +4,11 @@ import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
 import type { FramePlan } from "../archive/pack/plan.ts";
 import { type ScanResult, scanTree } from "../archive/pack/scan.ts";
 import type { CompareJob, PackJob, ScanJob } from "../archive/pack/work.ts";
-import type { StagePlace } from "../archive/unpack/entry-writer.ts";
+import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import {
   type Unpacked,
   type UnpackLimits,
-  unpackForeign,
+  unpackForeignStream,
 } from "../archive/unpack/foreign-unpacker.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
 import { inspectStage } from "../archive/unpack/inspect-stage.ts";
@@ -62,18 +62,18 @@ export const jobs = {
     ),
 
   unpackFrame: (job: UnpackJob, checkpoint: Checkpoint): UnpackedFrame => {
-    requireSpace(job.stage.path, job.stage.place, job.fetched.contentBytes, 0);
+    requireSpace(job.stage.path, job.stage.shownAs, job.fetched.contentBytes, 0);
     return unpackFrame(job.stage, job.fetched, checkpoint);
   },
 
   relocateEntry: ({ stage, name, relocation }: RelocateJob, checkpoint: Checkpoint): void =>
     relocateEntry(stage, name, relocation, checkpoint),
 
-  unpackForeign: (
-    job: { stage: StagePlace; limits: UnpackLimits; port: MessagePort },
+  unpackForeignStream: (
+    job: { stage: StageDirectory; limits: UnpackLimits; port: MessagePort },
     checkpoint: Checkpoint,
   ): Promise<Unpacked> =>
-    unpackForeign(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
+    unpackForeignStream(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
       job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 

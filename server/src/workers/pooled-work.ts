@@ -18,14 +18,14 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     packFrame: (job) => pool.run("packFrame", job, signal),
     unpackFrame: (job) => pool.run("unpackFrame", job, signal, [job.fetched.frame.buffer]),
     relocateEntry: (job) => pool.run("relocateEntry", job, signal),
-    async unpackForeign(job, chunks, onReport) {
+    async unpackForeignStream(job, chunks, onReport) {
       const { port1, port2 } = new MessageChannel();
       let failure: { error: unknown } | undefined;
       const sending = sendChunks(port1, chunks, onReport).catch((error: unknown) => {
         failure = { error };
       });
       try {
-        return await pool.run("unpackForeign", { ...job, port: port2 }, signal, [port2]);
+        return await pool.run("unpackForeignStream", { ...job, port: port2 }, signal, [port2]);
       } catch (error) {
         throw failure ? failure.error : error;
       } finally {

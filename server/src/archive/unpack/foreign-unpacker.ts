@@ -7,7 +7,7 @@ import { requireSpace } from "../../local/disk-space.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { gzipMagic, zstdMagic } from "../format/format.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type OpenEntry, type StageDirectory } from "./entry-writer.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
 export type UnpackLimits = Pick<Limits, "maxContentBytes" | "maxFileCount">;
@@ -29,8 +29,8 @@ const maxOtherBytes = 16 * 1024 * 1024;
  * nothing of its size beforehand, so bytes, files and disk space are counted on the way. `report` is
  * called with what has been unpacked so far. Runs in a worker.
  */
-export async function unpackForeign(
-  stage: StagePlace,
+export async function unpackForeignStream(
+  stage: StageDirectory,
   chunks: AsyncIterable<Buffer>,
   limits: UnpackLimits,
   checkpoint: Checkpoint,
@@ -44,7 +44,7 @@ export async function unpackForeign(
       unpacking.write(piece);
       if (unpacking.bytes - reported >= spaceCheckBytes) {
         reported = unpacking.bytes;
-        requireSpace(stage.path, stage.place, spaceCheckBytes, 0);
+        requireSpace(stage.path, stage.shownAs, spaceCheckBytes, 0);
         report(unpacking);
       }
     }
@@ -97,7 +97,7 @@ class TarUnpacking {
   #sawEnd = false;
   #failure: unknown;
 
-  constructor(stage: StagePlace, limits: UnpackLimits) {
+  constructor(stage: StageDirectory, limits: UnpackLimits) {
     this.#limits = limits;
     this.#writer = new EntryWriter(stage);
     this.#parser = new Parser({

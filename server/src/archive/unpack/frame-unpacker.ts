@@ -3,12 +3,12 @@ import { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
-import { releaseMemory } from "../format/release-memory.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
+import { releaseMemory } from "../release-memory.ts";
 import { relocateGroup } from "../torch/group-paths.ts";
 import { isGraphEntry, isGroup } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
-import { EntryWriter, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
 /** One data frame as it was fetched, with what the manifest says of it. */
 export interface FetchedFrame {
@@ -44,7 +44,7 @@ export interface UnpackedFrame {
 const writers = new Map<string, EntryWriter>();
 const rememberedStages = 8;
 
-function writerFor(stage: StagePlace): EntryWriter {
+function writerFor(stage: StageDirectory): EntryWriter {
   let writer = writers.get(stage.id);
   if (!writer) {
     if (writers.size >= rememberedStages) writers.clear();
@@ -60,7 +60,7 @@ function writerFor(stage: StagePlace): EntryWriter {
  * Throws ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
  */
 export function unpackFrame(
-  stage: StagePlace,
+  stage: StageDirectory,
   fetched: FetchedFrame,
   checkpoint: Checkpoint,
 ): UnpackedFrame {
@@ -76,7 +76,7 @@ export function unpackFrame(
 }
 
 function unpackContent(
-  stage: StagePlace,
+  stage: StageDirectory,
   content: Buffer,
   records: readonly FileRecord[],
   fetched: FetchedFrame,

@@ -2,7 +2,7 @@ import { inOrder } from "../../async/in-order.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import type { ArchiveFrame, OwnArchive } from "../format/open-archive.ts";
-import type { StagePlace } from "./entry-writer.ts";
+import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
 import type { RelocateJob, UnpackWork } from "./work.ts";
@@ -16,7 +16,7 @@ const foreignChunkBytes = 1024 * 1024;
  */
 export async function* unpackOwn(options: {
   archive: OwnArchive;
-  stage: StagePlace;
+  stage: StageDirectory;
   /** Path of the local directory, as its client sees it. */
   localDir: string;
   work: UnpackWork;
@@ -60,7 +60,7 @@ export async function* unpackOwn(options: {
 /** Unpacks an archive that another tool made, on one thread, as a stream. */
 export async function* unpackForeign(options: {
   reader: ArchiveReader;
-  stage: StagePlace;
+  stage: StageDirectory;
   limits: UnpackLimits;
   work: UnpackWork;
   signal: AbortSignal;
@@ -68,10 +68,14 @@ export async function* unpackForeign(options: {
   const { reader, stage, limits, work, signal } = options;
   const reports: Unpacked[] = [];
   let wake = () => {};
-  const unpacking = work.unpackForeign({ stage, limits }, readChunks(reader, signal), (report) => {
-    reports.push(report);
-    wake();
-  });
+  const unpacking = work.unpackForeignStream(
+    { stage, limits },
+    readChunks(reader, signal),
+    (report) => {
+      reports.push(report);
+      wake();
+    },
+  );
   let ended = false;
   const end = () => {
     ended = true;
@@ -129,7 +133,7 @@ class SpanningFiles {
  * did hold each file that counts no more in an earlier one.
  */
 async function requireSound(
-  stage: StagePlace,
+  stage: StageDirectory,
   { frames }: OwnArchive,
   fileCount: number,
   anySpanning: boolean,

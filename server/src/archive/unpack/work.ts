@@ -1,5 +1,5 @@
 import type { Relocation } from "../torch/relocation.ts";
-import type { StagePlace } from "./entry-writer.ts";
+import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import type { FetchedFrame, UnpackedFrame } from "./frame-unpacker.ts";
 
@@ -15,27 +15,27 @@ export interface UnpackWork {
   relocateEntry(job: RelocateJob): Promise<void>;
   inspectStage(job: InspectJob): Promise<StageContent>;
   /** Unpacks a stream that another tool made; a failure of `chunks` itself is thrown as it is. */
-  unpackForeign(
-    job: { readonly stage: StagePlace; readonly limits: UnpackLimits },
+  unpackForeignStream(
+    job: { readonly stage: StageDirectory; readonly limits: UnpackLimits },
     chunks: AsyncIterable<Uint8Array>,
     onReport: (soFar: Unpacked) => void,
   ): Promise<Unpacked>;
 }
 
 export interface UnpackJob {
-  readonly stage: StagePlace;
+  readonly stage: StageDirectory;
   /** Its buffer moves to the thread, and is empty afterwards. */
   readonly fetched: FetchedFrame;
 }
 
 export interface RelocateJob {
-  readonly stage: StagePlace;
+  readonly stage: StageDirectory;
   readonly name: string;
   readonly relocation: Relocation;
 }
 
 export interface InspectJob {
-  readonly stage: StagePlace;
+  readonly stage: StageDirectory;
   /** Names that the stage should hold. */
   readonly names: readonly string[];
 }
