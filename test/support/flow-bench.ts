@@ -9,10 +9,11 @@ import {
   type Environment,
   environmentKey,
 } from "../../server/src/domain/environment.ts";
+import type { Limits } from "../../server/src/domain/limits.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
 import type { LoadOutcome, SaveOutcome } from "../../server/src/domain/outcome.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
-import type { FlowContext, Limits } from "../../server/src/flows/context.ts";
+import type { FlowContext } from "../../server/src/flows/context.ts";
 import { load } from "../../server/src/flows/load.ts";
 import { refresh } from "../../server/src/flows/save/refresh.ts";
 import { save } from "../../server/src/flows/save/save.ts";

@@ -2,8 +2,10 @@ import * as fs from "node:fs";
 import { currentPath, pathOfHandle } from "./pinned-directory.ts";
 import type { Checkpoint } from "./tree.ts";
 
-/** What tells a file apart from any other, and from itself once it has changed. */
-export interface FileIdentity {
+/** A file as it was when it was listed: what tells it from any other, and from itself once it has changed. */
+export interface ListedFile {
+  /** Its path below the directory. */
+  readonly name: string;
   readonly size: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
@@ -18,7 +20,7 @@ export interface FileIdentity {
 export function withListedFile<T>(
   rootFd: number,
   rootPath: string,
-  file: FileIdentity & { readonly name: string },
+  file: ListedFile,
   body: (fd: number) => T,
 ): T | undefined {
   let fd: number | undefined;
@@ -73,7 +75,7 @@ export function readFully(fd: number, start: number, into: Uint8Array): boolean 
   return true;
 }
 
-function isSame(stat: fs.Stats, file: FileIdentity): boolean {
+function isSame(stat: fs.Stats, file: ListedFile): boolean {
   return (
     stat.isFile() &&
     stat.size === file.size &&

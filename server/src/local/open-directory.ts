@@ -28,7 +28,7 @@ export interface OpenedDirectory {
   readonly path: string;
   /** Who is to own what is made in it, where that is not the daemon itself. */
   readonly owner?: Owner;
-  /** Whether a whole stage can be renamed into its allowedPath. */
+  /** Whether a whole stage can take its place by one rename. */
   readonly replaceable: boolean;
   /** Whether it holds a file that a save would take. */
   readonly holdsFiles: boolean;
@@ -144,7 +144,7 @@ function enter(
 function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean {
   try {
     fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
-    const owner = foreignOwner(fs.fstatSync(parentFd));
+    const owner = otherOwner(fs.fstatSync(parentFd));
     // A user who may write in the directory above may have put something else there meanwhile.
     if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
     return true;
@@ -166,7 +166,7 @@ export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void 
 
 function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
-  const owner = foreignOwner(stat);
+  const owner = otherOwner(stat);
   const mayUseParent = parentFd !== undefined && allowedPath.below.length > 0;
   return {
     fd,
@@ -181,8 +181,8 @@ function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): Op
   };
 }
 
-/** Only a privileged daemon may give files away. */
-function foreignOwner({ uid, gid }: fs.Stats): Owner | undefined {
+/** The owner, if it is another than the daemon and the daemon, as root, may give files to it. */
+function otherOwner({ uid, gid }: fs.Stats): Owner | undefined {
   const self = process.geteuid?.();
   return self === 0 && (uid !== 0 || gid !== 0) ? { uid, gid } : undefined;
 }

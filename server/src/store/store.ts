@@ -26,10 +26,10 @@ export class ArchiveReplaced extends CacheError {
 }
 
 /**
- * One committed archive, open. After it was replaced or removed, a read still gives its own bytes or
+ * One committed archive, open until the end of the block that holds it (`await using`). After it was replaced or removed, a read still gives its own bytes or
  * throws ArchiveReplaced; never the bytes of another archive.
  */
-export interface ArchiveReader extends StoredArchive {
+export interface ArchiveReader extends StoredArchive, AsyncDisposable {
   /** The identity of this archive: any other, earlier or later, that has its name has another version. */
   readonly version: string;
   /**
@@ -37,7 +37,6 @@ export interface ArchiveReader extends StoredArchive {
    * its own, which the caller may transfer.
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
-  close(): Promise<void>;
 }
 
 /**

@@ -20,9 +20,7 @@ it("draws a bar on a terminal while a save runs, and takes it away at the end", 
   assert.match(lastLine ?? "", /saved 3,\d{3} files \(\d+ MB\) as default/);
 });
 
-it("watches the transfer of its own call, and only until that call ends", {
-  timeout: 30_000,
-}, async (t) => {
+it("watches the transfer of its own call, and only until that call ends", async (t) => {
   const transfer = new FakeTransfer({ bytesDone: 5, bytesTotal: 20 });
   // As when the watch lags behind: it does not end by itself.
   transfer.watch = async function* (signal) {
@@ -39,11 +37,9 @@ it("watches the transfer of its own call, and only until that call ends", {
   });
   const { address, lines } = await serve(t, operations);
   const args = ["load", "--torch", "2.11.0", "--dir", "/tmp", "--address", address];
-  const { child, ended } = startCliOnTerminal(args);
+  const { child, ended, shown } = startCliOnTerminal(args);
   t.after(() => child.kill("SIGKILL"));
-  await new Promise<void>((resolve) => {
-    child.stdout.on("data", (text: string) => text.includes("5 B of 20 B") && resolve());
-  });
+  await shown("5 B of 20 B");
   const outcome = { kind: "LOAD", status: "SUCCESS" } as const;
   transfer.change({ status: "SUCCESS", phase: "DONE", filesDone: 7, outcome });
   const { exitCode, stdout } = await ended;

@@ -17,6 +17,8 @@ export interface CliResult {
 export interface RunningCli {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<CliResult>;
+  /** Waits until its stdout holds this text. Throws if it ends without. */
+  shown(text: string): Promise<void>;
 }
 
 /** Starts `compilecache` with these arguments, and with none of our own settings. */
@@ -40,7 +42,12 @@ export function startProgram(
       printed[name] += text;
     });
   const ended = once(child, "close").then(([exitCode]) => ({ exitCode, ...printed }));
-  return { child, ended };
+  const shown = async (text: string) => {
+    while (!printed.stdout.includes(text))
+      if (await Promise.race([once(child.stdout, "data").then(() => false), ended]))
+        throw new Error(`it ended without "${text}": ${JSON.stringify(printed)}`);
+  };
+  return { child, ended, shown };
 }
 
 /** Runs `compilecache` to its end. */

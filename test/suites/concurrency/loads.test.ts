@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { startClients } from "../../support/client-processes.ts";
 import { createTestPlace, environment, finalState, namesIn } from "../../support/daemons.ts";
+import { writeHugeFile } from "../../support/huge-file.ts";
 import { versionIn, writeVersion } from "../../support/versions.ts";
-import { writeUnfinishedCache } from "./large-cache.ts";
 
 const loaderCount = 16;
 
@@ -21,7 +21,7 @@ describe("loads", () => {
 
     // What works on a directory above holds the load up until all have asked for it.
     const above = join(place.allowed, "above");
-    writeUnfinishedCache(above);
+    writeHugeFile(above);
     const holding = await client.save({
       environment,
       localDir: above,
@@ -29,13 +29,19 @@ describe("loads", () => {
       detach: true,
     });
     const localDir = join(above, "loaded");
-    const loads = clients.map((client) => client.load(address, { environment, localDir }));
-    const results = await Promise.all(loads);
+    const asked = clients.map((client) => {
+      const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+      return { started, load: client.load(address, { environment, localDir }, onStarted) };
+    });
+    const ids = new Set(await Promise.all(asked.map(({ started }) => started)));
+    assert.equal(ids.size, 1);
+    await client.cancelTransfer(holding.transfer.operationId);
+    const results = await Promise.all(asked.map(({ load }) => load));
 
-    assert.equal(new Set(results.map(({ transfer }) => transfer.operationId)).size, 1);
+    for (const { transfer } of results) assert.ok(ids.has(transfer.operationId));
     for (const { status } of results) assert.equal(status, "success");
     assert.equal(versionIn(localDir), 1);
-    assert.equal((await finalState(client, holding.transfer.operationId)).status, "success");
+    assert.equal((await finalState(client, holding.transfer.operationId)).status, "cancelled");
   });
 
   it("wait for work on a directory above or below, and for no other", async (t) => {
@@ -45,7 +51,7 @@ describe("loads", () => {
     writeVersion(source, 1);
     await client.save({ environment, localDir: source });
     const busy = join(place.allowed, "outer", "busy");
-    writeUnfinishedCache(busy);
+    writeHugeFile(busy);
     const load = async (localDir: string) =>
       (await client.load({ environment, localDir, detach: true, ifLocalExists: "merge" })).transfer
         .operationId;

@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { Progress } from "../../../server/src/transfers/state.ts";
 import { cannotBeNobody, nobody } from "../../support/as-user.ts";
 import { createFlowBench, environment, type FlowBench } from "../../support/flow-bench.ts";
 import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
@@ -170,24 +171,23 @@ describe("a load", () => {
     assert.deepEqual(bench.storeFiles(), [basename(path)]);
   });
 
-  it("stops within a second when it is cancelled, and leaves all as it was", async (t) => {
+  it("does no more once it is cancelled, and leaves all as it was", async (t) => {
     const { bench } = await savedBench(t, { a: noise(20 << 20), b: noise(20 << 20, 3), c: "c" });
     makeTree(bench.localDir, { mine: "mine" });
     const before = listTree(bench.localDir);
     for (const phase of ["UNPACKING", "COMMITTING"] as const) {
       const caller = new AbortController();
-      let cancelledAt = 0;
+      let last: Progress | undefined;
       const load = bench.load({
         policy: "REPLACE",
         signal: caller.signal,
         onProgress: (progress) => {
-          if (progress.phase !== phase) return;
-          cancelledAt = Date.now();
-          caller.abort(new Error("cancelled"));
+          last = progress;
+          if (progress.phase === phase) caller.abort(new Error("cancelled"));
         },
       });
       await assert.rejects(load, /cancelled/);
-      assert.ok(Date.now() - cancelledAt < 1000);
+      assert.equal(last?.phase, phase, "it went on");
       assert.deepEqual(listTree(bench.localDir), before);
       assert.deepEqual(beside(bench), ["local"]);
       await assertNothingOpen(bench.dir);

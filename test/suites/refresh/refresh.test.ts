@@ -1,19 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { createFlowBench } from "../../support/flow-bench.ts";
+import { keepGrowing } from "../../support/growing-file.ts";
 import { contents, longAgo, many, write } from "../../support/refresh-trees.ts";
 
 async function benchWith(t: TestContext, files: Record<string, string | Buffer>) {
@@ -57,7 +50,7 @@ describe("refresh", () => {
       const reader = await open(...args);
       if (!reader || ++reads > 3) return reader;
       const stale = () => Promise.reject(new ArchiveReplaced("here", undefined));
-      return { ...reader, read: reads === 1 ? stale : reader.read, close: reader.close };
+      return { ...reader, read: reads === 1 ? stale : reader.read };
     });
     assert.equal((await bench.save({ policy: "REFRESH" })).cache?.generation, 2);
     assert.ok(reads > 1);
@@ -207,10 +200,8 @@ describe("refresh", () => {
     const { bench, loadElsewhere } = await benchWith(t, stored);
     const growing = join(bench.localDir, "growing");
     writeFileSync(join(bench.localDir, "young"), "finished just now");
-    writeFileSync(growing, "");
-    const writing = setInterval(() => appendFileSync(growing, "more"), 50);
+    await keepGrowing(t, growing);
     const refreshed = await bench.save({ policy: "REFRESH" });
-    clearInterval(writing);
     assert.equal(refreshed.status, "SUCCESS");
     assert.equal(refreshed.leftOutFileCount, 1);
     assert.deepEqual(await loadElsewhere("loaded"), {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { readContents, writeContents } from "../../support/crash/cache-contents.ts";
 import { isPublished, saveFrom } from "../../support/crash/crash-cases.ts";
 import { stopAfterFirst, whyUntraceable } from "../../support/crash/kill-points.ts";
 import { createTestPlace, environment, namesIn } from "../../support/daemons.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const untraceable = whyUntraceable();
 if (untraceable && process.env.CI) throw new Error(untraceable);
@@ -13,6 +14,17 @@ if (untraceable && process.env.CI) throw new Error(untraceable);
 const cacheOf = (name: string) => ({ [`${name}/kernel.cubin`]: `kernel of ${name}` });
 const won = { ...cacheOf("first"), ...cacheOf("second"), ...cacheOf("slow") };
 const all = { ...won, ...cacheOf("next") };
+
+/** Whether all threads of a process have been stopped by a signal. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((id) => {
+    const path = join(tasks, id, "stat");
+    if (!existsSync(path)) return false;
+    const stat = readFileSync(path, "utf8");
+    return /^\) [tT] /.test(stat.slice(stat.lastIndexOf(")")));
+  });
+}
 
 async function testStopped(t: TestContext, syscall: string, isOnFolder: boolean): Promise<void> {
   const place = await createTestPlace(t);
@@ -36,9 +48,8 @@ async function testStopped(t: TestContext, syscall: string, isOnFolder: boolean)
   const localDir = dirOf("slow");
   writeContents(localDir, cacheOf("slow"));
   const saving = slow.client.save({ environment, localDir, ifStoredExists: "refresh" });
-  while (namesIn(folder).length < 2) await sleep(10);
-  // Whatever it does next it would have done by then.
-  await sleep(200);
+  await eventually("the stop", () => isStopped(slow.child.pid as number));
+  assert.equal(namesIn(folder).length, 2);
   assert.ok(!isPublished(place), "it did not stop");
   assert.deepEqual(await load(), won);
 

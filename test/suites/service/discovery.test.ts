@@ -63,7 +63,7 @@ describe("health", () => {
       assert.equal(await healthOf(t, address, name), "SERVING");
     await assert.rejects(healthOf(t, address, "no.such.Service"), { code: 5 });
 
-    const stopped = served.stop(1000);
+    const stopped = served.stop(600_000);
     for (const name of ["", "compilecache.v1.CacheService"])
       assert.equal(await healthOf(t, address, name), "NOT_SERVING");
     closed.resolve();

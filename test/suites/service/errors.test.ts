@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, test } from "node:test";
+import { writeHugeFile } from "../../support/huge-file.ts";
 import { call, failureOf } from "../../support/service-client.ts";
 import { cacheKey, environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
 
@@ -256,9 +257,7 @@ describe("each row of the table of errors, from a whole daemon", () => {
 
   test("CANCELLED and DEADLINE_EXCEEDED, without a reason, and the transfer is cancelled", async (t) => {
     const { client, localDir } = await startTestDaemon(t);
-    // A file that is still being written holds a save up.
-    mkdirSync(localDir);
-    writeFileSync(`${localDir}/fresh`, "x");
+    writeHugeFile(localDir);
     const started: string[] = [];
     const onStarted = (operationId: string) => void started.push(operationId);
     const late = await failureOf(
@@ -266,7 +265,6 @@ describe("each row of the table of errors, from a whole daemon", () => {
     );
     assert.deepEqual({ code: late.code, status: late.status }, { code: 4, status: undefined });
 
-    writeFileSync(`${localDir}/fresh`, "y");
     const other = { environment, namespace: "other" };
     const cancelIt = (operationId: string) => {
       onStarted(operationId);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { describe, type TestContext, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../../support/eventually.ts";
 import { spawnServe } from "../../support/serve-process.ts";
 import { call, connect, tempDir } from "../../support/service-client.ts";
 
@@ -50,11 +50,11 @@ describe("compilecache serve", () => {
     const listen = ["--listen", `unix://${socket}`, "--listen", "127.0.0.1:0,[::1]:0"];
     const daemon = spawnServe(t, [...flags, ...listen]);
     await daemon.line("listening");
-    while (daemon.lines.filter(({ message }) => message === "listening").length < 3)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    const addresses = daemon.lines
-      .filter(({ message }) => message === "listening")
-      .map(({ address }) => String(address));
+    const listening = await eventually("three addresses", () => {
+      const lines = daemon.lines.filter(({ message }) => message === "listening");
+      return lines.length >= 3 && lines;
+    });
+    const addresses = listening.map(({ address }) => String(address));
     assert.equal(addresses[0], `unix:${socket}`);
     assert.match(addresses[1] ?? "", /^127\.0\.0\.1:[1-9]\d+$/);
     assert.match(addresses[2] ?? "", /^\[::1\]:[1-9]\d+$/);
@@ -112,8 +112,7 @@ describe("compilecache serve", () => {
     for await (const line of createInterface(npx.stdout)) if (line.includes("listening")) break;
     assert.ok(existsSync(socket));
     npx.kill("SIGTERM");
-    for (let waitedMs = 0; existsSync(socket) && waitedMs < 5_000; waitedMs += 50) await delay(50);
-    assert.ok(!existsSync(socket));
+    await eventually("the end of the daemon", () => !existsSync(socket));
   });
 
   test("warns of addresses that the network reaches without tokens", async (t) => {

@@ -1,31 +1,30 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
+import { holdFile } from "../../support/held-file.ts";
+import { writeHugeFile } from "../../support/huge-file.ts";
 import { spawnServe } from "../../support/serve-process.ts";
 import { call, connect, failureOf, tempDir } from "../../support/service-client.ts";
-import { environment, startTestDaemon } from "../../support/test-daemon.ts";
-
-/** A directory whose save takes two seconds, for its file is still being written. */
-function writeFreshFile(directory: string): void {
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(`${directory}/fresh`, "x");
-}
+import { environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
 
 describe("stopping", () => {
   test("gives a running transfer its grace period, and takes no new work", async (t) => {
-    const { client, daemon, localDir, dir } = await startTestDaemon(t, { shutdownGraceMs: "10" });
-    writeFreshFile(localDir);
-    const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
-    const saving = call(client, "save", { environment }, { onStarted });
-    await started;
+    const { client, daemon, archive, localDir, dir } = await startTestDaemon(t, {
+      shutdownGraceMs: "600",
+    });
+    writeFiles(localDir, 1);
+    await call(client, "save", { environment });
+    const held = await holdFile(t, archive);
+    const saving = call(client, "save", { environment });
+    await held.asked;
     const stopped = daemon.stop();
     const refused = await failureOf(
       call(client, "load", { environment, localDir: `${dir}/other` }),
     );
     assert.deepEqual([refused.code, refused.info?.reason], [14, "SHUTTING_DOWN"]);
+    await held.release();
     const { transfer } = await saving;
     assert.equal(transfer?.status, 3);
     await stopped;
@@ -33,7 +32,7 @@ describe("stopping", () => {
 
   test("cancels what outlives the grace period, and tells its watchers and waiters", async (t) => {
     const { client, daemon, localDir } = await startTestDaemon(t);
-    writeFreshFile(localDir);
+    writeHugeFile(localDir);
     const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
     const saving = failureOf(call(client, "save", { environment }, { onStarted }));
     const watch = client.watchTransfer({ operationId: await started });
@@ -54,10 +53,8 @@ describe("stopping", () => {
     stream.on("data", ({ status }: { status: string }) => statuses.push(status));
     const broken = new Promise((resolve) => stream.on("error", resolve));
     await new Promise((resolve) => stream.once("data", resolve));
-    const before = performance.now();
     await daemon.stop();
     await broken;
-    assert.ok(performance.now() - before < 5000);
     assert.deepEqual(statuses, ["SERVING", "NOT_SERVING"]);
   });
 
@@ -67,10 +64,10 @@ describe("stopping", () => {
     const daemon = spawnServe(t, ["--listen", address], {
       TORCH_CACHE_DIR: `${dir}/local`,
       B10FS_CACHE_DIR: `${dir}/store`,
-      SHUTDOWN_GRACE_SECONDS: "60",
+      SHUTDOWN_GRACE_SECONDS: "600",
     });
     await daemon.line("listening");
-    writeFreshFile(`${dir}/local`);
+    writeHugeFile(`${dir}/local`);
     await call(connect(t, address), "save", { environment, detach: true });
     daemon.child.kill("SIGTERM");
     await daemon.line("stopping");

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { IfStoredExists } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { SaveSkipReason, SaveStatus } from "compilecache-client/gen/compilecache/v1/transfer.ts";
+import { keepGrowing } from "../../support/growing-file.ts";
 import { call } from "../../support/service-client.ts";
 import { environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
 
@@ -88,19 +89,11 @@ describe("a save that is skipped says why", () => {
     writeFiles(localDir, 3);
     await save(skip);
     mkdirSync(other.localDir);
-    const write = () => {
-      for (const dir of [localDir, other.localDir]) appendFileSync(join(dir, "growing"), "more");
-    };
-    write();
-    const writing = setInterval(write, 20);
-    try {
-      const skipped = await Promise.all([skippedBy(refresh), other.skippedBy(skip)]);
-      assert.deepEqual(skipped, [
-        [unfinished, 3n],
-        [unfinished, undefined],
-      ]);
-    } finally {
-      clearInterval(writing);
-    }
+    for (const dir of [localDir, other.localDir]) await keepGrowing(t, join(dir, "growing"));
+    const skipped = await Promise.all([skippedBy(refresh), other.skippedBy(skip)]);
+    assert.deepEqual(skipped, [
+      [unfinished, 3n],
+      [unfinished, undefined],
+    ]);
   });
 });

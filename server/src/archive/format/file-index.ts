@@ -22,11 +22,14 @@ export function encodeIndexSection(records: readonly FileRecord[]): Buffer {
   });
 }
 
-/** Reads a section of at most `maxBytes` of JSON. Throws ARCHIVE_CORRUPT. */
-export function decodeIndexSection(section: Uint8Array, maxBytes: number): FileRecord[] {
+/** The most JSON that a section may hold. */
+const maxSectionBytes = 64 * 1024 * 1024;
+
+/** Reads a section. Throws ARCHIVE_CORRUPT. */
+export function decodeIndexSection(section: Uint8Array): FileRecord[] {
   let records: unknown;
   try {
-    const json = zstdDecompressSync(section, { maxOutputLength: maxBytes });
+    const json = zstdDecompressSync(section, { maxOutputLength: maxSectionBytes });
     records = JSON.parse(json.toString("utf8"));
   } catch (cause) {
     throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index cannot be read", { cause });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
+import { toolVersion } from "../../domain/tool-version.ts";
 import {
   formatName,
   formatVersion,
@@ -48,6 +49,49 @@ export interface Manifest {
   readonly frames: readonly FrameRecord[];
   /** The skippable frame of the file index: its size with its header, and its SHA-256. */
   readonly index: { readonly bytes: number; readonly sha256: string };
+}
+
+/** What the writer of an archive says of it, beyond what its frames tell. */
+export interface ArchiveHead {
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly generation: number;
+  /** Path of the directory that it is saved from, as its client sees it. */
+  readonly savedFrom: string;
+  readonly createdAt: Date;
+  /** How many bytes of files refreshes have appended since the whole was packed. */
+  readonly appendedBytes: number;
+}
+
+/** How much an archive holds. */
+export interface ArchiveTotals {
+  readonly fileCount: number;
+  readonly bytes: number;
+}
+
+/** The manifest of an archive that is finished. */
+export function manifestOf(
+  head: ArchiveHead,
+  totals: ArchiveTotals,
+  { frames, index }: Pick<Manifest, "frames" | "index">,
+): Manifest {
+  return {
+    format: formatName,
+    version: formatVersion,
+    namespace: head.namespace,
+    environment: head.environment,
+    environment_key: head.environmentKey,
+    generation: head.generation,
+    local_dir: head.savedFrom,
+    created_at: head.createdAt.toISOString(),
+    tool: `compilecache/${toolVersion}`,
+    ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
+    file_count: totals.fileCount,
+    content_bytes: totals.bytes,
+    frames,
+    index,
+  };
 }
 
 const digestBytes = 32;

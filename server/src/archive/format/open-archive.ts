@@ -1,22 +1,116 @@
 import { hash } from "node:crypto";
 import { CacheError } from "../../domain/cache-error.ts";
+import type { Environment } from "../../domain/environment.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
 import { decodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
 import { decodeSeekTable, seekTableBytes } from "./seek-table.ts";
 
-/** A data frame and where it and its section of the file index start in the archive. */
-export interface PlacedFrame extends FrameRecord {
+/** A data frame of an open archive. */
+export interface ArchiveFrame {
+  /** Where it starts in the archive, and its size there. */
   readonly offset: number;
-  readonly sectionOffset: number;
+  readonly bytes: number;
+  /** Hexadecimal SHA-256 of those bytes. */
+  readonly sha256: string;
+  /** Size of the tar stream in it. */
+  readonly contentBytes: number;
+  /** Files in it that count no more, because a later frame holds newer ones. */
+  readonly superseded: readonly string[];
+  /** Path of the directory that its files were saved from, as that client saw it, where it is known. */
+  readonly savedFrom: string | undefined;
+  /** What the manifest says of it, for an archive that carries it on. */
+  readonly record: FrameRecord;
 }
 
-/** An archive of ours, verified as far as its end tells. */
-export interface OwnArchive {
-  readonly manifest: Manifest;
-  readonly frames: readonly PlacedFrame[];
+/** An archive of ours that is open for reading, verified as far as its end tells. */
+export class OwnArchive {
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly generation: number;
+  readonly createdAt: Date;
+  readonly fileCount: number;
+  /** Sum of the sizes of the files. */
+  readonly contentBytes: number;
+  /** How many bytes of files refreshes have appended since the whole was packed. */
+  readonly appendedBytes: number;
+  /** The data frames, in their order in the file. The last only ends the tar stream. */
+  readonly frames: readonly ArchiveFrame[];
   /** Where the skippable frame of the file index starts. */
   readonly indexOffset: number;
+  readonly #reader: ArchiveReader;
+  readonly #index: Manifest["index"];
+
+  constructor(reader: ArchiveReader, manifest: Manifest) {
+    this.namespace = manifest.namespace;
+    this.environment = manifest.environment;
+    this.environmentKey = manifest.environment_key;
+    this.generation = manifest.generation;
+    this.createdAt = new Date(manifest.created_at);
+    this.fileCount = manifest.file_count;
+    this.contentBytes = manifest.content_bytes;
+    this.appendedBytes = manifest.appended_bytes ?? 0;
+    this.frames = placeFrames(manifest);
+    this.indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#reader = reader;
+    this.#index = manifest.index;
+  }
+
+  /** The bytes of a frame, which the one that unpacks them verifies. They are the caller's. */
+  readFrame({ offset, bytes }: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
+    return this.#reader.read(offset, bytes, signal);
+  }
+
+  /** The bytes of a frame, verified. Throws ARCHIVE_CORRUPT. */
+  async readVerifiedFrame(frame: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
+    const bytes = await this.readFrame(frame, signal);
+    requireDigest(bytes, frame.sha256);
+    return bytes;
+  }
+
+  /**
+   * The whole file index, verified: a section for each frame, in their order. All are views of one
+   * memory. Throws ARCHIVE_CORRUPT.
+   */
+  async readIndex(signal?: AbortSignal): Promise<readonly Buffer[]> {
+    const { bytes, sha256 } = this.#index;
+    const index = await this.#reader.read(this.indexOffset, bytes, signal);
+    if (index.length !== bytes || hash("sha256", index, "hex") !== sha256)
+      throw corrupt("its file index does not match its digest");
+    if (index.readUInt32LE(0) !== indexMagic) throw corrupt("its file index has the wrong mark");
+    if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
+      throw corrupt("its file index has the wrong length");
+    let start = skippableHeaderBytes;
+    return this.frames.map(({ record }) => {
+      const section = index.subarray(start, start + record.index_bytes);
+      start += record.index_bytes;
+      return section;
+    });
+  }
+}
+
+function placeFrames(manifest: Manifest): ArchiveFrame[] {
+  let offset = 0;
+  return manifest.frames.map((record) => {
+    const frame = {
+      offset,
+      bytes: record.bytes,
+      sha256: record.sha256,
+      contentBytes: record.content_bytes,
+      superseded: record.superseded ?? [],
+      savedFrom: record.local_dir ?? manifest.local_dir,
+      record,
+    };
+    offset += record.bytes;
+    return frame;
+  });
+}
+
+/** Requires that a frame is what its archive's manifest lists. Throws ARCHIVE_CORRUPT. */
+export function requireDigest(frame: Uint8Array, sha256: string): void {
+  if (hash("sha256", frame, "hex") !== sha256)
+    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
 }
 
 // Enough for the seek table and the manifest of a cache of gigabytes, in one read.
@@ -65,38 +159,10 @@ export async function openArchive(
   if (!agrees) throw corrupt("its manifest and its seek table disagree");
   const total = listed.reduce((sum, { bytes }) => sum + bytes, tableBytes);
   if (total !== reader.bytes) throw corrupt(`it has ${reader.bytes} bytes instead of ${total}`);
-  return place(manifest);
-}
-
-function place(manifest: Manifest): OwnArchive {
-  const indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
-  let offset = 0;
-  let sectionOffset = indexOffset + skippableHeaderBytes;
-  const frames = manifest.frames.map((frame) => {
-    const placed = { ...frame, offset, sectionOffset };
-    offset += frame.bytes;
-    sectionOffset += frame.index_bytes;
-    return placed;
-  });
-  if (sectionOffset !== indexOffset + manifest.index.bytes)
+  const sections = manifest.frames.reduce((sum, frame) => sum + frame.index_bytes, 0);
+  if (skippableHeaderBytes + sections !== manifest.index.bytes)
     throw corrupt("its file index has the wrong length");
-  return { manifest, frames, indexOffset };
-}
-
-/** Reads the whole file index and verifies it: the sections of the frames, one after the other. */
-export async function readIndex(
-  reader: ArchiveReader,
-  archive: OwnArchive,
-  signal?: AbortSignal,
-): Promise<Buffer> {
-  const { bytes, sha256 } = archive.manifest.index;
-  const frame = await reader.read(archive.indexOffset, bytes, signal);
-  if (frame.length !== bytes || hash("sha256", frame, "hex") !== sha256)
-    throw corrupt("its file index does not match its digest");
-  if (frame.readUInt32LE(0) !== indexMagic) throw corrupt("its file index has the wrong mark");
-  if (frame.readUInt32LE(4) !== bytes - skippableHeaderBytes)
-    throw corrupt("its file index has the wrong length");
-  return frame;
+  return new OwnArchive(reader, manifest);
 }
 
 /** The last bytes of an archive, read once. */

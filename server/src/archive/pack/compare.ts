@@ -5,11 +5,9 @@ import { CutShort, readPieces } from "../../local/listed-file.ts";
 import { pathOfHandle } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
-import { mayMove, moveContent } from "../torch/relocate-content.ts";
+import { mayRelocate, relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
-import { listFiles, planScan, type ScanResult } from "./scan.ts";
-
-const maxSectionBytes = 64 * 1024 * 1024;
+import { listFiles, planListing, type ScanResult } from "./scan.ts";
 
 /** A stored file that a newer one takes the place of, in the frame that holds it or a part of it. */
 export interface Superseded {
@@ -43,7 +41,7 @@ export function compareTree(
   rootFd: number,
   options: {
     nowMs: number;
-    exclude: readonly string[];
+    unstable: readonly string[];
     profile: Profile;
     sections: readonly Uint8Array[];
     superseded: readonly (readonly string[])[];
@@ -81,7 +79,13 @@ export function compareTree(
   let absent = 0;
   // What the profile leaves out here counts too: another save found it worth storing.
   for (const name of stored.keys()) if (!seen.has(name) && !name.endsWith("/")) absent += 1;
-  return { fresh: planScan({ ...listed, files: fresh }), newFiles, newBytes, superseded, absent };
+  return {
+    fresh: planListing({ ...listed, files: fresh }),
+    newFiles,
+    newBytes,
+    superseded,
+    absent,
+  };
 }
 
 interface StoredPart {
@@ -96,7 +100,7 @@ function storedFiles(
   const files = new Map<string, StoredPart[]>();
   sections.forEach((section, frame) => {
     const gone = new Set(superseded[frame]);
-    for (const record of decodeIndexSection(section, maxSectionBytes)) {
+    for (const record of decodeIndexSection(section)) {
       if (gone.has(record.name)) continue;
       const parts = files.get(record.name);
       if (parts) parts.push({ frame, record });
@@ -116,11 +120,11 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const moves = back && mayMove(file.name, back);
+  const moves = back && mayRelocate(file.name, back);
   if (!moves && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
   return withFile(rootFd, file.name, (fd) => {
-    const moved = moves ? moveContent(fd, file, back, checkpoint) : undefined;
+    const moved = moves ? relocateContent(fd, file, back, checkpoint) : undefined;
     const size = moved?.size ?? file.size;
     if (size !== first.record.size || isSameTime) return size === first.record.size;
     return hasDigests(moved?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);

@@ -6,9 +6,10 @@ import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
-import { releaseMemory } from "../format/release-memory.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
-import { type FramePlan, type PartToPack, tarEntryOf } from "./scan.ts";
+import { releaseMemory } from "../release-memory.ts";
+import type { FramePlan, PartToPack } from "./plan.ts";
+import { tarEntryOf } from "./plan.ts";
 
 export interface PackedFrame {
   readonly frame: Uint8Array;

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inOrder } from "../../async/in-order.ts";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import type { Profile } from "../../domain/profile.ts";
-import type { ArchiveWork } from "../archive-work.ts";
 import type { ArchiveAssembler } from "./assembler.ts";
-import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
+import type { PlannedFrame } from "./plan.ts";
+import { pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
+import type { PackWork } from "./work.ts";
 
 /** What has been packed, of what there is to pack. Totals may still shrink or grow. */
 export interface Packed {
@@ -42,14 +43,15 @@ export class EssentialFileChanged extends Error {
 export async function* pack(options: {
   rootFd: number;
   scan: ScanResult;
-  exclude: readonly string[];
+  /** Files that are left out because they changed while an earlier try read them. */
+  unstable: readonly string[];
   profile: Profile;
   format: ArchiveFormat;
   assembler: ArchiveAssembler;
-  work: ArchiveWork;
+  work: PackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Packed, PackResult> {
-  const { rootFd, scan, exclude, profile, format, assembler, work, signal } = options;
+  const { rootFd, scan, unstable, profile, format, assembler, work, signal } = options;
   const again = [...scan.young];
   const holders = new Set(scan.bundled.holders);
   const leftOut: string[] = [];
@@ -79,7 +81,7 @@ export async function* pack(options: {
     const changed = again.length > scan.young.length;
     const settledAtMs = changed ? Date.now() + settledAfterMs : scan.settledAtMs;
     await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
-    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, exclude, profile });
+    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, unstable, profile });
     filesTotal = filesDone + second.fileCount;
     bytesTotal = bytesDone + second.bytes;
     leftOut.push(...second.gone, ...second.young);

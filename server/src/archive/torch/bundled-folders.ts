@@ -1,7 +1,6 @@
-import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { type ListedFile, readFully, withListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import type { FileToPack } from "../pack/scan.ts";
 import { type BundledFile, type BundledKernel, bundledKernels } from "./kernel-bundles.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
 
@@ -30,8 +29,8 @@ const chunkBytes = 256 * 1024;
  */
 export function findBundledFolders(
   rootFd: number,
-  finished: readonly FileToPack[],
-  all: readonly FileToPack[],
+  finished: readonly ListedFile[],
+  all: readonly ListedFile[],
   checkpoint: Checkpoint,
 ): Bundled {
   const rootPath = currentPath(rootFd);
@@ -52,7 +51,7 @@ export function findBundledFolders(
   return { names, holders: [...new Set(covered.values())] };
 
   /** Whether each kernel that the entry bundles is all that its folder holds. */
-  function readEntry(entry: FileToPack): { folder: string; holds: boolean }[] | undefined {
+  function readEntry(entry: ListedFile): { folder: string; holds: boolean }[] | undefined {
     return withListedFile(rootFd, rootPath, entry, (entryFd) => {
       const found: { folder: string; holds: boolean }[] = [];
       try {
@@ -73,7 +72,7 @@ export function findBundledFolders(
   function holdsAll(
     entryFd: number,
     kernel: BundledKernel,
-    files: ReadonlyMap<string, FileToPack>,
+    files: ReadonlyMap<string, ListedFile>,
   ): boolean {
     const bundled = new Map(kernel.files.map((file) => [file.name, file]));
     for (const [name, file] of files) {
@@ -90,8 +89,8 @@ export function findBundledFolders(
 }
 
 /** The files of each kernel's folder, by their names in it. */
-function kernelFolders(files: readonly FileToPack[]): Map<string, Map<string, FileToPack>> {
-  const folders = new Map<string, Map<string, FileToPack>>();
+function kernelFolders(files: readonly ListedFile[]): Map<string, Map<string, ListedFile>> {
+  const folders = new Map<string, Map<string, ListedFile>>();
   for (const file of files) {
     const [, folder, name] = kernelFile.exec(file.name) ?? [];
     if (folder === undefined || name === undefined) continue;

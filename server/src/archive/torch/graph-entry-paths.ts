@@ -1,7 +1,7 @@
 import { readPieces } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
-import type { MovedContent, Relocation } from "./relocation.ts";
+import type { RelocatedContent, Relocation } from "./relocation.ts";
 
 /** What takes the place of a part of a file. */
 interface Edit extends PickleRange {
@@ -18,12 +18,12 @@ const maxPaths = 10_000;
  *
  * Reads what the pickle has beside its large values, once; holds the paths.
  */
-export function moveGraphEntry(
+export function relocateGraphEntry(
   fd: number,
   size: number,
   relocation: Relocation,
   checkpoint: Checkpoint,
-): MovedContent | undefined {
+): RelocatedContent | undefined {
   let edits: Edit[];
   try {
     edits = findEdits(fd, size, relocation, checkpoint);

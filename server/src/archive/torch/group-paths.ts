@@ -8,7 +8,7 @@ export const maxGroupBytes = 64 * 1024;
  * content that came where it is none, holds no path below the old directory, or is or would be larger
  * than `maxGroupBytes`.
  */
-export function moveGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
+export function relocateGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
   if (content.length > maxGroupBytes) return content;
   let moved: string | undefined;
   try {

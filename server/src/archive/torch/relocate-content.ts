@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { readFully } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import { moveGraphEntry } from "./graph-entry-paths.ts";
-import { maxGroupBytes, moveGroup } from "./group-paths.ts";
-import type { MovedContent, Relocation } from "./relocation.ts";
+import { relocateGraphEntry } from "./graph-entry-paths.ts";
+import { maxGroupBytes, relocateGroup } from "./group-paths.ts";
+import type { RelocatedContent, Relocation } from "./relocation.ts";
 
 const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;
 const groupName = /^__grp__.*\.json$/;
@@ -19,7 +19,7 @@ export function isGroup(name: string): boolean {
 }
 
 /** Whether a file may hold paths that move, by its name. */
-export function mayMove(name: string, { from, to }: Relocation): boolean {
+export function mayRelocate(name: string, { from, to }: Relocation): boolean {
   return from !== to && (isGraphEntry(name) || isGroup(name));
 }
 
@@ -32,17 +32,17 @@ export function mayMove(name: string, { from, to }: Relocation): boolean {
  * the source of each kernel by absolute path, and beside it torch looks for what autotuning found to be
  * best, and tunes anew where that is not found.
  */
-export function moveContent(
+export function relocateContent(
   fd: number,
   { name, size }: { name: string; size: number },
   relocation: Relocation,
   checkpoint: Checkpoint,
-): MovedContent | undefined {
-  if (!mayMove(name, relocation)) return undefined;
-  if (isGraphEntry(name)) return moveGraphEntry(fd, size, relocation, checkpoint);
+): RelocatedContent | undefined {
+  if (!mayRelocate(name, relocation)) return undefined;
+  if (isGraphEntry(name)) return relocateGraphEntry(fd, size, relocation, checkpoint);
   if (size > maxGroupBytes) return undefined;
   const content = Buffer.allocUnsafe(size);
   if (!readFully(fd, 0, content)) return undefined;
-  const moved = moveGroup(content, relocation);
+  const moved = relocateGroup(content, relocation);
   return moved === content ? undefined : { size: moved.length, pieces: () => [moved] };
 }

@@ -5,7 +5,7 @@ export interface Relocation {
 }
 
 /** A file with its paths moved along. */
-export interface MovedContent {
+export interface RelocatedContent {
   readonly size: number;
   /** Its bytes; each piece is valid until the next. */
   pieces(): Iterable<Uint8Array>;

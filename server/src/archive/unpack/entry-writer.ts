@@ -10,24 +10,24 @@ const exclusive =
   fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW;
 const shared = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
 
-/** Where entries are written: a fresh directory that only we may write in. */
-export interface StagePlace {
-  /** Names this stage among all. */
+/** The directory that entries are written into: a fresh one, in which only the daemon may write. */
+export interface StageDirectory {
+  /** Unique among all stages, of other daemons too. */
   readonly id: string;
   /** Path of the stage, by an open descriptor. */
   readonly path: string;
-  /** The stage for people. */
-  readonly place: string;
-  /** Who is to own what is written; absent to leave it ours. */
+  /** How messages name it to people: the path of the directory that it will become. */
+  readonly shownAs: string;
+  /** Who is to own what is written; absent for the daemon's own user. */
   readonly owner?: Owner;
 }
 
 /** Writes an archive's entries below a stage. Names are judged here, whoever made the archive. */
 export class EntryWriter {
-  readonly #stage: StagePlace;
+  readonly #stage: StageDirectory;
   readonly #made = new Set<string>(["."]);
 
-  constructor(stage: StagePlace) {
+  constructor(stage: StageDirectory) {
     this.#stage = stage;
   }
 
@@ -85,7 +85,7 @@ export class EntryWriter {
           { cause: error },
         );
       // A name was judged before: one that is too long is so for this file system alone.
-      throw toLocalError(error, this.#stage.place);
+      throw toLocalError(error, this.#stage.shownAs);
     }
   }
 }
@@ -94,9 +94,9 @@ export class EntryWriter {
 export class OpenEntry {
   readonly #fd: number;
   readonly #entry: TarEntry;
-  readonly #stage: StagePlace;
+  readonly #stage: StageDirectory;
 
-  constructor(fd: number, entry: TarEntry, stage: StagePlace) {
+  constructor(fd: number, entry: TarEntry, stage: StageDirectory) {
     this.#fd = fd;
     this.#entry = entry;
     this.#stage = stage;
@@ -107,7 +107,7 @@ export class OpenEntry {
       for (let done = 0; done < content.length; )
         done += fs.writeSync(this.#fd, content, done, content.length - done, position + done);
     } catch (error) {
-      throw toLocalError(error, this.#stage.place);
+      throw toLocalError(error, this.#stage.shownAs);
     }
   }
 

@@ -2,17 +2,15 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { CacheError } from "../../domain/cache-error.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { requireSpace } from "../../local/disk-space.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { gzipMagic, zstdMagic } from "../format/format.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type OpenEntry, type StageDirectory } from "./entry-writer.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
-export interface UnpackLimits {
-  readonly maxContentBytes: number;
-  readonly maxFileCount: number;
-}
+export type UnpackLimits = Pick<Limits, "maxContentBytes" | "maxFileCount">;
 
 export interface Unpacked {
   readonly fileCount: number;
@@ -31,8 +29,8 @@ const maxOtherBytes = 16 * 1024 * 1024;
  * nothing of its size beforehand, so bytes, files and disk space are counted on the way. `report` is
  * called with what has been unpacked so far. Runs in a worker.
  */
-export async function unpackForeign(
-  stage: StagePlace,
+export async function unpackForeignStream(
+  stage: StageDirectory,
   chunks: AsyncIterable<Buffer>,
   limits: UnpackLimits,
   checkpoint: Checkpoint,
@@ -46,7 +44,7 @@ export async function unpackForeign(
       unpacking.write(piece);
       if (unpacking.bytes - reported >= spaceCheckBytes) {
         reported = unpacking.bytes;
-        requireSpace(stage.path, stage.place, spaceCheckBytes, 0);
+        requireSpace(stage.path, stage.shownAs, spaceCheckBytes, 0);
         report(unpacking);
       }
     }
@@ -99,7 +97,7 @@ class TarUnpacking {
   #sawEnd = false;
   #failure: unknown;
 
-  constructor(stage: StagePlace, limits: UnpackLimits) {
+  constructor(stage: StageDirectory, limits: UnpackLimits) {
     this.#limits = limits;
     this.#writer = new EntryWriter(stage);
     this.#parser = new Parser({
@@ -195,15 +193,9 @@ class TarUnpacking {
     const { maxContentBytes, maxFileCount } = this.#limits;
     this.#entries += 1;
     if (this.#entries > maxFileCount)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive holds more than ${maxFileCount} entries (MAX_FILE_COUNT)`,
-      );
+      throw tooLarge(this.#limits, "maxFileCount", "the archive holds", "entries");
     if (this.bytes + bytes > maxContentBytes)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive unpacks to more than ${maxContentBytes} bytes (MAX_CONTENT_SIZE_MB)`,
-      );
+      throw tooLarge(this.#limits, "maxContentBytes", "the archive unpacks to", "bytes");
   }
 
   // The parser swallows what its listeners throw, so the first failure is kept here.

@@ -1,16 +1,14 @@
-import { hash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
-import { releaseMemory } from "../format/release-memory.ts";
+import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
-import { moveGroup } from "../torch/group-paths.ts";
+import { releaseMemory } from "../release-memory.ts";
+import { relocateGroup } from "../torch/group-paths.ts";
 import { isGraphEntry, isGroup } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
-import { EntryWriter, type StagePlace } from "./entry-writer.ts";
-
-const maxSectionBytes = 64 * 1024 * 1024;
+import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
 /** One data frame as it was fetched, with what the manifest says of it. */
 export interface FetchedFrame {
@@ -46,7 +44,7 @@ export interface UnpackedFrame {
 const writers = new Map<string, EntryWriter>();
 const rememberedStages = 8;
 
-function writerFor(stage: StagePlace): EntryWriter {
+function writerFor(stage: StageDirectory): EntryWriter {
   let writer = writers.get(stage.id);
   if (!writer) {
     if (writers.size >= rememberedStages) writers.clear();
@@ -62,16 +60,15 @@ function writerFor(stage: StagePlace): EntryWriter {
  * Throws ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
  */
 export function unpackFrame(
-  stage: StagePlace,
+  stage: StageDirectory,
   fetched: FetchedFrame,
   checkpoint: Checkpoint,
 ): UnpackedFrame {
-  if (hash("sha256", fetched.frame, "hex") !== fetched.sha256)
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
+  requireDigest(fetched.frame, fetched.sha256);
   const content = decompress(fetched);
   releaseMemory(fetched.frame);
   try {
-    const records = decodeIndexSection(fetched.section, maxSectionBytes);
+    const records = decodeIndexSection(fetched.section);
     return unpackContent(stage, content, records, fetched, checkpoint);
   } finally {
     releaseMemory(content);
@@ -79,7 +76,7 @@ export function unpackFrame(
 }
 
 function unpackContent(
-  stage: StagePlace,
+  stage: StageDirectory,
   content: Buffer,
   records: readonly FileRecord[],
   fetched: FetchedFrame,
@@ -117,7 +114,7 @@ function unpackContent(
     if (moves && start === 0 && isGraphEntry(record.name)) unmoved.push(record.name);
     if (record.start === undefined) {
       const isMoved = moves && isGroup(record.name);
-      writer.writeFile(record, isMoved ? moveGroup(data, relocation) : data);
+      writer.writeFile(record, isMoved ? relocateGroup(data, relocation) : data);
     } else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });

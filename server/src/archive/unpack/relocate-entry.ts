@@ -2,14 +2,14 @@ import * as fs from "node:fs";
 import { requireSpace } from "../../local/disk-space.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import { moveContent } from "../torch/relocate-content.ts";
+import { relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
 /** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
-export function moveEntry(
-  stage: StagePlace,
+export function relocateEntry(
+  stage: StageDirectory,
   name: string,
   relocation: Relocation,
   checkpoint: Checkpoint,
@@ -19,9 +19,9 @@ export function moveEntry(
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     const { size, mode, mtimeMs } = fs.fstatSync(fd);
-    const moved = moveContent(fd, { name, size }, relocation, checkpoint);
+    const moved = relocateContent(fd, { name, size }, relocation, checkpoint);
     if (!moved) return;
-    requireSpace(stage.path, stage.place, moved.size, 1);
+    requireSpace(stage.path, stage.shownAs, moved.size, 1);
     // Read on by its descriptor, while the new file takes the name.
     fs.unlinkSync(path);
     const entry = { name, size: moved.size, mode, mtime: mtimeMs / 1000 };
@@ -37,7 +37,7 @@ export function moveEntry(
       file.close();
     }
   } catch (error) {
-    throw toLocalError(error, stage.place);
+    throw toLocalError(error, stage.shownAs);
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }

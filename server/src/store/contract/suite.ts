@@ -55,7 +55,7 @@ async function withReader<T>(
   try {
     return await body(reader);
   } finally {
-    await reader.close();
+    await reader[Symbol.asyncDispose]();
   }
 }
 
@@ -65,7 +65,7 @@ const versionOf = (store: Store, of = name) => withReader(store, ({ version }) =
 
 async function isAbsent(store: Store, of = name): Promise<boolean> {
   const reader = await store.open(of);
-  await reader?.close();
+  await reader?.[Symbol.asyncDispose]();
   return reader === undefined;
 }
 
@@ -317,8 +317,8 @@ export function testStore(
       const reader = await store.open(name);
       assert.ok(reader);
       const reading = reader.read(0, 100_000).catch(() => {});
-      await reader.close();
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
+      await reader[Symbol.asyncDispose]();
       await reading;
     });
   });
@@ -446,7 +446,7 @@ export function testStore(
       for (const [call, run] of Object.entries(calls))
         await assert.rejects(run, (error) => error === reason, call);
       await writer.abort();
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
       assert.equal(await contentOf(store), "there");
     });
   });

@@ -63,7 +63,7 @@ async function contentOf(store: Store): Promise<string | undefined> {
   try {
     return (await reader.read(0, reader.bytes)).toString();
   } finally {
-    await reader.close();
+    await reader[Symbol.asyncDispose]();
   }
 }
 
@@ -102,7 +102,7 @@ describe("the file store on a file system without hard links", () => {
       assert.equal(await put(store, "third", { replaces: reader?.version ?? "" }), "committed");
       assert.equal(await put(store, "fourth", "replace"), "committed");
       assert.equal(await contentOf(store), "fourth");
-      await reader?.close();
+      await reader?.[Symbol.asyncDispose]();
       assert.deepEqual(
         visible(folder).filter((entry) => entry.endsWith(".partial")),
         [],
@@ -222,7 +222,7 @@ describe("the file store on a file system that fails", () => {
 describe("the file store that others use meanwhile", () => {
   const versionIn = async (store: Store) => {
     const reader = await store.open(name);
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
     return reader?.version ?? "";
   };
 
@@ -369,7 +369,7 @@ describe("the file store that others use meanwhile", () => {
       },
     );
     restore();
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("does not take a stale handle in a write for an archive that was replaced", async (t) => {
@@ -399,7 +399,7 @@ describe("the file store on a mount that hangs", () => {
     await read;
     restore();
     assert.equal(await contentOf(store), "first");
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("lets go of a hung read at once when its caller goes away", async (t) => {
@@ -411,7 +411,7 @@ describe("the file store on a mount that hangs", () => {
     const read = assert.rejects(reader?.read(0, 1, caller.signal) ?? Promise.resolve(), /gone/);
     caller.abort(new Error("gone"));
     await read;
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("lets its writer give up while a write hangs", async (t) => {
@@ -511,7 +511,7 @@ describe("the file store whose root is gone", () => {
     });
     assert.equal(await contentOf(store), "first");
     assert.deepEqual(await store.list(undefined), [name]);
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 });
 

@@ -40,7 +40,7 @@ export async function openFileArchive(
       }
       return buffer;
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       // A mount that hangs may delay this, and there is no need to wait.
       file.close().catch(() => {});
     },

@@ -40,7 +40,7 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
     open: (name, signal) =>
       callBelowRoot(() => openFileArchive(context, name, pathOf(name)), {
         signal,
-        discard: (late) => late?.close(),
+        discard: (late) => late?.[Symbol.asyncDispose](),
       }),
     create: (name, signal) =>
       callBelowRoot(() => createWriter(context, pathOf(name)), {

@@ -48,7 +48,7 @@ export async function openS3Archive(
       tail.copy(buffer, 0, offset - tailOffset);
       return buffer;
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       ahead.close();
     },
   };

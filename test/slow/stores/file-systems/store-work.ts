@@ -89,7 +89,7 @@ async function read(store: Store, name: ArchiveName): Promise<Done> {
       if (!(error instanceof ArchiveReplaced) || failed.has(reader.version)) throw error;
       failed.add(reader.version);
     } finally {
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
     }
   }
 }

@@ -35,7 +35,7 @@ async function entriesIn(store: Store) {
   const reader = await store.open(name);
   assert.ok(reader);
   const content = await reader.read(0, reader.bytes);
-  await reader.close();
+  await reader[Symbol.asyncDispose]();
   return { entries: unseal(content), version: reader.version };
 }
 
