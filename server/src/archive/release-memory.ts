@@ -1,9 +1,10 @@
-/** Smaller buffers may be cut from a pool that Node does not give away, and are not worth it. */
+/** Node may share the memory of smaller buffers among several, and they are not worth the effort. */
 const leastBytes = 256 * 1024;
 
 /**
- * Gives the memory behind a large buffer back now. The collector would do so later, and by then
- * other frames have taken as much again. The buffer, and any view of its memory, is empty afterwards.
+ * Frees the memory behind a large buffer now. The garbage collector would do so later, when other
+ * frames have already taken as much again. The buffer, and any other view of its memory, is empty
+ * afterwards. A buffer of less than 256 KiB is left alone.
  */
 export function releaseMemory(buffer: Uint8Array): void {
   if (buffer.buffer instanceof ArrayBuffer && buffer.buffer.byteLength >= leastBytes)

@@ -38,12 +38,15 @@ import { type Checkpoint, measureTree } from "../local/tree.ts";
 import type { PublishJob, SpaceJob } from "../local/work.ts";
 import { receiveChunks } from "./chunk-channel.ts";
 
-/** The flag that stops a job at its next step: shared by all threads, non-zero once it is raised. */
+/**
+ * The flag that stops a job at its next checkpoint: shared by all threads, and non-zero once it is
+ * raised.
+ */
 export type CancelFlag = Int32Array<SharedArrayBuffer>;
 
 /**
- * What worker threads do: synchronous work on files, and compression. Directories come as open
- * descriptors, which the threads of a process share.
+ * The jobs of worker threads, by name: synchronous work on files, and compression. Directories are
+ * passed as open descriptors, which the threads of a process share.
  */
 export const jobs = {
   scan: (job: ScanJob, checkpoint: Checkpoint): ScanResult => scanTree(job.rootFd, job, checkpoint),
@@ -102,7 +105,7 @@ export const jobs = {
 
 export type Jobs = typeof jobs;
 
-/** A checkpoint that throws once the flag is raised. */
+/** A checkpoint that throws CANCELLED once the flag is raised. */
 export function checkpointOf(flag: CancelFlag): Checkpoint {
   return () => {
     if (Atomics.load(flag, 0) !== 0) throw new CacheError("CANCELLED", "cancelled");

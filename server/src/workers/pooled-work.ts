@@ -5,10 +5,10 @@ import type { LocalWork } from "../local/work.ts";
 import { sendChunks } from "./chunk-channel.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
-/** The heavy steps of packing, unpacking and local directories on the threads of a pool. */
+/** All work that runs on the threads of a pool: packing, unpacking, and local directories. */
 export type PooledWork = PackWork & UnpackWork & LocalWork;
 
-/** All that the threads of a pool do, under a signal that stops it. */
+/** Binds the jobs of a pool to a signal that stops them: see WorkerPool.run. */
 export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledWork {
   return {
     threads: pool.threads,

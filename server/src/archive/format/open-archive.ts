@@ -4,7 +4,7 @@ import type { Environment } from "../../domain/environment.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
 import { decodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
-import { decodeSeekTable, seekTableBytes } from "./seek-table.ts";
+import { decodeSeekTable, seekTableBytes, seekTableFooterBytes } from "./seek-table.ts";
 
 /** A data frame of an open archive. */
 export interface ArchiveFrame {
@@ -15,15 +15,18 @@ export interface ArchiveFrame {
   readonly sha256: string;
   /** Size of the tar stream in it. */
   readonly contentBytes: number;
-  /** Files in it that count no more, because a later frame holds newer ones. */
+  /** Names of the files in it that are out of date, because a later frame holds newer ones. */
   readonly superseded: readonly string[];
   /** Path of the directory that its files were saved from, as that client saw it, where it is known. */
   readonly savedFrom: string | undefined;
-  /** What the manifest says of it, for an archive that carries it on. */
+  /** Its record in the manifest, for an archive that takes the frame over. */
   readonly record: FrameRecord;
 }
 
-/** An archive of ours that is open for reading, verified as far as its end tells. */
+/**
+ * An open archive in our own format. Its manifest and seek table are verified; the file index and the
+ * frames are not until they are read.
+ */
 export class OwnArchive {
   readonly namespace: string;
   readonly environment: Environment;
@@ -33,7 +36,7 @@ export class OwnArchive {
   readonly fileCount: number;
   /** Sum of the sizes of the files. */
   readonly contentBytes: number;
-  /** How many bytes of files refreshes have appended since the whole was packed. */
+  /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
   /** The data frames, in their order in the file. The last only ends the tar stream. */
   readonly frames: readonly ArchiveFrame[];
@@ -57,12 +60,12 @@ export class OwnArchive {
     this.#index = manifest.index;
   }
 
-  /** The bytes of a frame, which the one that unpacks them verifies. They are the caller's. */
+  /** Reads a frame without verifying it, which unpackFrame does. The buffer belongs to the caller. */
   readFrame({ offset, bytes }: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
     return this.#reader.read(offset, bytes, signal);
   }
 
-  /** The bytes of a frame, verified. Throws ARCHIVE_CORRUPT. */
+  /** Reads a frame and verifies it. Throws ARCHIVE_CORRUPT. */
   async readVerifiedFrame(frame: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
     const bytes = await this.readFrame(frame, signal);
     requireDigest(bytes, frame.sha256);
@@ -70,15 +73,16 @@ export class OwnArchive {
   }
 
   /**
-   * The whole file index, verified: a section for each frame, in their order. All are views of one
-   * memory. Throws ARCHIVE_CORRUPT.
+   * Reads and verifies the whole file index: one section for each frame, in their order. All sections
+   * are views of one buffer. Throws ARCHIVE_CORRUPT.
    */
   async readIndex(signal?: AbortSignal): Promise<readonly Buffer[]> {
     const { bytes, sha256 } = this.#index;
     const index = await this.#reader.read(this.indexOffset, bytes, signal);
     if (index.length !== bytes || hash("sha256", index, "hex") !== sha256)
       throw corrupt("its file index does not match its digest");
-    if (index.readUInt32LE(0) !== indexMagic) throw corrupt("its file index has the wrong mark");
+    if (index.readUInt32LE(0) !== indexMagic)
+      throw corrupt("its file index has the wrong magic number");
     if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
       throw corrupt("its file index has the wrong length");
     let start = skippableHeaderBytes;
@@ -107,7 +111,10 @@ function placeFrames(manifest: Manifest): ArchiveFrame[] {
   });
 }
 
-/** Requires that a frame is what its archive's manifest lists. Throws ARCHIVE_CORRUPT. */
+/**
+ * Requires that a frame has the SHA-256 that the manifest lists, in hexadecimal. Throws
+ * ARCHIVE_CORRUPT.
+ */
 export function requireDigest(frame: Uint8Array, sha256: string): void {
   if (hash("sha256", frame, "hex") !== sha256)
     throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
@@ -116,19 +123,19 @@ export function requireDigest(frame: Uint8Array, sha256: string): void {
 // Enough for the seek table and the manifest of a cache of gigabytes, in one read.
 const tailBytes = 128 * 1024;
 
-// Far more than the largest cache needs, and far less than what would exhaust the memory.
+// Far more than the largest cache needs, and far less than would exhaust the memory.
 const maxTailBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the end of an archive, with one ranged read as a rule. Answers undefined for an archive that
- * another tool made. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
+ * Opens an archive by reading its end, usually with a single ranged read. Returns undefined if another
+ * tool made the archive. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
  */
 export async function openArchive(
   reader: ArchiveReader,
   signal?: AbortSignal,
 ): Promise<OwnArchive | undefined> {
   const tail = new Tail(reader, signal);
-  const tableBytes = seekTableBytes(await tail.last(9));
+  const tableBytes = seekTableBytes(await tail.last(seekTableFooterBytes));
   if (tableBytes === undefined) return undefined;
   if (tableBytes > reader.bytes) throw corrupt("its seek table is longer than the file");
   const table = decodeSeekTable(await tail.last(tableBytes));
@@ -165,7 +172,7 @@ export async function openArchive(
   return new OwnArchive(reader, manifest);
 }
 
-/** The last bytes of an archive, read once. */
+/** The last bytes of an archive, kept so that they are usually read only once. */
 class Tail {
   readonly #reader: ArchiveReader;
   readonly #signal: AbortSignal | undefined;

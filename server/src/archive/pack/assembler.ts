@@ -16,7 +16,7 @@ import { encodeSeekTable } from "../format/seek-table.ts";
 import { tarTrailer } from "../format/tar-header.ts";
 import { compressFrame, type PackedFrame } from "./frame-packer.ts";
 
-/** Puts an archive together: data frames in the order of the tar stream, then all that follows them. */
+/** Writes an archive: data frames in the order of the tar stream, then what follows them. */
 export class ArchiveAssembler {
   readonly #writer: ArchiveWriter;
   readonly #format: ArchiveFormat;
@@ -37,7 +37,7 @@ export class ArchiveAssembler {
     this.#signal = options.signal;
   }
 
-  /** Adds a frame that was packed. Throws CACHE_TOO_LARGE. */
+  /** Adds a frame that was packed now. Throws CACHE_TOO_LARGE. */
   addPacked({ frame, sha256, contentBytes, section }: PackedFrame): Promise<void> {
     const record = {
       bytes: frame.length,
@@ -48,21 +48,24 @@ export class ArchiveAssembler {
     return this.#add(frame, record, section);
   }
 
-  /** Adds a frame of another archive as it is there. Throws CACHE_TOO_LARGE. */
+  /** Adds a frame of another archive unchanged. Throws CACHE_TOO_LARGE. */
   carryOver(bytes: Uint8Array, { record, savedFrom }: ArchiveFrame, section: Uint8Array) {
-    // Its paths stay those of the directory that it was saved from.
+    // The files in it hold paths of the directory that they were saved from.
     const origin = savedFrom === undefined ? {} : { local_dir: savedFrom };
     return this.#add(bytes, { ...origin, ...record }, section);
   }
 
-  /** Says that a later frame holds newer ones of these files of an earlier frame. */
+  /** Records that a later frame holds newer versions of these files of frame number `frame`. */
   supersede(frame: number, names: readonly string[]): void {
     const record = this.#frames[frame];
     if (record && names.length > 0)
       this.#frames[frame] = { ...record, superseded: [...(record.superseded ?? []), ...names] };
   }
 
-  /** Ends the tar stream, and in our own format adds file index, manifest and seek table. */
+  /**
+   * Ends the tar stream and, for `tar.zst`, adds file index, manifest and seek table. Throws
+   * CACHE_TOO_LARGE.
+   */
   async finish(head: ArchiveHead, totals: ArchiveTotals): Promise<void> {
     const frame = compressFrame(tarTrailer, this.#format);
     await this.addPacked({

@@ -8,7 +8,9 @@ export interface FileToPack extends ListedFile {
   readonly mode: number;
 }
 
-/** A part of a file that goes into one frame: the whole file, but for large ones. */
+/**
+ * The part of a file that goes into one frame: the whole file, unless it is large. Sizes are in bytes.
+ */
 export interface PartToPack {
   readonly file: FileToPack;
   readonly start: number;
@@ -17,25 +19,25 @@ export interface PartToPack {
   readonly tarBytes: number;
 }
 
-/** What goes into one frame. */
+/** The parts that go into one frame, in order. */
 export type FramePlan = readonly PartToPack[];
 
-/** A plan as it travels between threads, which need not look into it. */
+/** A plan in the form that is passed between threads: only the thread that packs it parses it. */
 export interface PlannedFrame {
   /** JSON of a FramePlan. */
   readonly plan: Uint8Array;
+  /** Bytes of files in the frame. */
   readonly bytes: number;
 }
 
 /**
- * Puts files into the order that compresses best (by extension, then size: like lies by like), and
- * cuts them into frames.
+ * Sorts files into the order that compresses best (by extension, then size, so that similar files lie
+ * side by side), and divides them into frames.
  */
 export function planFrames(files: readonly FileToPack[]): PlannedFrame[] {
   return cutIntoFrames(sortByLikeness(files));
 }
 
-/** By extension, then size, then name. */
 function sortByLikeness(files: readonly FileToPack[]): FileToPack[] {
   const keyed = files.map((file) => ({ file, extension: extname(file.name) }));
   keyed.sort((a, b) => {
@@ -52,6 +54,7 @@ function partOf(file: FileToPack, start: number, length: number): PartToPack {
   return { file, start, length, tarBytes: header + length + padding };
 }
 
+/** The fields of a file's tar header; its time is rounded down to whole seconds, and never negative. */
 export function tarEntryOf(file: FileToPack) {
   return {
     name: file.name,
@@ -61,7 +64,8 @@ export function tarEntryOf(file: FileToPack) {
   };
 }
 
-// A header and its file start in the same frame, and a large file goes on in frames of its own.
+// A header and the start of its file share a frame; a large file continues in frames that hold nothing
+// else.
 function cutIntoFrames(files: readonly FileToPack[]): PlannedFrame[] {
   const frames: PlannedFrame[] = [];
   let parts: PartToPack[] = [];

@@ -6,37 +6,40 @@ import { findBundledFolders } from "../torch/bundled-folders.ts";
 import { type FileToPack, type PlannedFrame, planFrames } from "./plan.ts";
 import { createProfileFilter } from "./profile-filter.ts";
 
+/** What a save takes of a directory, planned for packing. Sizes are in bytes. */
 export interface ScanResult {
   readonly frames: PlannedFrame[];
   readonly bytes: number;
   readonly fileCount: number;
-  /** Files that are too young to be finished. */
+  /** Names of files that changed so recently that they may not be finished. */
   readonly young: string[];
   readonly youngBytes: number;
   /** When the last of those will be old enough, in milliseconds since 1970; 0 if there are none. */
   readonly settledAtMs: number;
-  /** Files that had been named but are gone. */
+  /** Of the names in `only`, those whose files no longer exist. */
   readonly gone: string[];
   readonly bundled: BundledTotals;
 }
 
-/** Kernels that the profile leaves out, because torch writes them anew. */
+/** Kernels that the profile leaves out, because torch writes them again when it needs them. */
 export interface BundledTotals {
   readonly fileCount: number;
   readonly bytes: number;
-  /** The FX graph entries that hold them: without these, they would be missed. */
+  /** Names of the FX graph entries that torch writes them from: the archive must hold these. */
   readonly holders: readonly string[];
 }
 
-/** How old a file must be before it counts as finished. */
+/** How old a file must be before it counts as finished, in milliseconds. */
 export const settledAfterMs = 2000;
 
-/** Milliseconds to wait until `atMs` has surely passed: a timer drops fractions, and may be early. */
+/**
+ * Milliseconds to wait until `atMs` has certainly passed: timers drop fractions, and may fire early.
+ */
 export function pauseUntil(atMs: number): number {
   return Math.max(0, Math.ceil(atMs - Date.now()) + 2);
 }
 
-/** What a save takes of a directory, in no order. */
+/** What a save takes of a directory, in no particular order and not yet planned. */
 export interface Listing {
   readonly files: FileToPack[];
   readonly young: string[];
@@ -46,13 +49,13 @@ export interface Listing {
   readonly bundled: BundledTotals;
 }
 
-/** What to list. */
+/** Which files of a directory to list. */
 export interface ListOptions {
-  /** The present, in milliseconds since 1970: files that changed just before it are young. */
+  /** The present, in milliseconds since 1970: files that changed just before it count as young. */
   readonly nowMs: number;
-  /** Only these names; absent for all. */
+  /** Names to list; absent for all files. */
   readonly only?: readonly string[];
-  /** Names that are left out because they changed while an earlier try read them. */
+  /** Names to leave out because the files changed while an earlier attempt read them. */
   readonly unstable: readonly string[];
   readonly profile: Profile;
 }
@@ -75,7 +78,7 @@ export function listFiles(rootFd: number, options: ListOptions, checkpoint: Chec
     if (!stat) gone.push(name);
     else (isYoung(stat, options.nowMs) ? young : files).push(fileToPack(name, stat));
   }
-  // Names that are looked at again were not among those.
+  // Files that are looked at again were found not to be bundled the first time.
   if (!options.profile.withoutBundledKernels || options.only)
     return { ...listing(files, young), gone, bundled: { fileCount: 0, bytes: 0, holders: [] } };
   const all = [...files, ...young];
@@ -99,7 +102,7 @@ function bytesOf(files: readonly FileToPack[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Plans how the files of a listing are packed. */
+/** Divides the files of a listing into frames. */
 export function planListing({ files, ...rest }: Listing): ScanResult {
   let bytes = 0;
   let fileCount = 0;
@@ -129,7 +132,7 @@ function statBelow(fd: number, parts: string[]): fs.Stats | undefined {
 
 function isYoung(stat: fs.Stats, nowMs: number): boolean {
   const ageMs = nowMs - stat.mtimeMs;
-  // A time far ahead is another clock's, not a file that is being written.
+  // A time far in the future comes from another clock; the file is not being written now.
   return stat.isFile() && ageMs < settledAfterMs && ageMs > -settledAfterMs;
 }
 

@@ -5,16 +5,17 @@ import type { PackedFrame } from "./frame-packer.ts";
 import type { ListOptions, ScanResult } from "./scan.ts";
 
 /**
- * The heavy steps of packing, as they are shared out over threads. A step ends soon after the signal
- * that it was started under aborts, and throws that signal's reason.
+ * The expensive steps of packing, which run on worker threads. Each step belongs to a signal: soon
+ * after that aborts, the step ends and throws the signal's reason.
  */
 export interface PackWork {
   /** How many steps run at once. */
   readonly threads: number;
-  /** Lists what a save takes of an open directory, and plans how it is packed. */
+  /** Lists what a save takes of an open directory, and plans how it is packed: see scanTree. */
   scan(job: ScanJob): Promise<ScanResult>;
-  /** Compares an open directory with a stored cache. */
+  /** Compares an open directory with a stored cache: see compareTree. */
   compare(job: CompareJob): Promise<Comparison>;
+  /** Reads and compresses the files of one planned frame. */
   packFrame(job: PackJob): Promise<PackedFrame>;
 }
 
@@ -23,11 +24,11 @@ export interface ScanJob extends ListOptions {
 }
 
 export interface CompareJob extends ScanJob {
-  /** The sections of the stored cache's file index, and for each: */
+  /** The sections of the stored cache's file index, one for each frame. */
   readonly sections: readonly Uint8Array[];
-  /** the names that count no more, */
+  /** For each frame, the names of files in it that are out of date. */
   readonly superseded: readonly (readonly string[])[];
-  /** and what leads from paths in this directory to those that its files were saved with. */
+  /** For each frame, how paths in this directory become those that its files were saved with. */
   readonly relocations: readonly Relocation[];
 }
 

@@ -13,24 +13,24 @@ export function isGraphEntry(name: string): boolean {
   return graphEntryName.test(name);
 }
 
-/** Whether a name is that of the text in which Triton lists a kernel's files. */
+/** Whether a name is that of a Triton group, the JSON text that lists a kernel's files. */
 export function isGroup(name: string): boolean {
   return groupName.test(basename(name));
 }
 
-/** Whether a file may hold paths that move, by its name. */
+/** Whether a file of this name may hold paths that the relocation changes. */
 export function mayRelocate(name: string, { from, to }: Relocation): boolean {
   return from !== to && (isGraphEntry(name) || isGroup(name));
 }
 
 /**
- * The content of an open file of `size` bytes with its absolute paths below one directory moved to
- * another; undefined where that is the content as it is. Moving back gives the same bytes, unless some
+ * Rewrites the absolute paths in an open file of `size` bytes from below one directory to below
+ * another; returns undefined if that changes nothing. Relocating back gives the same bytes, unless some
  * paths were below the new directory before.
  *
- * Triton builds a kernel anew whose group lists files that do not exist. torch's graph entries name
- * the source of each kernel by absolute path, and beside it torch looks for what autotuning found to be
- * best, and tunes anew where that is not found.
+ * Triton compiles a kernel again if its group lists files that do not exist. torch's graph entries name
+ * the source of each kernel by absolute path; torch looks beside it for the result of autotuning, and
+ * tunes again if there is none.
  */
 export function relocateContent(
   fd: number,

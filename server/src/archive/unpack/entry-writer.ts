@@ -22,7 +22,10 @@ export interface StageDirectory {
   readonly owner?: Owner;
 }
 
-/** Writes an archive's entries below a stage. Names are judged here, whoever made the archive. */
+/**
+ * Writes an archive's entries into a stage. Checks each name, even in an archive of our own format.
+ * Throws ARCHIVE_UNSAFE, or the local directory's error.
+ */
 export class EntryWriter {
   readonly #stage: StageDirectory;
   readonly #made = new Set<string>(["."]);
@@ -31,7 +34,7 @@ export class EntryWriter {
     this.#stage = stage;
   }
 
-  /** Makes a directory and those above it. */
+  /** Makes a directory, and the directories above it. */
   makeDirectory(name: string): void {
     const plain = judgeEntryName(name);
     this.#guard(name, () => this.#ensure(plain));
@@ -48,7 +51,10 @@ export class EntryWriter {
     }
   }
 
-  /** Opens a file to write; `whole` is false where several frames write parts of it. */
+  /**
+   * Opens a file for writing; `whole` is false if several frames each write a part of it. The caller
+   * closes it.
+   */
   openFile(entry: TarEntry, whole = true): OpenEntry {
     const plain = judgeEntryName(entry.name);
     return this.#guard(entry.name, () => {
@@ -84,13 +90,13 @@ export class EntryWriter {
           `the archive holds ${JSON.stringify(name)} twice, or as file and directory (${code})`,
           { cause: error },
         );
-      // A name was judged before: one that is too long is so for this file system alone.
+      // The name was checked before: one that is too long is too long only for this file system.
       throw toLocalError(error, this.#stage.shownAs);
     }
   }
 }
 
-/** A file of an archive that is being written. */
+/** A file that is being written into a stage. */
 export class OpenEntry {
   readonly #fd: number;
   readonly #entry: TarEntry;
@@ -102,6 +108,7 @@ export class OpenEntry {
     this.#stage = stage;
   }
 
+  /** Writes `content` at a position, in bytes. */
   write(content: Uint8Array, position: number): void {
     try {
       for (let done = 0; done < content.length; )

@@ -10,8 +10,10 @@ import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type OpenEntry, type StageDirectory } from "./entry-writer.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
+/** What an archive of another tool may unpack to. */
 export type UnpackLimits = Pick<Limits, "maxContentBytes" | "maxFileCount">;
 
+/** How much has been unpacked: files, and the sum of their sizes. */
 export interface Unpacked {
   readonly fileCount: number;
   readonly bytes: number;
@@ -20,14 +22,17 @@ export interface Unpacked {
 const fileTypes = new Set(["File", "OldFile", "ContiguousFile"]);
 const spaceCheckBytes = 32 * 1024 * 1024;
 
-/** What a tar stream may hold beside the content of its files: so much for each entry, and at its end. */
+/**
+ * Bytes that a tar stream may hold besides the content of its files: for each entry, and beyond that.
+ */
 const maxEntryOverheadBytes = 16 * 1024;
 const maxOtherBytes = 16 * 1024 * 1024;
 
 /**
- * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`) below the stage. It says
- * nothing of its size beforehand, so bytes, files and disk space are counted on the way. `report` is
- * called with what has been unpacked so far. Runs in a worker.
+ * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`) into a stage. Its size is
+ * not known beforehand, so bytes, files and disk space are checked on the way. Calls `report` with the
+ * totals so far every 32 MiB. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE, CACHE_TOO_LARGE or
+ * INSUFFICIENT_SPACE. Runs in a worker.
  */
 export async function unpackForeignStream(
   stage: StageDirectory,
@@ -82,10 +87,10 @@ async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-/** A tar stream on its way to files. Anything but plain files and directories is refused. */
+/** Writes the files of a tar stream. Refuses anything but plain files and directories. */
 class TarUnpacking {
   fileCount = 0;
-  /** Bytes of files that were written. */
+  /** Bytes of files written so far. */
   bytes = 0;
   readonly #limits: UnpackLimits;
   readonly #writer: EntryWriter;
@@ -117,7 +122,7 @@ class TarUnpacking {
   write(piece: Buffer): void {
     this.#judgeHead(piece);
     this.#streamBytes += piece.length;
-    // The parser would keep whatever follows the end of the archive.
+    // The parser would buffer all that follows the end of the archive.
     if (!this.#sawEnd) this.#attempt(() => this.#parser.write(piece));
     const overhead = this.#streamBytes - this.bytes;
     if (overhead > maxOtherBytes + this.#entries * maxEntryOverheadBytes)
@@ -139,7 +144,7 @@ class TarUnpacking {
     this.#open = undefined;
   }
 
-  // The parser would decompress once more.
+  // Without this check, the parser would decompress the stream a second time.
   #judgeHead(piece: Buffer): void {
     if (this.#head.length >= 4) return;
     this.#head = Buffer.concat([this.#head, piece.subarray(0, 4)]);
@@ -220,8 +225,8 @@ function unsafe(entry: ReadEntry, why: string): CacheError {
 }
 
 /**
- * Refuses extended headers that the parser takes for something else: a sparse file for a plain one,
- * and a name for a part of it, up to a NUL or a line break.
+ * Refuses extended headers that the parser misreads: it takes a sparse file for a plain one, and cuts a
+ * name at a NUL or a line break.
  */
 function judgeMeta(text: string): void {
   const refuse = (what: string) => new CacheError("ARCHIVE_UNSAFE", `the archive holds ${what}`);

@@ -17,12 +17,12 @@ export interface FetchedFrame {
   readonly section: Uint8Array;
   readonly sha256: string;
   readonly contentBytes: number;
-  /** Files in it that a later frame holds anew. */
+  /** Names of the files in it that are out of date, because a later frame holds newer ones. */
   readonly superseded: readonly string[];
   readonly relocation: Relocation;
 }
 
-/** A part of a file that spans frames: whether all of it came is for the caller to add up. */
+/** A part of a file that spans frames; the caller checks that all parts are there. */
 export interface UnpackedPart {
   readonly name: string;
   readonly size: number;
@@ -30,17 +30,21 @@ export interface UnpackedPart {
   readonly length: number;
 }
 
+/** What was written from one frame. */
 export interface UnpackedFrame {
   readonly fileCount: number;
   readonly bytes: number;
   readonly parts: UnpackedPart[];
-  /** Files that start here and whose paths are still to be moved along, once they are whole. */
+  /**
+   * Names of files that start in this frame, and whose paths must be rewritten once all their parts are
+   * written.
+   */
   readonly unmoved: string[];
-  /** Whether this is the frame that ends the tar stream; it holds no files. */
+  /** Whether this is the frame without files that ends the tar stream. */
   readonly ends: boolean;
 }
 
-// Each knows which directories this thread has seen made in its stage; forgetting costs only time.
+// Each writer remembers which directories exist in its stage; forgetting them costs only time.
 const writers = new Map<string, EntryWriter>();
 const rememberedStages = 8;
 
@@ -55,9 +59,9 @@ function writerFor(stage: StageDirectory): EntryWriter {
 }
 
 /**
- * Verifies one frame and writes its files below the stage. The index is what we go by; the tar
- * stream must say the same, header for header, so that no other reader sees another archive.
- * Throws ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
+ * Verifies one frame and writes its files into the stage. Follows the file index, and requires that
+ * each header of the tar stream agrees with it, so that no other reader sees different files. Throws
+ * ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
  */
 export function unpackFrame(
   stage: StageDirectory,
@@ -105,7 +109,7 @@ function unpackContent(
     }
     const { size, start = 0, length = size } = record;
     const end = start + length;
-    // Whoever reads the tar stream from end to end must find the parts one after the other.
+    // A reader of the whole tar stream must find the parts of a file next to each other.
     if ((start > 0 && i > 0) || (end < size && i < records.length - 1)) throw disagreement();
     if (at + length > content.length) throw disagreement();
     const data = content.subarray(at, at + length);
@@ -160,7 +164,7 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
   }
 }
 
-/** The error for a tar stream that another reader would see otherwise than we do. */
+/** The error for an archive in which other readers would find different files than this one does. */
 export function disagreement(): CacheError {
   return new CacheError("ARCHIVE_UNSAFE", "the archive's file index and its tar stream disagree");
 }

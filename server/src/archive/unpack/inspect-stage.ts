@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { InspectJob, StageContent } from "./work.ts";
 
-/** Counts the files of a stage, and those of the names that it lacks. */
+/** Counts the files in a stage, and those of the given names that are missing from it. */
 export function inspectStage({ stage, names }: InspectJob): StageContent {
   const entries = readdirSync(stage.path, { recursive: true, withFileTypes: true });
   return {

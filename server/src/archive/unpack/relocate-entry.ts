@@ -7,7 +7,10 @@ import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
-/** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
+/**
+ * Rewrites the paths in a file of a stage, if the relocation changes any. Throws INSUFFICIENT_SPACE, or
+ * the local directory's error.
+ */
 export function relocateEntry(
   stage: StageDirectory,
   name: string,
@@ -22,7 +25,7 @@ export function relocateEntry(
     const moved = relocateContent(fd, { name, size }, relocation, checkpoint);
     if (!moved) return;
     requireSpace(stage.path, stage.shownAs, moved.size, 1);
-    // Read on by its descriptor, while the new file takes the name.
+    // The old content is still read by its descriptor, while the new file takes the name.
     fs.unlinkSync(path);
     const entry = { name, size: moved.size, mode, mtime: mtimeMs / 1000 };
     const file = new EntryWriter(stage).openFile(entry);

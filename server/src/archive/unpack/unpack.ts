@@ -10,9 +10,9 @@ import type { RelocateJob, UnpackWork } from "./work.ts";
 const foreignChunkBytes = 1024 * 1024;
 
 /**
- * Unpacks an archive of ours below a stage, frame by frame on all threads; every byte is verified and
- * the totals must be the manifest's. Yields what has been unpacked so far. Holds at most one fetched
- * frame more than there are threads. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
+ * Unpacks an archive in our own format into a stage, frame by frame on all threads. Verifies every
+ * byte, and that the totals are the manifest's. Yields the totals so far. Holds at most `work.threads +
+ * 1` fetched frames. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
  */
 export async function* unpackOwn(options: {
   archive: OwnArchive;
@@ -26,7 +26,7 @@ export async function* unpackOwn(options: {
   const sections = await archive.readIndex(signal);
   const unpack = async ([i, placed]: [number, ArchiveFrame]) => {
     const frame = await archive.readFrame(placed, signal);
-    // A copy: what goes to another thread takes all of the memory behind it along.
+    // A copy: sending a view to another thread would send the whole buffer behind it.
     const section = Uint8Array.from(sections[i] as Buffer);
     const { sha256, contentBytes, superseded, savedFrom = localDir } = placed;
     const relocation = { from: savedFrom, to: localDir };
@@ -57,7 +57,10 @@ export async function* unpackOwn(options: {
   return { fileCount, bytes };
 }
 
-/** Unpacks an archive that another tool made, on one thread, as a stream. */
+/**
+ * Unpacks an archive that another tool made into a stage, as a stream on one thread. Yields the totals
+ * so far. Throws as unpackForeignStream does.
+ */
 export async function* unpackForeign(options: {
   reader: ArchiveReader;
   stage: StageDirectory;
@@ -100,13 +103,13 @@ async function* readChunks(reader: ArchiveReader, signal: AbortSignal): AsyncGen
   }
 }
 
-/** Follows files that span frames: their parts must come one after the other, from first to last. */
+/** Checks files that span frames: their parts must follow each other, from the first to the last. */
 class SpanningFiles {
   #open: UnpackedPart | undefined;
-  /** Whether there was any such file. */
+  /** Whether there was a file that spans frames. */
   any = false;
 
-  /** Takes the parts of the next frame. */
+  /** Adds the parts of the next frame. */
   add(parts: readonly UnpackedPart[]): void {
     const [first] = parts;
     if (this.#open && !first) throw wrongParts(this.#open.name);
@@ -121,16 +124,16 @@ class SpanningFiles {
     }
   }
 
-  /** Requires that no file lacks its end. */
+  /** Requires that the last file is complete. */
   requireWhole(): void {
     if (this.#open) throw wrongParts(this.#open.name);
   }
 }
 
 /**
- * Requires what no single frame can show: that no file was written into by the parts of another of
- * its name (unlike whole files, parts cannot ask for a name that is free), and that a later frame
- * did hold each file that counts no more in an earlier one.
+ * Checks what no single frame can show: that the parts of one file were not written into another of the
+ * same name (which parts, unlike whole files, cannot notice), and that a later frame did hold each file
+ * that is out of date in an earlier one.
  */
 async function requireSound(
   stage: StageDirectory,

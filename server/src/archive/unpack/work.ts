@@ -4,17 +4,19 @@ import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import type { FetchedFrame, UnpackedFrame } from "./frame-unpacker.ts";
 
 /**
- * The heavy steps of unpacking, as they are shared out over threads. A step ends soon after the signal
- * that it was started under aborts, and throws that signal's reason.
+ * The expensive steps of unpacking, which run on worker threads. Each step belongs to a signal: soon
+ * after that aborts, the step ends and throws the signal's reason.
  */
 export interface UnpackWork {
   /** How many steps run at once. */
   readonly threads: number;
+  /** Verifies one frame and writes its files: see unpackFrame. */
   unpackFrame(job: UnpackJob): Promise<UnpackedFrame>;
-  /** Moves the paths in a file of a stage. */
+  /** Rewrites the paths in a file of a stage. */
   relocateEntry(job: RelocateJob): Promise<void>;
+  /** Counts the files in a stage, and those that are missing from it. */
   inspectStage(job: InspectJob): Promise<StageContent>;
-  /** Unpacks a stream that another tool made; a failure of `chunks` itself is thrown as it is. */
+  /** Unpacks an archive of another tool from a stream. A failure of `chunks` is thrown unchanged. */
   unpackForeignStream(
     job: { readonly stage: StageDirectory; readonly limits: UnpackLimits },
     chunks: AsyncIterable<Uint8Array>,
@@ -24,7 +26,7 @@ export interface UnpackWork {
 
 export interface UnpackJob {
   readonly stage: StageDirectory;
-  /** Its buffer moves to the thread, and is empty afterwards. */
+  /** The buffer of its frame moves to the thread, and is empty afterwards. */
   readonly fetched: FetchedFrame;
 }
 
@@ -43,6 +45,6 @@ export interface InspectJob {
 /** What a finished stage holds. */
 export interface StageContent {
   readonly fileCount: number;
-  /** How many of the names it lacks. */
+  /** How many of the names are missing. */
   readonly absent: number;
 }
