@@ -90,7 +90,7 @@ describe("the worker pool", () => {
     });
   });
 
-  it("lets go of a job that waits at once when it is cancelled, and never runs it", async (t) => {
+  it("gives up a waiting job at once when it is cancelled, and never runs it", async (t) => {
     const pool = poolOf(t, 1);
     const { busy, end } = occupy(t, pool);
     const dir = scratch(t);
@@ -120,7 +120,7 @@ describe("the worker pool", () => {
     assert.deepEqual(readdirSync(dir), ["file"]);
   });
 
-  it("waits for a job that runs until that has stopped, when it is cancelled", async (t) => {
+  it("waits until a running job has stopped when it is cancelled", async (t) => {
     const pool = poolOf(t, 1);
     const dir = scratch(t);
     makeTree(
@@ -202,7 +202,7 @@ describe("a stream of chunks to a thread", () => {
     }
   });
 
-  it("ends with the error of its source, whatever the thread makes of that", async (t) => {
+  it("ends with the error of its source, not with the thread's", async (t) => {
     const work = createPooledWork(poolOf(t, 1), uncancelled);
     const failing = async function* () {
       yield gzipped.subarray(0, 1000);
@@ -223,7 +223,7 @@ describe("a stream of chunks to a thread", () => {
     const endless = async function* () {
       for (;;) {
         read += 1;
-        yield Buffer.from("this is no archive");
+        yield Buffer.from("this is not an archive");
       }
     };
     const { stage } = stageIn(t);

@@ -37,7 +37,7 @@ async function testStopped(t: TestContext, syscall: string, isOnFolder: boolean)
   writeContents(localDir, cacheOf("slow"));
   const saving = slow.client.save({ environment, localDir, ifStoredExists: "refresh" });
   while (namesIn(folder).length < 2) await sleep(10);
-  // Whatever it does next it would have done by then.
+  // By then it would have done its next step.
   await sleep(200);
   assert.ok(!isPublished(place), "it did not stop");
   assert.deepEqual(await load(), won);
@@ -47,7 +47,7 @@ async function testStopped(t: TestContext, syscall: string, isOnFolder: boolean)
   assert.ok(isPublished(place));
 
   slow.child.kill("SIGCONT");
-  // It may find that what it meant to save is stored by now.
+  // It may find that its files have been stored by the other one.
   assert.match((await saving).status, /^(success|skipped)$/);
   assert.deepEqual(await load(), all);
   assert.ok(isPublished(place));
@@ -57,7 +57,7 @@ describe("a refresh that has won its number and then stands still", {
   skip: untraceable ?? false,
   concurrency: 2,
 }, () => {
-  const outcome = "is there at once, is in the next, and takes nothing back when it goes on";
+  const outcome = "is there at once, is in the next, and takes nothing back when it continues";
   it(`(just so) ${outcome}`, (t) => testStopped(t, "link", false));
   it(`(about to publish) ${outcome}`, (t) => testStopped(t, "fsync", true));
 });

@@ -9,12 +9,10 @@ import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
 import { renameOver } from "./rename-over.ts";
 import { lookAgainIfStale } from "./stale-look.ts";
 
-/**
- * POSIX has no "replace this file if it is still that one", but `link()` lets one of many take a
- * name. Whoever replaces a certain archive links its own as the next number in a hidden folder beside
- * it; the one that gets the number has replaced it, and then gives it the archive's name. If it is
- * killed before that, whoever looks next finds the higher number, and goes by it.
- */
+// POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
+// name. A writer that replaces a certain archive links its own as the next number in a hidden folder
+// beside it. The one that gets the number has replaced it, and then gives it the archive's name. If it
+// is killed before that, the next reader or writer finds the higher number, and uses that archive.
 
 /** The newest archive of a name, wherever it stands. */
 export interface Newest {
