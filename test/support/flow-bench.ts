@@ -175,7 +175,7 @@ export function cancelIn(phase: Progress["phase"]) {
   const laterPhases: Progress["phase"][] = [];
   const onProgress = (progress: Progress): void => {
     if (progress.phase === phase) caller.abort(new Error("cancelled"));
-    else if (caller.signal.aborted) laterPhases.push(progress.phase);
+    else if (caller.signal.aborted && progress.phase) laterPhases.push(progress.phase);
   };
   return { signal: caller.signal, onProgress, laterPhases };
 }

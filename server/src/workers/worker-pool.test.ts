@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import { rawEntry, tarEnd } from "../../../test/support/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees.ts";
 import { CacheError } from "../domain/cache-error.ts";
+import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import { createPooledWork } from "./pooled-work.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
@@ -48,6 +49,21 @@ function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
     .run("unpackForeignStream", job, signal, [port2])
     .catch((error: unknown) => error);
   return { busy, end: () => port1.postMessage({ end: true }) };
+}
+
+/** A directory that is open until the test ends. */
+function openedDirectory(t: TestContext, dir: string): OpenedDirectory {
+  const fd = openSync(dir, "r");
+  t.after(() => closeSync(fd));
+  return {
+    fd,
+    name: "",
+    path: dir,
+    made: false,
+    replaceable: false,
+    holdsFiles: true,
+    notLoaded: false,
+  };
 }
 
 describe("the worker pool", () => {
@@ -95,16 +111,7 @@ describe("the worker pool", () => {
     const { busy, end } = occupy(t, pool);
     const dir = scratch(t);
     makeTree(dir, { file: "x" });
-    const directory = {
-      fd: openSync(dir, "r"),
-      name: "",
-      path: dir,
-      made: false,
-      replaceable: false,
-      holdsFiles: true,
-      notLoaded: false,
-    };
-    t.after(() => closeSync(directory.fd));
+    const directory = openedDirectory(t, dir);
     const caller = new AbortController();
     const waiting = pool.run("clearDirectory", directory, caller.signal);
     await sleep(100);
@@ -127,16 +134,7 @@ describe("the worker pool", () => {
       dir,
       Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d${n % 7}/${n}`, ""])),
     );
-    const directory = {
-      fd: openSync(dir, "r"),
-      name: "",
-      path: dir,
-      made: false,
-      replaceable: false,
-      holdsFiles: true,
-      notLoaded: false,
-    };
-    t.after(() => closeSync(directory.fd));
+    const directory = openedDirectory(t, dir);
     await pool.run("measureDirectory", directory.fd, uncancelled);
     const caller = new AbortController();
     const clearing = pool.run("clearDirectory", directory, caller.signal);
