@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** A user with no rights but anybody's. */
+/** The number of a user and group without any privileges. */
 export const nobody = 60_000;
 
-/** Runs a module's text as that user, and returns what it printed as JSON. */
+/** Runs the text of a module as that user; returns what it prints, parsed as JSON. */
 export function runAsNobody(text: string): unknown {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

@@ -34,9 +34,9 @@ const key = environmentKey(environment);
 export const cacheKey = cacheKeyOf(key);
 export const namespace = "bench";
 
-/** The flows over a real file store and real threads, without the registry above them. */
+/** The flows with a real file store and real threads, without the registry above them. */
 export interface FlowBench {
-  /** What a test may fill at will; the store, the local directory and its parent lie in it. */
+  /** Holds the store and the local directory; a test may put anything else there. */
   readonly dir: string;
   readonly localDir: string;
   readonly store: Store;
@@ -67,10 +67,10 @@ export interface FlowBench {
   storeFiles(): string[];
 }
 
-/** Memory where there is such a place: these tests write many small files. */
+/** In memory if possible, because these tests write many small files. */
 const scratchParent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
-/** Whoever tells when to tidy up: a test. */
+/** What tells when to clean up: a test. */
 interface Lifetime {
   after(tidy: () => void | Promise<void>): void;
 }
@@ -164,6 +164,20 @@ export async function createFlowBench(
     },
     storeFiles: () => readdirSync(join(storeRoot, namespace)).sort(),
   };
+}
+
+/**
+ * Cancels a flow when it reports `phase`, if the flow gets `signal` and `onProgress`. Other phases that
+ * it still reports afterwards are added to `laterPhases`.
+ */
+export function cancelIn(phase: Progress["phase"]) {
+  const caller = new AbortController();
+  const laterPhases: Progress["phase"][] = [];
+  const onProgress = (progress: Progress): void => {
+    if (progress.phase === phase) caller.abort(new Error("cancelled"));
+    else if (caller.signal.aborted && progress.phase) laterPhases.push(progress.phase);
+  };
+  return { signal: caller.signal, onProgress, laterPhases };
 }
 
 /** One bench for all tests of a suite: threads take a while to start. */

@@ -19,7 +19,7 @@ import { environmentKey } from "../../server/src/domain/environment.ts";
 import { environment, namespace } from "./flow-bench.ts";
 import { settledAt } from "./trees.ts";
 
-/** One data frame as it is to be: its tar stream, and what the index says of it. */
+/** A data frame to forge: its tar stream, and its records in the index. */
 export interface ForgedFrame {
   readonly content: Buffer;
   readonly records: readonly unknown[];
@@ -37,7 +37,7 @@ export function forgedFile(name: string, text: string | Buffer = name): ForgedFr
   return { content, records: [record] };
 }
 
-/** Several frames' worth in one. */
+/** The content of several frames in one. */
 export function together(...frames: readonly ForgedFrame[]): ForgedFrame {
   return {
     content: Buffer.concat(frames.map(({ content }) => content)),
@@ -48,7 +48,7 @@ export function together(...frames: readonly ForgedFrame[]): ForgedFrame {
 /** The frame that ends the tar stream. */
 export const endFrame: ForgedFrame = { content: tarTrailer, records: [] };
 
-/** What to forge beside the frames; whatever is absent is as it should be. */
+/** What to forge besides the frames; what is absent is made correctly. */
 export interface Forgery {
   readonly manifest?: (sound: Manifest) => unknown;
   /** The text of the manifest, in place of JSON. */
@@ -58,7 +58,7 @@ export interface Forgery {
   readonly tail?: (sound: Buffer) => Buffer;
 }
 
-/** An archive in our format that says what it is told to, with every digest right. */
+/** An archive in our own format that holds what it is given, with every digest right. */
 export function forgeArchive(frames: readonly ForgedFrame[], forgery: Forgery = {}): Buffer {
   const packed = frames.map(({ content, records }) => {
     const frame = Buffer.from(compressFrame(content, "tar.zst"));

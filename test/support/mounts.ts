@@ -22,7 +22,7 @@ export interface Lifetime {
   after(tidy: () => void): void;
 }
 
-/** Mounts a tmpfs of its own (`size=8m,nr_inodes=100`) until the test ends; returns where. */
+/** Mounts a tmpfs (`size=8m,nr_inodes=100`) until the test ends; returns its path. */
 export function mountTmpfs(t: Lifetime, options: string): string {
   const dir = mkdtempSync(join(tmpdir(), "compilecache-mount-"));
   mount(t, ["-t", "tmpfs", "-o", options, "tmpfs", dir], dir);
@@ -30,7 +30,7 @@ export function mountTmpfs(t: Lifetime, options: string): string {
   return dir;
 }
 
-/** Calls mount(8), and undoes it when the test ends, if it is there, whoever still uses it. */
+/** Calls mount(8); at the end of the test unmounts `target`, even if it is still in use. */
 export function mount(t: Lifetime, args: readonly string[], target: string): void {
   execFileSync("mount", args);
   t.after(() => spawnSync("umount", ["-l", target]));

@@ -1,12 +1,12 @@
-/** Tar streams by hand, for entries that no tar program would write. */
+// Tar streams made by hand, for entries that no tar program would write.
 
-/** An entry of a tar stream: what its header says, and the content that follows. */
+/** An entry of a tar stream: the fields of its header, and the content that follows. */
 export interface RawEntry {
   readonly name: string | Buffer;
   /** The type flag; "0", a file, by default. */
   readonly type?: string;
   readonly content?: string | Buffer;
-  /** What the header says of the size, where that is not the truth. */
+  /** The size in the header, if it is to differ from the content's. */
   readonly size?: number;
   readonly linkname?: string;
   readonly mode?: number;

@@ -8,7 +8,7 @@ import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees.ts";
 
-/** What this process has open below a directory, removed files included. */
+/** Paths that this process has open below a directory, including removed files. */
 function openBelow(dir: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
@@ -20,7 +20,7 @@ function openBelow(dir: string): string[] {
   });
 }
 
-/** Requires that nothing below a directory is open, as soon as what is being closed is closed. */
+/** Waits until nothing below a directory is open; fails if that does not happen. */
 export async function assertNothingOpen(dir: string): Promise<void> {
   await eventually("nothing open", () => openBelow(dir).length === 0).catch(() =>
     assert.deepEqual(openBelow(dir), []),
@@ -28,8 +28,9 @@ export async function assertNothingOpen(dir: string): Promise<void> {
 }
 
 /**
- * Puts an archive in the store and requires that its load is refused: nothing of it in or beside the
- * local directory, no stage, no descriptor left open, and set aside if it is damaged or hostile.
+ * Puts an archive into the store and requires that its load is refused: that it leaves nothing in or
+ * beside the local directory, no stage and no open descriptor, and that the archive is set aside if it
+ * is damaged or hostile.
  */
 export async function assertRefused(
   bench: FlowBench,

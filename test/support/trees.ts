@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** When the files of a made tree were finished: well before any test. */
+/** Time of the files that makeTree writes, in seconds since 1970: long before any test. */
 export const settledAt = 1_700_000_000;
 
 /** A file to make: its content, or more about it. */
@@ -41,8 +41,8 @@ export function makeTree(dir: string, files: Readonly<Record<string, FileSpec>>)
 }
 
 /**
- * What lies below a directory, one line for each entry, in order: kind, executable or not, time to
- * the second, digest of the content, name. Times of directories do not travel, so they are left out.
+ * Describes the entries below a directory, one sorted line each: kind, executable or not, time in
+ * seconds, digest of the content, name. Leaves out the times of directories, which are not saved.
  */
 export function listTree(dir: string): string[] {
   return [...linesBelow(dir, "")].sort();

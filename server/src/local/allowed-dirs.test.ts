@@ -51,7 +51,7 @@ describe("allowed directories", () => {
     for (const path of outside) assert.throws(() => resolve(path), notAllowed, path);
   });
 
-  it("refuse what is no absolute path", () => {
+  it("refuse a path that is not absolute", () => {
     const resolve = judge(same("/allowed"), same("/"));
     for (const path of [
       "",

@@ -87,7 +87,7 @@ describe("a copy", () => {
     await assertNothingOpen(dir);
   });
 
-  it("needs no more of the directories above than to pass", { skip: cannotBeNobody }, (t) => {
+  it("needs only search permission in the directories above", { skip: cannotBeNobody }, (t) => {
     const { dir, root } = places(t);
     makeTree(root, { "a-private/file": "x", "from/file": "content" });
     chmodSync(join(root, "a-private"), 0o700);
@@ -102,7 +102,7 @@ describe("a copy", () => {
     assert.deepEqual(seen, ["directory", "file"]);
   });
 
-  it("follows nothing that takes a directory's place meanwhile", async (t) => {
+  it("follows nothing that replaces a directory while it runs", async (t) => {
     const { dir, from, to, open, copy } = places(t);
     makeTree(join(dir, "outside"), { secret: "secret" });
     makeTree(from, { "a/secret": "mine" });

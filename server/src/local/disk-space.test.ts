@@ -72,7 +72,7 @@ describe("what the cgroup has left", () => {
     assert.equal(free, 500);
   });
 
-  it("is without end where nothing limits it, or nothing can be read", (t) => {
+  it("is infinite without a limit, or if nothing can be read", (t) => {
     assert.equal(kernelFiles(t, { cgroup: "0::/\n" }), Number.POSITIVE_INFINITY);
     assert.equal(kernelFiles(t, {}), Number.POSITIVE_INFINITY);
     const odd = { cgroup: "nonsense\n0::/a\n", ...group("/a", "", 5) };

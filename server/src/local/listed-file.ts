@@ -15,6 +15,9 @@ export interface ListedFile {
   readonly ino: number;
 }
 
+/** Thrown when a file ends before the part of it that was to be read. */
+export class CutShort extends Error {}
+
 /**
  * Opens a file that was listed below an open directory, and runs `body` with its descriptor. Returns
  * undefined if the file cannot be opened, now lies elsewhere, is another file, or has changed by the
@@ -38,6 +41,7 @@ export function withListedFile<T>(
     const result = body(fd);
     return isSame(fs.fstatSync(fd), file) ? result : undefined;
   } catch (error) {
+    if (error instanceof CutShort) return undefined;
     const { errno, code } = error as NodeJS.ErrnoException;
     if (errno === undefined || code === "EMFILE" || code === "ENFILE") throw error;
     // Gone, no longer a file, or a path too long for the kernel to report.
@@ -48,9 +52,6 @@ export function withListedFile<T>(
 }
 
 const pieceBytes = 1024 * 1024;
-
-/** Thrown when a file ends before the part of it that was to be read. */
-export class CutShort extends Error {}
 
 /**
  * The content of a file from `start` to `end`, in bytes. Each piece is valid only until the next.

@@ -85,7 +85,7 @@ function contents(dir: string, prefix = ""): Record<string, string> {
   return found;
 }
 
-/** Makes what has a name look so many seconds older to whoever asks, by the file system's clock. */
+/** Makes each entry look `seconds(name)` older than it is, by the file system's clock. */
 function age(t: TestContext, seconds: (name: string) => number): void {
   const system = fs as { lstatSync: unknown };
   const real = fs.lstatSync;
@@ -103,7 +103,7 @@ function age(t: TestContext, seconds: (name: string) => number): void {
 }
 
 describe("a stage", () => {
-  it("is a directory that nobody else may enter, beside or inside", async (t) => {
+  it("is a directory that no other user may enter, beside or inside", async (t) => {
     for (const where of ["beside", "inside"] as const) {
       const { root, path, stage, close } = staging(t, {}, {}, where);
       const place = join(where === "beside" ? root : path, stage.name);
@@ -117,7 +117,7 @@ describe("a stage", () => {
     }
   });
 
-  it("is removed by the next one when nobody has touched it for a minute", (t) => {
+  it("is removed by the next one when it was not touched for a minute", (t) => {
     const { root, directory, stage, close } = staging(t, {});
     const ages: Record<string, number> = {
       ".compilecache-stage-old": 61,
@@ -134,7 +134,7 @@ describe("a stage", () => {
     close();
   });
 
-  it("is alive when it was touched, whatever time it is here", async (t) => {
+  it("is alive when it was touched, even if this machine's clock is wrong", async (t) => {
     const { directory, stage, root, close } = staging(t, { file: "x" });
     const RealDate = globalThis.Date;
     t.after(() => {
@@ -158,7 +158,7 @@ describe("a stage", () => {
     close();
   });
 
-  it("of another user hinders nobody", { skip: cannotBeNobody }, (t) => {
+  it("of another user does not get in the way", { skip: cannotBeNobody }, (t) => {
     const root = realpathSync(mkdtempSync(join(tmpdir(), "compilecache-test-")));
     t.after(() => rmSync(root, { recursive: true, force: true }));
     chmodSync(root, 0o1777);
@@ -345,7 +345,7 @@ describe("publishing a stage", () => {
     assert.equal(lstatSync(path).gid, nobody);
   });
 
-  it("stops in the middle with the marker set, and goes on from there", (t) => {
+  it("stops in the middle with the marker set, and can be continued", (t) => {
     const { root, path, directory, stage, close } = staging(
       t,
       { a: "1", b: "2", c: "3" },

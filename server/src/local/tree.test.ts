@@ -56,7 +56,7 @@ describe("a walk", () => {
     assert.deepEqual(namesIn(fd), ["below/file", "file"]);
   });
 
-  it("gets along with what vanishes, or becomes another thing, meanwhile", async (t) => {
+  it("copes with entries that vanish or are replaced while it runs", async (t) => {
     const { dir, fd } = openDir(t, { "a/1": "", "b/1": "", "c/1": "", "d/1": "" });
     const found: string[] = [];
     for (const { name } of walk(fd)) {
@@ -69,7 +69,7 @@ describe("a walk", () => {
     await assertNothingOpen(dir);
   });
 
-  it("closes what it opened when nobody wants the rest", async (t) => {
+  it("closes what it opened when its caller stops early", async (t) => {
     const { dir, fd } = openDir(t, { "a/b/c/d": "1", "a/b/c/e": "2" });
     for (const _ of walk(fd)) break;
     await assertNothingOpen(dir);

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import { rawEntry, tarEnd } from "../../../test/support/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees.ts";
 import { CacheError } from "../domain/cache-error.ts";
+import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import { createPooledWork } from "./pooled-work.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
@@ -48,6 +49,21 @@ function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
     .run("unpackForeignStream", job, signal, [port2])
     .catch((error: unknown) => error);
   return { busy, end: () => port1.postMessage({ end: true }) };
+}
+
+/** A directory that is open until the test ends. */
+function openedDirectory(t: TestContext, dir: string): OpenedDirectory {
+  const fd = openSync(dir, "r");
+  t.after(() => closeSync(fd));
+  return {
+    fd,
+    name: "",
+    path: dir,
+    made: false,
+    replaceable: false,
+    holdsFiles: true,
+    notLoaded: false,
+  };
 }
 
 describe("the worker pool", () => {
@@ -90,21 +106,12 @@ describe("the worker pool", () => {
     });
   });
 
-  it("lets go of a job that waits at once when it is cancelled, and never runs it", async (t) => {
+  it("gives up a waiting job at once when it is cancelled, and never runs it", async (t) => {
     const pool = poolOf(t, 1);
     const { busy, end } = occupy(t, pool);
     const dir = scratch(t);
     makeTree(dir, { file: "x" });
-    const directory = {
-      fd: openSync(dir, "r"),
-      name: "",
-      path: dir,
-      made: false,
-      replaceable: false,
-      holdsFiles: true,
-      notLoaded: false,
-    };
-    t.after(() => closeSync(directory.fd));
+    const directory = openedDirectory(t, dir);
     const caller = new AbortController();
     const waiting = pool.run("clearDirectory", directory, caller.signal);
     await sleep(100);
@@ -120,23 +127,14 @@ describe("the worker pool", () => {
     assert.deepEqual(readdirSync(dir), ["file"]);
   });
 
-  it("waits for a job that runs until that has stopped, when it is cancelled", async (t) => {
+  it("waits until a running job has stopped when it is cancelled", async (t) => {
     const pool = poolOf(t, 1);
     const dir = scratch(t);
     makeTree(
       dir,
       Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`d${n % 7}/${n}`, ""])),
     );
-    const directory = {
-      fd: openSync(dir, "r"),
-      name: "",
-      path: dir,
-      made: false,
-      replaceable: false,
-      holdsFiles: true,
-      notLoaded: false,
-    };
-    t.after(() => closeSync(directory.fd));
+    const directory = openedDirectory(t, dir);
     await pool.run("measureDirectory", directory.fd, uncancelled);
     const caller = new AbortController();
     const clearing = pool.run("clearDirectory", directory, caller.signal);
@@ -202,7 +200,7 @@ describe("a stream of chunks to a thread", () => {
     }
   });
 
-  it("ends with the error of its source, whatever the thread makes of that", async (t) => {
+  it("ends with the error of its source, not with the thread's", async (t) => {
     const work = createPooledWork(poolOf(t, 1), uncancelled);
     const failing = async function* () {
       yield gzipped.subarray(0, 1000);
@@ -223,7 +221,7 @@ describe("a stream of chunks to a thread", () => {
     const endless = async function* () {
       for (;;) {
         read += 1;
-        yield Buffer.from("this is no archive");
+        yield Buffer.from("this is not an archive");
       }
     };
     const { stage } = stageIn(t);

@@ -14,7 +14,7 @@ import { type FlowBench, namespace, suiteBench } from "../../support/flow-bench.
 import { assertRefused } from "../../support/refusal.ts";
 import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
 
-/** An archive of ours, and where each part of it starts and ends. */
+/** An archive in our own format, and where each part of it starts and ends. */
 interface Sound {
   readonly bytes: Buffer;
   readonly own: OwnArchive;
@@ -44,7 +44,10 @@ async function saveSound(bench: FlowBench, files: Record<string, FileSpec>): Pro
   return { bytes, own, expected, parts };
 }
 
-/** Loads an archive and tells whether it gave the whole tree, a refusal, or (never) anything else. */
+/**
+ * Loads an archive; returns whether that gave the whole tree, a refusal, or (which must not be)
+ * anything else.
+ */
 async function outcome(bench: FlowBench, archive: Uint8Array, expected: string[]): Promise<string> {
   writeFileSync(bench.archivePath(), archive);
   rmSync(bench.localDir, { recursive: true, force: true });
@@ -145,7 +148,7 @@ describe("an archive that was damaged", () => {
 describe("an archive that is replaced while it is loaded", () => {
   const bench = suiteBench();
 
-  it("is opened once more, and the one that is there then is loaded", async (t) => {
+  it("is opened once more, and the newer one is loaded", async (t) => {
     const { bytes, expected } = await saveSound(bench(), { "small.txt": "small" });
     const { open } = bench().store;
     let opened = 0;
@@ -185,14 +188,14 @@ describe("an archive whose large file spans frames", () => {
   });
 });
 
-describe("what is no archive at all", () => {
+describe("a file that is not an archive", () => {
   const bench = suiteBench();
   const cases: [string, Buffer][] = [
     ["an empty file", Buffer.alloc(0)],
     ["one byte", Buffer.from([0x28])],
     ["a zstd magic number alone", Buffer.from([0x28, 0xb5, 0x2f, 0xfd])],
     ["a gzip magic number alone", Buffer.from([0x1f, 0x8b])],
-    ["a text", Buffer.from("this is no archive\n".repeat(100))],
+    ["a text", Buffer.from("this is not an archive\n".repeat(100))],
     ["zeros", Buffer.alloc(10_000)],
     ["noise", noise(10_000)],
   ];

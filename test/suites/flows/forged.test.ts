@@ -38,7 +38,7 @@ const withRecord = (change: Record<string, unknown>): ForgedFrame => {
   return { content, records: [{ ...(records[0] as FileRecord), ...change }] };
 };
 
-describe("an archive of ours whose manifest lies", () => {
+describe("an own archive whose manifest lies", () => {
   const bench = suiteBench();
   const cases: [string, Reason, Forgery][] = [
     ["is not JSON", "ARCHIVE_CORRUPT", { manifestText: "{" }],
@@ -92,7 +92,11 @@ describe("an archive of ours whose manifest lies", () => {
       { manifest: withEnvironment({ extra: { py: 3 } }) },
     ],
     ["has no environment", "ARCHIVE_CORRUPT", { manifest: withFields({ environment: null }) }],
-    ["was made at no time", "ARCHIVE_CORRUPT", { manifest: withFields({ created_at: "soon" }) }],
+    [
+      "has a creation time that is not a date",
+      "ARCHIVE_CORRUPT",
+      { manifest: withFields({ created_at: "soon" }) },
+    ],
     ["counts more files", "ARCHIVE_CORRUPT", { manifest: withFields({ file_count: 3 }) }],
     ["counts fewer files", "ARCHIVE_CORRUPT", { manifest: withFields({ file_count: 1 }) }],
     ["counts more bytes", "ARCHIVE_CORRUPT", { manifest: withFields({ content_bytes: 1000 }) }],
@@ -199,7 +203,7 @@ describe("an archive of ours whose manifest lies", () => {
     });
 });
 
-describe("an archive of ours whose end lies", () => {
+describe("an own archive whose end lies", () => {
   const bench = suiteBench();
   const patched = (at: number, value: number, width: 1 | 4) => (sound: Buffer) => {
     const patch = Buffer.from(sound);
@@ -225,7 +229,7 @@ describe("an archive of ours whose end lies", () => {
     ["a manifest larger than the file", { seekTable: entry(4, { bytes: 0xffffffff }) }],
     ["an index that pretends to end early", { index: patched(4, 0, 4) }],
     ["an index that pretends to go on", { index: patched(4, 0xffff, 4) }],
-    ["an index that is no skippable frame", { index: patched(0, 0xfd2fb528, 4) }],
+    ["an index that is not a skippable frame", { index: patched(0, 0xfd2fb528, 4) }],
   ];
   for (const [what, forgery] of cases)
     it(`is refused: ${what}`, async () => {
@@ -251,7 +255,7 @@ describe("an archive of ours whose end lies", () => {
   });
 });
 
-describe("an archive of ours whose index and tar stream disagree", () => {
+describe("an own archive whose index and tar stream disagree", () => {
   const bench = suiteBench();
   const file = forgedFile("a/one.txt", "x".repeat(100));
   const other = forgedFile("a/two.txt", "y".repeat(100));
@@ -337,7 +341,7 @@ describe("an archive of ours whose index and tar stream disagree", () => {
       [part(0, 1024, 2048), other, part(1024, 1024, 2048), endFrame],
     ],
     [
-      "another file in the frame of a part that goes on",
+      "another file in the frame of an unfinished part",
       ["ARCHIVE_CORRUPT", "ARCHIVE_UNSAFE"],
       [together(part(0, 1024, 2048), other), part(1024, 1024, 2048), endFrame],
     ],
@@ -383,7 +387,7 @@ describe("an archive of ours whose index and tar stream disagree", () => {
   });
 });
 
-describe("an archive of ours with hostile names", () => {
+describe("an own archive with hostile names", () => {
   const bench = suiteBench();
   const names = [
     "/etc/passwd",

@@ -12,7 +12,7 @@ import { listTree, makeTree, noise } from "../../support/trees.ts";
 
 const fine = rawEntry({ name: "fine.txt", content: "fine" });
 
-/** A whole archive whose tar stream is made of these. */
+/** A whole archive whose tar stream consists of these pieces. */
 function archive(...pieces: Buffer[]): Buffer {
   return gzipSync(Buffer.concat([fine, ...pieces, tarEnd]), { level: 1 });
 }
@@ -110,7 +110,7 @@ describe("a hostile archive is refused whole", () => {
     ],
     ["a file of several volumes", "ARCHIVE_UNSAFE", archive(rawEntry({ name: "m", type: "M" }))],
     [
-      "a type nobody knows",
+      "an unknown type",
       "ARCHIVE_UNSAFE",
       archive(rawEntry({ name: "m", type: "Z", content: "x" })),
     ],
@@ -180,14 +180,14 @@ describe("a hostile archive is refused whole", () => {
       await assertRefused(bench(), content, reason, { format });
     });
 
-  it("but for a name that is too long for this file system alone", async () => {
+  it("except for a name that is too long only for this file system", async () => {
     const name = `${"x/".repeat(2044)}x`;
     await assertRefused(bench(), archive(gnuLongName(name), file("x")), "LOCAL_UNAVAILABLE", {
       format: "tar.gz",
     });
   });
 
-  it("whatever lies in the local directory, under each policy", async () => {
+  it("with any content of the local directory, under each policy", async () => {
     const { localDir } = bench();
     rmSync(localDir, { recursive: true, force: true });
     makeTree(localDir, { "kept/file": "kept", "fine.txt": "mine" });
@@ -226,7 +226,7 @@ describe("an archive that unpacks to more than is allowed", () => {
     });
   });
 
-  it("is CACHE_TOO_LARGE when it has too many entries, be they directories", async () => {
+  it("is CACHE_TOO_LARGE when it has too many entries, even if they are directories", async () => {
     const files = Array.from({ length: 100 }, (_, n) => file(`f${n}`, ""));
     await assertRefused(bench(), archive(...files), "CACHE_TOO_LARGE", {
       format: "tar.gz",

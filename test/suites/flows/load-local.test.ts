@@ -15,9 +15,13 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import type { Progress } from "../../../server/src/transfers/state.ts";
 import { cannotBeNobody, nobody } from "../../support/as-user.ts";
-import { createFlowBench, environment, type FlowBench } from "../../support/flow-bench.ts";
+import {
+  cancelIn,
+  createFlowBench,
+  environment,
+  type FlowBench,
+} from "../../support/flow-bench.ts";
 import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
 import { assertNothingOpen } from "../../support/refusal.ts";
 import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
@@ -30,7 +34,7 @@ const files: Record<string, FileSpec> = {
   "kernel.so": { content: "kernel", mode: 0o755 },
 };
 
-/** A bench whose store holds a cache of these files; returns what a load of it must give. */
+/** A bench whose store holds a cache of these files, and the tree that a load of it must give. */
 async function savedBench(
   t: TestContext,
   specs = files,
@@ -83,7 +87,7 @@ describe("a load", () => {
     assert.deepEqual(listTree(bench.localDir), before);
   });
 
-  it("merges, or replaces, where it is told to", async (t) => {
+  it("merges or replaces if it is told to", async (t) => {
     const { bench, expected } = await savedBench(t);
     makeTree(bench.localDir, { "a/one.json": "mine", extra: "mine", "x.lock": "locked" });
     assert.equal((await bench.load({ policy: "MERGE" })).status, "SUCCESS");
@@ -139,7 +143,7 @@ describe("a load", () => {
     }
   });
 
-  it("finishes what an interrupted one left, and clears it where there is nothing to load", async (t) => {
+  it("finishes what an interrupted load left, and clears it if there is nothing to load", async (t) => {
     const { bench, expected } = await savedBench(t);
     makeTree(bench.localDir, { [marker]: "", "a/one.json": { content: "1" } });
     assert.equal((await bench.load()).status, "SUCCESS");
@@ -152,7 +156,7 @@ describe("a load", () => {
     assert.deepEqual(listTree(bench.localDir), []);
   });
 
-  it("reads a sound archive that takes a damaged one's place meanwhile, and keeps it", async (t) => {
+  it("reads a sound archive that replaces a damaged one during the load, and keeps it", async (t) => {
     const { bench, expected } = await savedBench(t);
     const path = bench.archivePath();
     copyFileSync(path, `${path}.sound`);
@@ -171,23 +175,14 @@ describe("a load", () => {
     assert.deepEqual(bench.storeFiles(), [basename(path)]);
   });
 
-  it("does no more once it is cancelled, and leaves all as it was", async (t) => {
+  it("stops when it is cancelled, and leaves all as it was", async (t) => {
     const { bench } = await savedBench(t, { a: noise(20 << 20), b: noise(20 << 20, 3), c: "c" });
     makeTree(bench.localDir, { mine: "mine" });
     const before = listTree(bench.localDir);
     for (const phase of ["UNPACKING", "COMMITTING"] as const) {
-      const caller = new AbortController();
-      let last: Progress | undefined;
-      const load = bench.load({
-        policy: "REPLACE",
-        signal: caller.signal,
-        onProgress: (progress) => {
-          last = progress;
-          if (progress.phase === phase) caller.abort(new Error("cancelled"));
-        },
-      });
-      await assert.rejects(load, /cancelled/);
-      assert.equal(last?.phase, phase, "it went on");
+      const { signal, onProgress, laterPhases } = cancelIn(phase);
+      await assert.rejects(bench.load({ policy: "REPLACE", signal, onProgress }), /cancelled/);
+      assert.deepEqual(laterPhases, []);
       assert.deepEqual(listTree(bench.localDir), before);
       assert.deepEqual(beside(bench), ["local"]);
       await assertNothingOpen(bench.dir);
@@ -208,7 +203,7 @@ describe("a load into too little space", () => {
 
   const insufficient = { reason: "INSUFFICIENT_SPACE" };
 
-  it("is refused before anything is written, by bytes and by inodes", {
+  it("is refused before anything is written, for bytes and for inodes", {
     skip: cannotMount,
   }, async (t) => {
     const bytes = await smallBench(t, "size=8m", { "a.bin": noise(9 << 20) });
@@ -222,7 +217,7 @@ describe("a load into too little space", () => {
     }
   });
 
-  it("stops when the space goes in the middle, and leaves nothing", {
+  it("stops when the space runs out in the middle, and leaves nothing", {
     skip: cannotMount,
   }, async (t) => {
     const specs = { "a.bin": noise(10 << 20), "b.bin": noise(10 << 20, 3), "c.txt": "c" };
@@ -240,7 +235,7 @@ describe("a load into too little space", () => {
     await assertNothingOpen(bench.dir);
   });
 
-  it("stops when the inodes go in the middle, and leaves nothing", {
+  it("stops when the inodes run out in the middle, and leaves nothing", {
     skip: cannotMount,
   }, async (t) => {
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`d${n}/f`, "x"]));
@@ -253,14 +248,17 @@ describe("a load into too little space", () => {
 describe("a load that is killed", () => {
   const strace = spawnSync("strace", ["-V"]).status === 0;
 
-  /** Loads in another process, which is killed at the nth of these system calls; tells whether it was. */
+  /**
+   * Loads in another process, which is killed at the nth of these system calls; returns whether it was
+   * killed.
+   */
   function killedLoad(bench: FlowBench, call: string, n: number): boolean {
     const program = `
       import { createFlowBench } from ${JSON.stringify(new URL("../../support/flow-bench.ts", import.meta.url))};
       const bench = await createFlowBench({ after() {} }, { dir: ${JSON.stringify(bench.dir)} });
       await bench.load({ policy: "MERGE" });
       process.exit(0);`;
-    // Architectures name the calls differently.
+    // The names of the system calls differ between architectures.
     const calls = `/^${call}(at2?)?$`;
     const options = ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${calls}`];
     const inject = ["-e", `inject=${calls}:signal=KILL:when=${n}`];
@@ -271,7 +269,7 @@ describe("a load that is killed", () => {
     return false;
   }
 
-  it("leaves what was there, or what the next one finishes", {
+  it("leaves what was there, or what the next load finishes", {
     skip: !strace && "needs strace",
   }, async (t) => {
     const { bench, expected } = await savedBench(t);

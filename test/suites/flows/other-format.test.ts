@@ -18,17 +18,17 @@ async function replaceWhereNothingGoes(t: TestContext, from: ArchiveFormat, to: 
 }
 
 describe("a save whose archive's other format cannot be removed", () => {
-  it("fails where loads prefer that, for they would go on with what was to be replaced", async (t) => {
+  it("fails if loads prefer that format, because they would still get the old cache", async (t) => {
     const { saving } = await replaceWhereNothingGoes(t, "tar.zst", "tar.gz");
     await assert.rejects(saving, { reason: "STORE_UNAVAILABLE" });
   });
 
-  it("succeeds where there is none", async (t) => {
+  it("succeeds if there is none", async (t) => {
     const { saving } = await replaceWhereNothingGoes(t, "tar.gz", "tar.gz");
     assert.equal((await saving).status, "SUCCESS");
   });
 
-  it("succeeds, with a warning, where loads pass over that", async (t) => {
+  it("succeeds with a warning if loads prefer the new format", async (t) => {
     const { bench, saving } = await replaceWhereNothingGoes(t, "tar.gz", "tar.zst");
     assert.equal((await saving).status, "SUCCESS");
     assert.match(bench.warnings.join(), /could not remove the archive in the other format/);

@@ -9,7 +9,7 @@ import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts
 
 const long = (bytes: number, fill = "x") => fill.repeat(bytes).slice(0, bytes);
 
-/** Names and attributes that other tools' archives have stumbled over. */
+/** Names and attributes that are easy to get wrong in an archive. */
 const oddFiles: Record<string, FileSpec> = {
   "plain.txt": "plain",
   empty: "",
@@ -82,7 +82,7 @@ describe("a saved cache", () => {
     it(`comes back with all odd names, modes and times (${format})`, async (t) => {
       const { bench, original } = await roundTrip(t, oddFiles, format);
       const mode = (name: string) => statSync(join(bench.localDir, name)).mode & 0o7777;
-      assert.equal(mode("bin/all-bits"), 0o755, "set-user-id is no normal mode");
+      assert.equal(mode("bin/all-bits"), 0o755, "set-user-id must not be kept");
       assert.equal(mode("bin/read-only"), 0o644);
       const archive = bench.archivePath(format);
       const expected = listTree(original);
@@ -115,7 +115,7 @@ describe("a saved cache", () => {
     assert.deepEqual(unpackWith(t, 'tar --zstd -xf "$1"', bench.archivePath()), listTree(original));
   });
 
-  it("is listed by tar in whole, without a word on stderr", async (t) => {
+  it("is listed by tar as a whole, with nothing on stderr", async (t) => {
     const { bench } = await roundTrip(t, oddFiles, "tar.zst");
     const command = 'zstd -dc "$1" | tar -t 2>&1 >/dev/null';
     const said = execFileSync("sh", ["-c", command, "sh", bench.archivePath()]);
@@ -123,7 +123,7 @@ describe("a saved cache", () => {
     execFileSync("zstd", ["-tq", bench.archivePath()]);
   });
 
-  it("is the same archive for the same files, but for the time of its making", async (t) => {
+  it("is the same archive for the same files, except for its creation time", async (t) => {
     const bench = await createFlowBench(t);
     makeTree(bench.localDir, oddFiles);
     const first = await bench.save();
@@ -132,7 +132,7 @@ describe("a saved cache", () => {
     assert.equal(second.cache?.contentBytes, first.cache?.contentBytes);
   });
 
-  it("is nothing where the directory holds no file", async (t) => {
+  it("is nothing if the directory holds no file", async (t) => {
     const bench = await createFlowBench(t);
     assert.equal((await bench.save()).status, "SKIPPED");
     mkdirSync(join(bench.localDir, "only/empty/directories"), { recursive: true });

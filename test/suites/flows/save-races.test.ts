@@ -18,13 +18,13 @@ import { describe, it } from "node:test";
 import type { SaveOutcome } from "../../../server/src/domain/outcome.ts";
 import type { Progress } from "../../../server/src/transfers/state.ts";
 import { cannotBeNobody, runAsNobody } from "../../support/as-user.ts";
-import { createFlowBench, type FlowBench, scratchDir } from "../../support/flow-bench.ts";
+import { cancelIn, createFlowBench, type FlowBench, scratchDir } from "../../support/flow-bench.ts";
 import { keepGrowing } from "../../support/growing-file.ts";
 import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
 import { assertNothingOpen } from "../../support/refusal.ts";
 import { listTree, makeTree, noise, settledAt } from "../../support/trees.ts";
 
-/** Runs `change` when a save has listed the files, and has read none. */
+/** Runs `change` after a save has listed the files and before it reads any. */
 const onceListed = (change: () => unknown) => {
   let done = false;
   return async ({ phase }: Progress) => {
@@ -34,7 +34,7 @@ const onceListed = (change: () => unknown) => {
   };
 };
 
-/** Paths and contents of what the store holds, as a load gives it. */
+/** Paths and contents of the stored files, as a load writes them. */
 async function stored(bench: FlowBench): Promise<Record<string, string>> {
   const into = join(bench.dir, "loaded");
   rmSync(into, { recursive: true, force: true });
@@ -63,7 +63,7 @@ describe("a save while files are written", { concurrency: 4 }, () => {
     assert.deepEqual(await stored(bench), { old: "old", "d/young": "young" });
   });
 
-  it("takes a file whose time is of another clock's future", async (t) => {
+  it("takes a file whose time lies in the future, by another clock", async (t) => {
     const bench = await createFlowBench(t);
     const future = Math.floor(Date.now() / 1000) + 3600;
     makeTree(bench.localDir, { ahead: { content: "ahead", mtime: future } });
@@ -116,7 +116,7 @@ describe("a save while files are written", { concurrency: 4 }, () => {
     assert.equal(content.same, "same");
   });
 
-  it("follows nothing that takes a file's or directory's place, and waits for no pipe", async (t) => {
+  it("follows nothing that replaces a file or directory, and waits for no pipe", async (t) => {
     const bench = await createFlowBench(t);
     const { localDir, dir } = bench;
     makeTree(join(dir, "outside"), { secret: "secret", "below/secret": "secret" });
@@ -144,7 +144,7 @@ describe("a save while files are written", { concurrency: 4 }, () => {
     assert.deepEqual(await stored(bench), { fine: "fine" });
   });
 
-  it("follows nothing that takes the local directory's own place", async (t) => {
+  it("follows nothing that replaces the local directory itself", async (t) => {
     const bench = await createFlowBench(t);
     makeTree(join(bench.dir, "outside"), { file: "secret" });
     makeTree(bench.localDir, { file: "mine" });
@@ -218,8 +218,8 @@ describe("a save that comes second", () => {
   });
 });
 
-describe("a save of strange things", () => {
-  it("takes neither locks and unfinished files nor what is no file", async (t) => {
+describe("a save of unusual files", () => {
+  it("takes no locks, no unfinished files, and nothing that is not a file", async (t) => {
     const bench = await createFlowBench(t);
     const { localDir } = bench;
     makeTree(localDir, {
@@ -261,7 +261,7 @@ describe("a save of strange things", () => {
     assert.equal(outcome.cache.fileCount, 1);
   });
 
-  it("leaves out a file whose path is longer than any may be", async (t) => {
+  it("leaves out a file whose path is longer than Linux allows", async (t) => {
     const bench = await createFlowBench(t);
     makeTree(bench.localDir, { fine: "fine" });
     const deep = "x".repeat(200);
@@ -280,7 +280,7 @@ describe("a save of strange things", () => {
   });
 });
 
-describe("a save that cannot be", () => {
+describe("a save that is refused or stopped", () => {
   it("is CACHE_TOO_LARGE over each limit, and leaves nothing", async (t) => {
     const bench = await createFlowBench(t);
     makeTree(bench.localDir, { a: noise(5000), b: noise(5000, 3), c: "c" });
@@ -305,21 +305,13 @@ describe("a save that cannot be", () => {
     await assertNothingOpen(storeDir);
   });
 
-  it("does no more once it is cancelled, and leaves nothing", async (t) => {
+  it("stops when it is cancelled, and leaves nothing", async (t) => {
     for (const phase of ["PACKING", "COMMITTING"] as const) {
       const bench = await createFlowBench(t);
       makeTree(bench.localDir, { a: noise(20 << 20), b: noise(20 << 20, 3) });
-      const caller = new AbortController();
-      let last: Progress | undefined;
-      const save = bench.save({
-        signal: caller.signal,
-        onProgress: (progress) => {
-          last = progress;
-          if (progress.phase === phase) caller.abort(new Error("cancelled"));
-        },
-      });
-      await assert.rejects(save, /cancelled/);
-      assert.equal(last?.phase, phase, "it went on");
+      const { signal, onProgress, laterPhases } = cancelIn(phase);
+      await assert.rejects(bench.save({ signal, onProgress }), /cancelled/);
+      assert.deepEqual(laterPhases, []);
       assert.deepEqual(bench.storeFiles(), []);
       await assertNothingOpen(bench.dir);
     }

@@ -24,7 +24,7 @@ import { fxGraphEntryAt } from "./kernel-bundle.ts";
 
 const graph = (i: number) => `fxgraph/gr/KEY/${i}`;
 
-/** A bench that stored some graph entries, and another directory to load them into. */
+/** A bench with some graph entries stored, and another directory to load them into. */
 async function benchOfGraphs(t: TestContext, count: number) {
   const bench = await createFlowBench(t);
   for (let i = 0; i < count; i += 1)
@@ -35,7 +35,9 @@ async function benchOfGraphs(t: TestContext, count: number) {
   return { bench, elsewhere: join(bench.dir, "elsewhere") };
 }
 
-/** Has something else done before each entry of a load has its paths moved along; counts them. */
+/**
+ * Runs `before` for each entry of a load whose paths are about to be rewritten, and counts the entries.
+ */
 function beforeMoves(bench: FlowBench, body: () => Promise<void>) {
   const { workers } = bench.context;
   const moves = { begun: 0, underWay: 0, underWayAtTheEnd: 0 };
@@ -64,7 +66,7 @@ function beforeMoves(bench: FlowBench, body: () => Promise<void>) {
 }
 
 describe("a cache that is loaded at another path", () => {
-  it("has the paths in Triton's group files moved along, and is as it was at its own", async (t) => {
+  it("has the paths in Triton's group files rewritten, and is unchanged at its own path", async (t) => {
     const bench = await createFlowBench(t);
     const groupName = "triton/0/KEY/__grp__k.json";
     const groupAt = (dir: string) =>
@@ -80,7 +82,7 @@ describe("a cache that is loaded at another path", () => {
     assert.equal(contents(bench.localDir)[groupName], groupAt(bench.localDir));
   });
 
-  it("has them so for each of several directories that it is the union of", async (t) => {
+  it("has those of each of the directories rewritten that it is the union of", async (t) => {
     const bench = await createFlowBench(t);
     const nameOf = (kernel: string) => `triton/0/${kernel}/__grp__k.json`;
     const groupOf = (kernel: string, dir: string) =>
@@ -103,7 +105,7 @@ describe("a cache that is loaded at another path", () => {
     await bench.load({ into: third });
     assert.deepEqual(contents(third), { ...ballast, ...all(third) });
 
-    // The third generation keeps apart where each part of it was saved from.
+    // The third generation records for each part where it was saved from.
     write(third, { [nameOf("D")]: groupOf("D", third) });
     await bench.save({ policy: "REFRESH", from: third });
     rmSync(two, { recursive: true });
@@ -112,7 +114,7 @@ describe("a cache that is loaded at another path", () => {
     assert.deepEqual(contents(two), { ...ballast, ...all(two), ...last });
   });
 
-  it("has the paths in graph entries moved along, in one that spans frames too", async (t) => {
+  it("has the paths in graph entries rewritten, also in one that spans frames", async (t) => {
     const bench = await createFlowBench(t);
     const large = randomBytes(20 * 1024 * 1024);
     const all = (dir: string) => ({
@@ -156,7 +158,8 @@ describe("a cache that is loaded at another path", () => {
     const stored = (await bench.save({ policy: "REFRESH", from: elsewhere })).cache;
     assert.equal(stored?.generation, 1);
 
-    // New files are a reason, and travel alone: by content where times tell nothing.
+    // New files are a reason to save, and are stored alone: if times prove nothing, contents are
+    // compared.
     const before = readFileSync(bench.archivePath());
     for (const name of names) utimesSync(join(elsewhere, name), longAgo, longAgo);
     write(elsewhere, { new: "x".repeat(400_000) });
@@ -167,7 +170,7 @@ describe("a cache that is loaded at another path", () => {
     assert.ok(after.subarray(0, dataBytes).equals(before.subarray(0, dataBytes)));
     assert.ok(after.length - before.length < 10_000);
 
-    // What has another content but for the paths does travel.
+    // A file that differs in more than its paths is stored.
     write(elsewhere, {
       ...many("b", 9),
       [small]: fxGraphEntryAt(`${elsewhere}/gr/source.py`, Buffer.from("other")),
@@ -198,7 +201,7 @@ describe("a cache that is loaded at another path", () => {
     assert.deepEqual(readdirSync(bench.dir).sort(), ["local", "store"]);
   });
 
-  it("leaves nothing behind when there is no room for an entry twice", {
+  it("leaves nothing behind when an entry does not fit twice", {
     skip: cannotMount,
   }, async (t) => {
     const bench = await createFlowBench(t, { dir: mountTmpfs(t, "size=12m") });
@@ -213,7 +216,7 @@ describe("a cache that is loaded at another path", () => {
     assert.ok(readFileSync(join(bench.localDir, graph(0))).equals(entry));
   });
 
-  it("leaves nothing behind when the load is cancelled while entries are moved", async (t) => {
+  it("leaves nothing behind when the load is cancelled while entries are rewritten", async (t) => {
     const { bench, elsewhere } = await benchOfGraphs(t, 20);
     const controller = new AbortController();
     beforeMoves(bench, async () => controller.abort(new CacheError("CANCELLED", "cancelled")));
@@ -222,7 +225,7 @@ describe("a cache that is loaded at another path", () => {
     assert.deepEqual(readdirSync(bench.dir).sort(), ["local", "store"]);
   });
 
-  it("is refused where it says that it was saved from what is no path of a directory", async (t) => {
+  it("is refused if the directory that it claims to be saved from is not an absolute path", async (t) => {
     const bench = await createFlowBench(t);
     const frames = [forgedFile("a"), endFrame];
     for (const local_dir of ["", "cache", "../cache", `/${"x".repeat(4095)}`]) {

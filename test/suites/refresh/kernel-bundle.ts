@@ -7,7 +7,7 @@ export interface Kernel {
 
 const module = "torch._inductor.triton_bundler";
 
-/** What a kernel is in a local directory. */
+/** The files of a kernel by their paths in a local directory. */
 export function kernelFiles({ device, hash, files }: Kernel): Record<string, string | Buffer> {
   const folder = `triton/${device}/${hash}`;
   return Object.fromEntries(
@@ -16,8 +16,8 @@ export function kernelFiles({ device, hash, files }: Kernel): Record<string, str
 }
 
 /**
- * An FX graph entry that bundles kernels, of which nothing else is real: a pickle of the classes that
- * torch has for this, as `test/vectors/kernel-bundle.py` has Python write them.
+ * An FX graph entry that bundles kernels and is otherwise empty: a pickle of torch's classes, as
+ * `test/vectors/kernel-bundle.py` has Python write it.
  */
 export function fxGraphEntry(kernels: readonly Kernel[]): Buffer {
   const bundle = instance("TritonBundle", [

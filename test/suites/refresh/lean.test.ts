@@ -11,7 +11,7 @@ const lean = builtInProfiles.get("lean");
 assert.ok(lean);
 const entryName = "fxgraph/ab/fab/entry";
 
-/** A kernel as Triton leaves it, in a cache at some path. */
+/** The files of a kernel as Triton writes them, in a cache at `path`. */
 function kernel(letter: string, options: { device?: number; cacheDir?: string } = {}): Kernel {
   const { device = 0, cacheDir = "/cache" } = options;
   const hash = letter.repeat(52);
@@ -25,7 +25,7 @@ function kernel(letter: string, options: { device?: number; cacheDir?: string } 
   return { device, hash, files };
 }
 
-/** The same as torch bundles it. */
+/** The same kernel in torch's bundle. */
 function bundled({ device, hash, files }: Kernel): Kernel {
   const folder = new RegExp(`/[^"]*/${device}/${hash}`, "g");
   const entries = Object.entries(files).map(([name, content]) => [
@@ -38,7 +38,7 @@ function bundled({ device, hash, files }: Kernel): Kernel {
 const entryOf = (...kernels: Kernel[]) => fxGraphEntry(kernels.map(bundled));
 const others = { ...many("rest", 20), "aotautograd/a": "graph" };
 
-/** A bench whose local directory holds these kernels, an entry, and a few files more. */
+/** A bench whose local directory holds these kernels, an entry, and a few other files. */
 async function benchWith(t: TestContext, kernels: Kernel[], entry: Buffer) {
   const bench = await createFlowBench(t);
   write(bench.localDir, { ...others, [entryName]: entry });
@@ -53,7 +53,7 @@ async function storedKernels(bench: FlowBench): Promise<string> {
   return [...new Set(letters)].sort().join("");
 }
 
-/** What is stored, with paths as they were: a load moves them along. */
+/** The stored files, with their original paths: a load would rewrite them. */
 async function load(bench: FlowBench): Promise<Record<string, string>> {
   const into = join(bench.dir, `loaded-${performance.now()}`);
   mkdirSync(into);
@@ -139,7 +139,7 @@ describe("a lean save", () => {
 describe("a lean refresh", () => {
   const [a, b, c] = [kernel("A"), kernel("B"), kernel("C")];
 
-  it("stops by itself once torch has written the kernels, and adds those it had to make", async (t) => {
+  it("is not saved again once torch has written the kernels, and adds those that torch had to compile", async (t) => {
     const bench = await benchWith(t, [a, b], entryOf(a, b));
     const refresh = () => bench.save({ policy: "REFRESH", profile: lean });
     assert.equal((await refresh()).cache?.fileCount, 22);

@@ -81,7 +81,7 @@ describe("refresh", () => {
     assert.deepEqual(rest, { x: "three", ...many("a", 9), ...many("b", 3), ...many("c", 3) });
   });
 
-  it("stops by itself: nothing new, a touched file or too little new is not saved again", async (t) => {
+  it("does not save again for nothing new, a touched file, or too little that is new", async (t) => {
     const { bench } = await benchWith(t, { ...many("a", 200), big: "x".repeat(5000) });
     const before = readFileSync(bench.archivePath());
     assert.equal((await bench.save({ policy: "REFRESH" })).status, "SKIPPED");
@@ -144,7 +144,7 @@ describe("refresh", () => {
     assert.deepEqual(names().sort(), ["b/0.json", "more/x"]);
     assert.deepEqual(await loadElsewhere("afresh"), contents(bench.localDir));
 
-    // Who has not all of it cannot pack it afresh without losing something.
+    // A directory without all of the stored files cannot be packed as a whole without losing some.
     const expected = await loadElsewhere("all of it");
     rmSync(join(bench.localDir, "big"));
     write(bench.localDir, { "more/z": noise(400_000) });
@@ -178,7 +178,7 @@ describe("refresh", () => {
     assert.deepEqual(bench.warnings, ["the union would be too large; saving this directory alone"]);
   });
 
-  it("goes by a profile's globs: what it leaves out is no reason, and stays stored", async (t) => {
+  it("follows a profile's globs: files that it leaves out are no reason to save, and stay stored", async (t) => {
     const { bench, loadElsewhere } = await benchWith(t, { ...many("a", 20), "b/kept.ttir": "1" });
     const stored = await loadElsewhere("stored");
     const profile = { include: ["a/**", "b/**"], exclude: ["**/*.ttir"] };
@@ -188,7 +188,7 @@ describe("refresh", () => {
     write(bench.localDir, many("b", 20));
     assert.equal((await refresh()).status, "SUCCESS");
     assert.deepEqual(await loadElsewhere("with b"), { ...stored, ...many("b", 20) });
-    // So much that the whole would be packed afresh.
+    // So much that the whole archive would be packed again.
     write(bench.localDir, { "b/large": "x".repeat(99_999) });
     assert.equal((await refresh()).status, "SUCCESS");
     const large = { "b/large": "x".repeat(99_999) };

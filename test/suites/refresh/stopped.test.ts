@@ -58,7 +58,7 @@ async function testStopped(t: TestContext, syscall: string, isOnFolder: boolean)
   assert.ok(isPublished(place));
 
   slow.child.kill("SIGCONT");
-  // It may find that what it meant to save is stored by now.
+  // It may find that its files have been stored by the other one.
   assert.match((await saving).status, /^(success|skipped)$/);
   assert.deepEqual(await load(), all);
   assert.ok(isPublished(place));
@@ -68,7 +68,7 @@ describe("a refresh that has won its number and then stands still", {
   skip: untraceable ?? false,
   concurrency: 2,
 }, () => {
-  const outcome = "is there at once, is in the next, and takes nothing back when it goes on";
+  const outcome = "is there at once, is in the next, and takes nothing back when it continues";
   it(`(just so) ${outcome}`, (t) => testStopped(t, "link", false));
   it(`(about to publish) ${outcome}`, (t) => testStopped(t, "fsync", true));
 });

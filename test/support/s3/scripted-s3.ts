@@ -4,10 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 
-/**
- * An object server in memory whose answers a test can script: the ones that real servers give too
- * seldom. It knows the calls that the S3 store makes, and checks no signature.
- */
+// An object server in memory whose answers a test can script, because real servers give some answers
+// too seldom to wait for. It knows only the calls that the S3 store makes, and checks no signature.
 
 export interface Call {
   /** As S3 names it: PutObject, UploadPart, CompleteMultipartUpload, ... */

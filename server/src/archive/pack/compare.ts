@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import * as fs from "node:fs";
 import type { Profile } from "../../domain/profile.ts";
-import { CutShort, readPieces } from "../../local/listed-file.ts";
-import { pathOfHandle } from "../../local/pinned-directory.ts";
+import { type ListedFile, readPieces, withListedFile } from "../../local/listed-file.ts";
+import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { mayRelocate, relocateContent } from "../torch/relocate-content.ts";
@@ -51,6 +50,7 @@ export function compareTree(
 ): Comparison {
   const stored = storedFiles(options.sections, options.superseded);
   const listed = listFiles(rootFd, options, checkpoint);
+  const rootPath = currentPath(rootFd);
   const seen = new Set<string>();
   const superseded: Superseded[][] = options.sections.map(() => []);
   let newFiles = 0;
@@ -66,7 +66,7 @@ export function compareTree(
     seen.add(file.name);
     const [first] = parts as [StoredPart];
     const back = options.relocations[first.frame];
-    if (isSameContent(rootFd, file, parts, back, checkpoint)) return false;
+    if (isSameContent(rootFd, rootPath, file, parts, back, checkpoint)) return false;
     for (const { frame, record } of parts)
       superseded[frame]?.push({
         name: file.name,
@@ -112,7 +112,8 @@ function storedFiles(
 
 function isSameContent(
   rootFd: number,
-  file: { name: string; size: number; mtimeMs: number },
+  rootPath: string,
+  file: ListedFile,
   parts: readonly StoredPart[],
   back: Relocation | undefined,
   checkpoint: Checkpoint,
@@ -123,12 +124,14 @@ function isSameContent(
   const moves = back && mayRelocate(file.name, back);
   if (!moves && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
-  return withFile(rootFd, file.name, (fd) => {
+  const isSame = withListedFile(rootFd, rootPath, file, (fd) => {
     const moved = moves ? relocateContent(fd, file, back, checkpoint) : undefined;
     const size = moved?.size ?? file.size;
     if (size !== first.record.size || isSameTime) return size === first.record.size;
     return hasDigests(moved?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);
   });
+  // A file that has changed since it was listed is left to packing, which looks at it again.
+  return isSame ?? false;
 }
 
 /** Whether the parts of a file's content have the digests of the stored parts, in order. */
@@ -152,21 +155,4 @@ function hasDigests(pieces: Iterable<Uint8Array>, parts: readonly StoredPart[]):
   return parts.every(
     ({ record }, i) => digests[i]?.digest().subarray(0, 16).toString("base64") === record.digest,
   );
-}
-
-/** Whether a file is what `body` finds it to be; one that is gone, or another thing by now, is not. */
-function withFile(rootFd: number, name: string, body: (fd: number) => boolean): boolean {
-  let fd: number | undefined;
-  try {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-    fd = fs.openSync(`${pathOfHandle(rootFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    return body(fd);
-  } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined && !(error instanceof CutShort)) throw error;
-    // Packing will see to it.
-    return false;
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd);
-  }
 }

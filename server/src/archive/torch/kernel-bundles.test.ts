@@ -43,7 +43,7 @@ describe("bundledKernels", () => {
       ]);
     });
 
-  it("throws for an entry that is cut short anywhere, or goes on", (t) => {
+  it("throws for an entry that is cut short anywhere, or has bytes after its end", (t) => {
     for (let length = 0; length < firstPickle.length; length += 13)
       assert.throws(() => kernelsIn(t, firstPickle.subarray(0, length)), PickleUnreadable);
     const longer = Buffer.concat([firstPickle, Buffer.from(".")]);

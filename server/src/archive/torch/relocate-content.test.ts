@@ -80,7 +80,7 @@ describe("relocateContent of a Triton group", () => {
       }
   });
 
-  it("leaves alone other files, and what no group of Triton's is", (t) => {
+  it("leaves alone other files, and JSON that is not a group of Triton's", (t) => {
     assert.equal(moved(t, "triton/0/KEY/k.json", group("/old/cache/k.cubin")), undefined);
     const nested = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
     for (const text of [
@@ -150,7 +150,7 @@ describe("relocateContent of a graph entry", () => {
     assert.ok(moved(t, name, pickleOf(frame(many.length, many))) === undefined);
   });
 
-  it("leaves alone what is no pickle, is cut short, or has another name", (t) => {
+  it("leaves alone what is not a pickle, is cut short, or has another name", (t) => {
     const here = pickledIn("protocol 4", move.from);
     assert.equal(moved(t, name, Buffer.from("/old/cache/x.py")), undefined);
     assert.equal(moved(t, name, here.subarray(0, -1)), undefined);

@@ -152,7 +152,7 @@ describe("a stream of zstd frames", () => {
     assert.deepEqual(warnings, []);
   });
 
-  it("stops its decoder when nobody wants the rest", async () => {
+  it("stops its decoder when its caller stops early", async () => {
     for await (const piece of decompressFrames(inChunks(stream, 1000))) {
       assert.ok(piece.length > 0);
       break;

@@ -7,13 +7,10 @@ import { hiddenPath } from "./hidden-files.ts";
 import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
 import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 
-/**
- * POSIX has no "replace this file if it is still that one", but `link()` lets one of many take a
- * name. A writer that replaces one version of an archive links its file as the next number in a hidden
- * folder beside the archive. The one that gets the number has replaced that version, and then renames
- * its file to the archive's name. If it is killed before that, the next to look finds the higher
- * number, and takes that file for the archive.
- */
+// POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
+// name. A writer that replaces a certain archive links its own as the next number in a hidden folder
+// beside it. The one that gets the number has replaced it, and then gives it the archive's name. If it
+// is killed before that, the next reader or writer finds the higher number, and uses that archive.
 
 /** The newest file of an archive: the one with the archive's name, or one that has a number only. */
 export interface Newest {
