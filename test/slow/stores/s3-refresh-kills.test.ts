@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { convergeUnderKills } from "../../support/refresh-under-kills.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import { countUploadsTo, probeKeys } from "../../support/s3/left-behind.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { leavesOut } from "../../support/tools.ts";
 
 const mebibyte = 1024 * 1024;
@@ -17,13 +17,13 @@ for (const name of ["versitygw", "minio"] as const)
       ["parts", 8 * mebibyte],
     ] as const)
       it(`converge, and none loses another's, in ${how}`, async (t) => {
-        const server = await startObjectServer(t, name);
+        const server = await startTestObjectServer(t, name);
         await convergeUnderKills(t, {
           machines: 3,
           killsEach: 3,
           baseBytes,
           store: {
-            variables: variablesFor(server, "here"),
+            variables: server.variables("here"),
             async requireTidy(archive, kills) {
               const key = `here/default/${archive}`;
               const probes = await probeKeys(server);

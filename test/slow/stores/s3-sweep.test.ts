@@ -7,16 +7,16 @@ import { writeLargeVersion } from "../../support/large-versions.ts";
 import { countUploads, listKeys } from "../../support/s3/bucket-content.ts";
 import { isCommit, isProbeRemoval, startHoldingWay } from "../../support/s3/holding-way.ts";
 import { ageLeftovers, probeKeys } from "../../support/s3/left-behind.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { lacksTools } from "../../support/tools.ts";
 
 it("what killed daemons leave in a bucket is removed once it is a day old", {
   skip: lacksTools("versitygw") ?? false,
 }, async (t) => {
   const place = await createTestPlace(t);
-  const server = await startObjectServer(t, "versitygw");
+  const server = await startTestObjectServer(t, "versitygw");
   const way = await startHoldingWay(t, server.port);
-  const start = () => place.startDaemon(variablesFor(server, "here", way.endpoint));
+  const start = () => place.startDaemon(server.variables("here", way.endpoint));
   const source = join(place.allowed, "source");
   writeLargeVersion(source, 1);
 

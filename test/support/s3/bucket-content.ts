@@ -1,5 +1,5 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
-import type { ObjectServer } from "./object-server.ts";
+import type { ObjectServer } from "../../../fixtures/object-server.ts";
 
 function clientOf({ server }: ObjectServer): S3Client {
   return new S3Client({ ...server, region: "us-east-1", forcePathStyle: true });

@@ -1,8 +1,8 @@
 import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
+import type { ObjectServer } from "../../../fixtures/object-server.ts";
 import { listKeys } from "./bucket-content.ts";
-import type { ObjectServer } from "./object-server.ts";
 
 /** How many uploads to this very key nobody has completed or aborted. (MinIO shows no others.) */
 export async function countUploadsTo(
