@@ -1,19 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import {
   type CacheClient,
   createCacheClient,
   type Environment,
 } from "../clients/typescript/src/index.ts";
-import { atExit } from "../fixtures/at-exit.ts";
+import { startDaemonProcess } from "../fixtures/daemon-process.ts";
 import { type Cost, cpuSecondsOf, timed } from "./measure.ts";
 import { packagedServer } from "./packaged-server.ts";
 
-/** Any environment does: archives differ only by its name. */
-const environment: Environment = {
+/** The environment that benches save and load for; any would do, as archives differ only by its name. */
+export const environment: Environment = {
   torchVersion: "2.11.0",
   cudaVersion: "13.0",
   computeCapability: "9.0",
@@ -21,11 +19,11 @@ const environment: Environment = {
 };
 
 export type DaemonCost = Cost & {
-  /** Most memory that the daemon held meanwhile. */
+  /** The most memory that the daemon held meanwhile. */
   readonly peakRssBytes: number;
 };
 
-/** What the daemon's event loop said of itself: how late its timers came, in milliseconds. */
+/** How late the timers of the daemon's event loop fired. */
 export interface LoopDelay {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -37,16 +35,16 @@ export interface MeasuredDaemon {
   readonly pid: number;
   readonly address: string;
   readonly client: CacheClient;
-  /** Saves or loads a directory, and says what that took. Throws unless it succeeds. */
+  /** Saves or loads a directory, and returns what that took. Throws unless it succeeds. */
   save(localDir: string): Promise<DaemonCost & { archiveBytes: number }>;
   load(localDir: string): Promise<DaemonCost>;
-  /** Starts a load that nobody waits for; returns its operation id. */
+  /** Starts a load without waiting for its end; returns its operation id. */
   startLoad(localDir: string): Promise<string>;
-  /** Starts a save of a namespace of its own, so that it never finds the cache saved. */
+  /** Starts a save in another namespace without waiting for its end; returns its operation id. */
   startSave(localDir: string): Promise<string>;
   /** Waits for the end of a transfer; throws unless it succeeded. */
   finished(operationId: string): Promise<void>;
-  /** Forgets what the event loop has said so far, or tells it. */
+  /** Starts a new measurement of the event loop's delay, or reads the one that runs. */
   loopDelay(order: "reset" | "read"): Promise<LoopDelay>;
   stop(): Promise<void>;
 }
@@ -68,40 +66,39 @@ export interface DaemonOptions {
 const loopDelayProbe = import.meta.resolve("./probes/loop-delay.ts");
 const archiveLimitMb = 64 * 1024;
 
-/** Starts `compilecache serve` on a socket of its own, with limits that no cache here meets. */
+/** Starts the packaged daemon on its own socket, with limits that no cache here reaches. */
 export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemon> {
   const { dir, allowedDirs, storeDir = join(dir, "store") } = options;
   mkdirSync(storeDir, { recursive: true });
   const address = `unix:${join(dir, "daemon.sock")}`;
-  const program = await packagedServer();
-  const command = [process.execPath, `--import=${loopDelayProbe}`, program, "serve"];
-  if (options.cpus) command.unshift("taskset", "--cpu-list", options.cpus.join(","));
-  const child = spawn(command[0] as string, command.slice(1), {
-    stdio: ["ignore", "pipe", "inherit", "ipc"],
-    env: {
-      PATH: process.env.PATH,
+  const daemon = startDaemonProcess({
+    program: await packagedServer(),
+    nodeFlags: [`--import=${loopDelayProbe}`],
+    wrapper: options.cpus ? ["taskset", "--cpu-list", options.cpus.join(",")] : [],
+    hasChannel: true,
+    environment: {
       COMPILE_CACHE_LISTEN: address,
       COMPILE_CACHE_STORE: `file://${storeDir}`,
       TORCH_CACHE_DIR: allowedDirs[0],
       COMPILE_CACHE_ALLOWED_DIRS: allowedDirs.join(","),
       MAX_CACHE_SIZE_MB: String(archiveLimitMb),
-      LOG_FORMAT: "json",
       ...options.variables,
       ...(options.workers ? { COMPILE_CACHE_WORKERS: String(options.workers) } : {}),
     },
   });
-  const kill = atExit(() => child.kill("SIGKILL"));
-  let stopping = false;
-  const ended = once(child, "exit").then(([code, signal]) => {
-    // Nobody waits for this while the daemon lives, so that it ends the bench.
-    if (!stopping) throw new Error(`the daemon ended with ${signal ?? code}`);
+  const { child } = daemon;
+  await daemon.line("listening");
+  let isStopping = false;
+  // No code awaits this while the daemon lives: a daemon that ends too early ends the bench.
+  daemon.ended.then(({ code, signal }) => {
+    if (!isStopping)
+      throw new Error(`the daemon ended with ${signal ?? code}:\n${daemon.output()}`);
   });
-  await Promise.race([listening(child), ended]);
   const pid = child.pid as number;
   const client = createCacheClient({ address, namespace: "bench" });
 
   const costOf = async (body: () => Promise<{ status: string }>): Promise<DaemonCost> => {
-    // Lets the kernel forget the peak so far.
+    // This resets the kernel's record of the peak.
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
     const cost = await timed(
       () => cpuSecondsOf(pid),
@@ -153,23 +150,11 @@ export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemo
       return answer as LoopDelay;
     },
     async stop() {
-      stopping = true;
+      isStopping = true;
       client.close();
-      child.kill("SIGTERM");
-      await ended;
-      kill();
+      await daemon.end();
     },
   };
-}
-
-function listening(child: ChildProcess): Promise<void> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  return new Promise((resolve) => {
-    // Reading on keeps the daemon from waiting for room in the pipe.
-    lines.on("line", (line) => {
-      if (line.includes('"listening"')) resolve();
-    });
-  });
 }
 
 function peakRssBytesOf(pid: number): number {

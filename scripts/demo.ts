@@ -35,7 +35,7 @@ console.log("compilecache demo: save a compile cache, clear it, load it back\n")
 await preparePython();
 describeCache();
 cpSync(original, localDir, { recursive: true, preserveTimestamps: true });
-const daemon = await startDemoDaemon({ socket, store, allowedDir: work, log: join(work, "log") });
+const daemon = await startDemoDaemon({ socket, store, allowedDir: work });
 try {
   console.log(`Daemon     unix:${socket}, store file://${store}\n`);
 

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { cargoHome, findTool, goBin, type ToolName } from "../test/support/tools.ts";
+import { cargoHome, findTool, goBin, type ToolName } from "../fixtures/tools.ts";
 import { installDebianPackages } from "./install-debian-packages.ts";
 
 /**

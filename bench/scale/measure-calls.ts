@@ -3,8 +3,9 @@ import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../fixtures/random.ts";
+import { environment } from "../daemon.ts";
 import { emptyDirectory } from "../scratch.ts";
-import { environment, type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
+import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
 import type { Calls, Operation } from "./figures.ts";
 import { createFileCallCounter, tracing } from "./file-calls.ts";
 import type { Bench } from "./measure.ts";
@@ -23,7 +24,7 @@ export async function callsOfFileStore({ dir, source, variables, say }: Bench) {
         dir: join(dir, "daemon-0"),
         source: source.dir,
         variables: variables("file", "calls"),
-        launcher: tracing(trace),
+        wrapper: tracing(trace),
       }),
     counted: createFileCallCounter(trace, join(dir, "stores", "calls")),
   });

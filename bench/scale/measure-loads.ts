@@ -1,4 +1,5 @@
-import { environment, type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
+import { environment } from "../daemon.ts";
+import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
 import type { Crowd, NarrowRun, StoreKind } from "./figures.ts";
 import type { Bench } from "./measure.ts";
 import { allAtOnce, forget, outOf, type Round, toCrowd } from "./measure-crowds.ts";

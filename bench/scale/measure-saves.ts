@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { environment, type ScaleDaemon } from "./daemon.ts";
+import { environment } from "../daemon.ts";
+import type { ScaleDaemon } from "./daemon.ts";
 import type { SaveRun, StoreKind } from "./figures.ts";
 import { storeKinds } from "./figures.ts";
 import type { Bench } from "./measure.ts";

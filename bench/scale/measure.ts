@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import { type ObjectServer, startObjectServer } from "../../fixtures/object-server.ts";
 import { describeMachine } from "../machine.ts";
+import { cpuSecondsOf } from "../measure.ts";
 import { createScratch, emptyDirectory, type Scratch } from "../scratch.ts";
 import { describeCache, prepareCache, type SourceCache } from "../source-cache.ts";
 import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
@@ -8,13 +10,12 @@ import { type LimitedProxy, startLimitedProxy } from "./limited-proxy.ts";
 import { callsOfFileStore, callsOfObjectStore } from "./measure-calls.ts";
 import { crowdsOf, measureNarrow, measureShared } from "./measure-loads.ts";
 import { measureSaves } from "./measure-saves.ts";
-import { type BenchObjectServer, startObjectServer } from "./object-server.ts";
 
 /** What the parts of the measurement share. */
 export interface Bench {
   readonly dir: string;
   readonly source: SourceCache;
-  readonly server: BenchObjectServer;
+  readonly server: ObjectServer;
   readonly proxy: LimitedProxy;
   /** How often what varies is measured. */
   readonly rounds: number;
@@ -45,7 +46,7 @@ export async function measure(options: {
   const source = prepareCache(scratch.dir, cache);
   const most = Math.floor((scratch.free() - leftFreeBytes) / (source.bytes + bytesPerDaemon));
   const counts = daemonCounts.filter((count) => count <= Math.max(1, most));
-  const server = await startObjectServer(join(scratch.dir, "objects"));
+  const server = await startObjectServer("versitygw", emptyDirectory(join(scratch.dir, "objects")));
   const proxy = await startLimitedProxy(server.port);
   const bench = createBench({ scratch, source, server, proxy, rounds, say });
   try {
@@ -79,7 +80,7 @@ export async function measure(options: {
     };
   } finally {
     proxy.close();
-    await server.stop();
+    await server.kill("SIGKILL");
     scratch.remove();
   }
 }
@@ -87,7 +88,7 @@ export async function measure(options: {
 function createBench(parts: {
   scratch: Scratch;
   source: SourceCache;
-  server: BenchObjectServer;
+  server: ObjectServer;
   proxy: LimitedProxy;
   rounds: number;
   say: (text: string) => void;
@@ -96,7 +97,7 @@ function createBench(parts: {
   const { dir } = scratch;
   const variables: Bench["variables"] = (store, prefix, way = "direct") =>
     store === "s3"
-      ? server.variables(prefix, way === "proxy" ? proxy.port : server.port)
+      ? server.variables(prefix, way === "proxy" ? `http://127.0.0.1:${proxy.port}` : undefined)
       : { COMPILE_CACHE_STORE: `file://${join(dir, "stores", prefix)}` };
   emptyDirectory(join(dir, "stores"));
   const startedAt = performance.now();
@@ -109,7 +110,7 @@ function createBench(parts: {
     say,
     variables,
     isLate: () => (performance.now() - startedAt) / 1000 > lateAfterS,
-    serverCpuS: (store) => (store === "s3" ? server.cpuS() : 0),
+    serverCpuS: (store) => (store === "s3" ? cpuSecondsOf(server.pid()) : 0),
     start: (store, prefix, count) =>
       Promise.all(
         Array.from({ length: count }, (_, i) =>

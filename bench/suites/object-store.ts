@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { findTool } from "../../test/support/tools.ts";
+import { startObjectServer } from "../../fixtures/object-server.ts";
+import { findTool } from "../../fixtures/tools.ts";
 import { type MeasuredDaemon, startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { roundTrip } from "../round-trip.ts";
-import { startObjectServer } from "../scale/object-server.ts";
 import { emptyDirectory } from "../scratch.ts";
 import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
 import type { Suite, Target } from "../suite.ts";
@@ -23,7 +23,7 @@ export const objectStore: Suite = async ({ cache, rounds, scratch, say }) => {
     };
   const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
   const source = prepareCache(dir, cache);
-  const server = await startObjectServer(join(dir, "objects"));
+  const server = await startObjectServer("versitygw", emptyDirectory(join(dir, "objects")));
   const daemonOver = (place: Place, variables: Readonly<Record<string, string>>) =>
     startDaemon({
       dir: emptyDirectory(join(dir, place)),
@@ -47,7 +47,7 @@ export const objectStore: Suite = async ({ cache, rounds, scratch, say }) => {
     }
   } finally {
     for (const daemon of Object.values(daemons)) await daemon.stop();
-    await server.stop();
+    await server.kill("SIGKILL");
   }
   const names = ["save", "load"].flatMap((what) =>
     Object.values(places).map((place) => `${what}: ${place}`),

@@ -5,7 +5,7 @@ import { startClients } from "../../support/client-processes.ts";
 import { createTestPlace, environment } from "../../support/daemons.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import { loadWhileReplaced } from "../../support/s3/load-while-replaced.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { saveAtOnce } from "../../support/save-at-once.ts";
 import { lacksTools, leavesOut } from "../../support/tools.ts";
 import { versionIn, writeVersion } from "../../support/versions.ts";
@@ -23,8 +23,8 @@ for (const { name, skip = false } of servers)
     /** A server, and a function that starts daemons over it. */
     async function setUp(t: TestContext) {
       const place = await createTestPlace(t);
-      const server = await startObjectServer(t, name);
-      const startDaemon = () => place.startDaemon(variablesFor(server, "caches/here"));
+      const server = await startTestObjectServer(t, name);
+      const startDaemon = () => place.startDaemon(server.variables("caches/here"));
       return { place, server, startDaemon };
     }
 

@@ -11,7 +11,7 @@ import {
 import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
 import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
 import { countUploads, listKeys } from "../../support/s3/bucket-content.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { startToxiproxy, type Toxic } from "../../support/s3/toxiproxy.ts";
 import { leavesOut } from "../../support/tools.ts";
 
@@ -23,9 +23,9 @@ describe("a bad network between daemon and object store", {
 }, () => {
   async function setUp(t: TestContext) {
     const place = await createTestPlace(t);
-    const server = await startObjectServer(t, "versitygw");
+    const server = await startTestObjectServer(t, "versitygw");
     const network = await startToxiproxy(t, server.port);
-    const startDaemon = () => place.startDaemon(variablesFor(server, "here", network.endpoint));
+    const startDaemon = () => place.startDaemon(server.variables("here", network.endpoint));
     const daemon = await startDaemon();
     await daemon.line("the store keeps to conditions");
     const [source, localDir] = [join(place.allowed, "source"), join(place.allowed, "loaded")];

@@ -6,7 +6,7 @@ import { startClients } from "../../support/client-processes.ts";
 import { createTestPlace, environment } from "../../support/daemons.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import { loadWhileReplaced } from "../../support/s3/load-while-replaced.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { saveAtOnce } from "../../support/save-at-once.ts";
 import { leavesOut } from "../../support/tools.ts";
 import { versionIn, writeVersion } from "../../support/versions.ts";
@@ -20,9 +20,9 @@ describe("daemons over a store that ignores conditions", {
 }, () => {
   async function setUp(t: TestContext) {
     const place = await createTestPlace(t);
-    const server = await startObjectServer(t, "garage");
+    const server = await startTestObjectServer(t, "garage");
     const startDaemon = async () => {
-      const daemon = await place.startDaemon(variablesFor(server, "caches/here"));
+      const daemon = await place.startDaemon(server.variables("caches/here"));
       await daemon.line("the store ignores conditions: of several savers the last one wins");
       return daemon;
     };

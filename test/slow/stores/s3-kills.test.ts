@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
 import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { lacksTools, runsAll } from "../../support/tools.ts";
 
 const rounds = runsAll ? 12 : 3;
@@ -14,8 +14,8 @@ const rounds = runsAll ? 12 : 3;
 describe("kill -9 in the middle of a save", { skip: lacksTools("versitygw") ?? false }, () => {
   async function setUp(t: TestContext) {
     const place = await createTestPlace(t);
-    const server = await startObjectServer(t, "versitygw");
-    const startDaemon = () => place.startDaemon(variablesFor(server, "here"));
+    const server = await startTestObjectServer(t, "versitygw");
+    const startDaemon = () => place.startDaemon(server.variables("here"));
     const [source, localDir] = [join(place.allowed, "source"), join(place.allowed, "loaded")];
     const save = ({ client }: TestDaemon) =>
       client.save({ environment, localDir: source, ifStoredExists: "replace" });

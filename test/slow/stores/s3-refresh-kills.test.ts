@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { convergeUnderKills } from "../../support/refresh-under-kills.ts";
 import { countUploadsTo, listKeys, probeKeys } from "../../support/s3/bucket-content.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { leavesOut } from "../../support/tools.ts";
 
 const mebibyte = 1024 * 1024;
@@ -16,13 +16,13 @@ for (const name of ["versitygw", "minio"] as const)
       ["parts", 8 * mebibyte],
     ] as const)
       it(`converge, and none loses another's, in ${how}`, async (t) => {
-        const server = await startObjectServer(t, name);
+        const server = await startTestObjectServer(t, name);
         await convergeUnderKills(t, {
           machines: 3,
           killsEach: 3,
           baseBytes,
           store: {
-            variables: variablesFor(server, "here"),
+            variables: server.variables("here"),
             async requireTidy(archive, kills) {
               const key = `here/default/${archive}`;
               const probes = await probeKeys(server);

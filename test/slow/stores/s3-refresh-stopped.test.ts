@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { ObjectServer } from "../../../fixtures/object-server.ts";
 import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
 import { contents, many, write } from "../../support/refresh-trees.ts";
 import { countUploadsTo, listKeys } from "../../support/s3/bucket-content.ts";
 import { isCommit, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
-import {
-  type ObjectServer,
-  objectServerForSuite,
-  variablesFor,
-} from "../../support/s3/object-server.ts";
+import { objectServerForSuite } from "../../support/s3/object-server.ts";
 import { leavesOut } from "../../support/tools.ts";
 
 const mebibyte = 1024 * 1024;
@@ -74,7 +71,7 @@ async function testFate(
   const proxy = await startHoldingProxy(t, server.port);
   const start = (endpoint?: string) =>
     place.startDaemon({
-      ...variablesFor(server, prefix, endpoint),
+      ...server.variables(prefix, endpoint),
       COMPILE_CACHE_REFRESH_MIN_PERCENT: "0",
     });
   const [slow, one, two] = await Promise.all([start(proxy.endpoint), start(), start()]);

@@ -11,16 +11,16 @@ import {
   probeKeys,
 } from "../../support/s3/bucket-content.ts";
 import { isCommit, isProbeRemoval, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
-import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
+import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { lacksTools } from "../../support/tools.ts";
 
 it("what killed daemons leave in a bucket is removed once it is a day old", {
   skip: lacksTools("versitygw") ?? false,
 }, async (t) => {
   const place = await createTestPlace(t);
-  const server = await startObjectServer(t, "versitygw");
+  const server = await startTestObjectServer(t, "versitygw");
   const proxy = await startHoldingProxy(t, server.port);
-  const start = () => place.startDaemon(variablesFor(server, "here", proxy.endpoint));
+  const start = () => place.startDaemon(server.variables("here", proxy.endpoint));
   const source = join(place.allowed, "source");
   writeLargeVersion(source, 1);
 

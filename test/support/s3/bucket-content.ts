@@ -1,7 +1,7 @@
 import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
-import type { ObjectServer } from "./object-server.ts";
+import type { ObjectServer } from "../../../fixtures/object-server.ts";
 
 async function call<T>(
   { server }: ObjectServer,

@@ -1,22 +1,23 @@
 import { spawn } from "node:child_process";
 import type { TestContext } from "node:test";
-import { accepting, freePort } from "../ports.ts";
-import { findTool } from "../tools.ts";
+import { atExit } from "../../../fixtures/at-exit.ts";
+import { accepting, freePort } from "../../../fixtures/ports.ts";
+import { requireTool } from "../../../fixtures/tools.ts";
 
-/** What Toxiproxy does to one direction of connections; see its documentation. */
+/** What Toxiproxy does to one direction of the connections; its documentation explains each type. */
 export interface Toxic {
   readonly type: "latency" | "bandwidth" | "reset_peer" | "limit_data" | "timeout";
   /** `upstream` is towards the server. */
   readonly stream: "upstream" | "downstream";
-  /** The share of connections that have it; default 1. */
+  /** The share of connections that it affects; default 1. */
   readonly toxicity?: number;
   readonly attributes: Readonly<Record<string, number>>;
 }
 
-/** A network before a server that can be made bad. */
+/** A proxy before a server, which can be made slow or cut. */
 export interface BadNetwork {
   readonly endpoint: string;
-  /** Replaces all toxics by these. */
+  /** Replaces all toxics with these. */
   poison(...toxics: Toxic[]): Promise<void>;
   /** Cuts all connections and refuses new ones, or lets them through again. */
   cut(isCut: boolean): Promise<void>;
@@ -26,11 +27,11 @@ export interface BadNetwork {
 export async function startToxiproxy(t: TestContext, serverPort: number): Promise<BadNetwork> {
   const [apiPort, port] = [await freePort(), await freePort()];
   const child = spawn(
-    findTool("toxiproxy-server") ?? "",
+    requireTool("toxiproxy-server"),
     ["-host", "127.0.0.1", "-port", String(apiPort)],
     { stdio: ["ignore", "ignore", "inherit"], env: { LOG_LEVEL: "error" } },
   );
-  t.after(() => child.kill("SIGKILL"));
+  t.after(atExit(() => child.kill("SIGKILL")));
   await accepting(apiPort, child);
   const api = async (method: string, path: string, body?: unknown) => {
     const answer = await fetch(`http://127.0.0.1:${apiPort}${path}`, {
