@@ -7,7 +7,7 @@ import {
   type Environment,
 } from "../clients/typescript/src/index.ts";
 import { startDaemonProcess } from "../fixtures/daemon-process.ts";
-import { type Cost, cpuSecondsOf, timed } from "./measure.ts";
+import { type Cost, cpuSecondsOf, timed } from "./cost.ts";
 import { packagedServer } from "./packaged-server.ts";
 
 /** The environment that benches save and load for; any would do, as archives differ only by its name. */

@@ -1,4 +1,4 @@
-import { median } from "./statistics.ts";
+import { median } from "./report/statistics.ts";
 import type { Metric, Series, Values } from "./suite.ts";
 
 /** Gathers what rounds measure, by name. */

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { succeed } from "./measure.ts";
+import { succeed } from "./cost.ts";
 
 /** What the peer took for one save and one load of a directory, on tmpfs. */
 export interface PeerRun {

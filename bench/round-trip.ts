@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { renameSync, rmSync } from "node:fs";
+import { type Cost, timeCommand } from "./cost.ts";
 import type { DaemonCost, MeasuredDaemon } from "./daemon.ts";
-import { type Cost, timeCommand } from "./measure.ts";
 import type { Values } from "./suite.ts";
 
 const bytesPerMiB = 1024 ** 2;

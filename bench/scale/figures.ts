@@ -1,4 +1,4 @@
-import type { Machine } from "../machine.ts";
+import type { Machine } from "../report/machine.ts";
 
 export type StoreKind = "file" | "s3";
 export const storeKinds: readonly StoreKind[] = ["file", "s3"];

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import type { Figures } from "./figures.ts";
-import { measure } from "./measure.ts";
-import { writePage } from "./page.ts";
+import { measure } from "./measure/measure.ts";
+import { writePage } from "./page/page.ts";
 
 interface Options {
   cache?: string;

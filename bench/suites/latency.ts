@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { type Probe, startProbe } from "../probes/probe.ts";
+import { percentile } from "../report/statistics.ts";
 import { removeTree } from "../round-trip.ts";
 import { emptyDirectory } from "../scratch.ts";
 import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
-import { percentile } from "../statistics.ts";
 import type { Suite } from "../suite.ts";
 
 const atRest = "at rest, one call after the other";

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { timeCommand } from "../cost.ts";
 import { startDaemon } from "../daemon.ts";
-import { timeCommand } from "../measure.ts";
 import { Measurements } from "../measurements.ts";
 import { runPeer } from "../peer.ts";
 import { bytesPerMB, plainCopy, removeTree, roundTrip } from "../round-trip.ts";

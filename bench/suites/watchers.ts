@@ -1,7 +1,7 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cpuSecondsOf, timed } from "../cost.ts";
 import { type MeasuredDaemon, startDaemon } from "../daemon.ts";
-import { cpuSecondsOf, timed } from "../measure.ts";
 import { Measurements } from "../measurements.ts";
 import { type Probe, startProbe } from "../probes/probe.ts";
 import { removeTree } from "../round-trip.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Report } from "../../../bench/report.ts";
+import type { Report } from "../../../bench/report/report.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
 
 const program = fileURLToPath(import.meta.resolve("../../../bench/run.ts"));

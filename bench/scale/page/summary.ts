@@ -1,9 +1,9 @@
-import { median } from "../statistics.ts";
-import { demandOf, requestsOf } from "./demand.ts";
-import type { Figures } from "./figures.ts";
-import type { Cell } from "./grid.ts";
-import { figure } from "./markdown.ts";
-import { fleet, podCounts } from "./scenarios.ts";
+import { figure } from "../../report/markdown.ts";
+import { median } from "../../report/statistics.ts";
+import type { Figures } from "../figures.ts";
+import { demandOf, requestsOf } from "../simulate/demand.ts";
+import type { Cell } from "../simulate/grid.ts";
+import { fleet, podCounts } from "../simulate/scenarios.ts";
 
 /** The page in a few lines. */
 export function summaryOf(figures: Figures, cells: readonly Cell[]): string {

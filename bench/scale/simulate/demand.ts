@@ -1,5 +1,5 @@
-import { median } from "../statistics.ts";
-import type { Crowd, Figures, StoreKind } from "./figures.ts";
+import { median } from "../../report/statistics.ts";
+import type { Crowd, Figures, StoreKind } from "../figures.ts";
 import type { LoadDemand } from "./model.ts";
 
 /** Blocks, or frames, that a load has asked for and not unpacked yet, as the daemon's code has it. */

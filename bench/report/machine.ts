@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import { toolVersion } from "../server/src/domain/tool-version.ts";
+import { toolVersion } from "../../server/src/domain/tool-version.ts";
 
 /** What the numbers were measured on, and of which sources. */
 export function describeMachine() {

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { type ObjectServer, startObjectServer } from "../../fixtures/object-server.ts";
-import { describeMachine } from "../machine.ts";
-import { cpuSecondsOf } from "../measure.ts";
-import { createScratch, emptyDirectory, type Scratch } from "../scratch.ts";
-import { describeCache, prepareCache, type SourceCache } from "../source-cache.ts";
+import { type ObjectServer, startObjectServer } from "../../../fixtures/object-server.ts";
+import { cpuSecondsOf } from "../../cost.ts";
+import { describeMachine } from "../../report/machine.ts";
+import { createScratch, emptyDirectory, type Scratch } from "../../scratch.ts";
+import { describeCache, prepareCache, type SourceCache } from "../../source-cache.ts";
+import type { Figures, StoreKind } from "../figures.ts";
+import { callsOfFileStore, callsOfObjectStore } from "./calls.ts";
 import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
-import type { Figures, StoreKind } from "./figures.ts";
 import { type LimitedProxy, startLimitedProxy } from "./limited-proxy.ts";
-import { callsOfFileStore, callsOfObjectStore } from "./measure-calls.ts";
-import { crowdsOf, measureNarrow, measureShared } from "./measure-loads.ts";
-import { measureSaves } from "./measure-saves.ts";
+import { crowdsOf, measureNarrow, measureShared } from "./loads.ts";
+import { measureSaves } from "./saves.ts";
 
 /** What the parts of the measurement share. */
 export interface Bench {

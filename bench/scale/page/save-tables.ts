@@ -1,9 +1,9 @@
-import { median } from "../statistics.ts";
-import { aloneCost, requestsOf } from "./demand.ts";
-import type { Figures, SaveRun } from "./figures.ts";
-import { figure, table } from "./markdown.ts";
-import { fleet, node, podCounts, scenariosOf } from "./scenarios.ts";
-import { type ColdStartResult, simulateColdStart } from "./simulate-saves.ts";
+import { figure, table } from "../../report/markdown.ts";
+import { median } from "../../report/statistics.ts";
+import type { Figures, SaveRun } from "../figures.ts";
+import { type ColdStartResult, simulateColdStart } from "../simulate/cold-start.ts";
+import { aloneCost, requestsOf } from "../simulate/demand.ts";
+import { fleet, node, podCounts, scenariosOf } from "../simulate/scenarios.ts";
 
 const gigabyte = 1e9;
 /** Assumed: how long a pod compiles with nothing cached. */

@@ -1,7 +1,13 @@
-import { median } from "../statistics.ts";
-import { demandOf, requestsOf } from "./demand.ts";
-import { type Figures, type Operation, operations, type StoreKind, storeKinds } from "./figures.ts";
-import { figure, table } from "./markdown.ts";
+import { figure, table } from "../../report/markdown.ts";
+import { median } from "../../report/statistics.ts";
+import {
+  type Figures,
+  type Operation,
+  operations,
+  type StoreKind,
+  storeKinds,
+} from "../figures.ts";
+import { demandOf, requestsOf } from "../simulate/demand.ts";
 
 const megabyte = 1e6;
 

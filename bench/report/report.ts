@@ -1,7 +1,7 @@
+import type { Series, SuiteResult, Target } from "../suite.ts";
+import { type Metric, metrics } from "../suite.ts";
 import { describeMachine } from "./machine.ts";
 import { summarize } from "./statistics.ts";
-import type { Series, SuiteResult, Target } from "./suite.ts";
-import { type Metric, metrics } from "./suite.ts";
 
 /** A suite's results with where they come from: what goes into its JSON file. */
 export interface Report extends SuiteResult {

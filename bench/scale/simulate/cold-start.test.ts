@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { simulateColdStart } from "./simulate-saves.ts";
+import { simulateColdStart } from "./cold-start.ts";
 
 const cold = {
   savers: 1,

@@ -1,6 +1,6 @@
-import type { Figures } from "./figures.ts";
+import type { Figures } from "../figures.ts";
+import { type FleetResult, simulateLoads } from "./loads.ts";
 import { fleet, node, type Scenario, scenariosOf } from "./scenarios.ts";
-import { type FleetResult, simulateLoads } from "./simulate-loads.ts";
 
 /** A fleet over a store, and what became of it. */
 export interface Cell {

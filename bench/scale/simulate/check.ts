@@ -1,9 +1,9 @@
-import { median } from "../statistics.ts";
+import { figure, table } from "../../report/markdown.ts";
+import { median } from "../../report/statistics.ts";
+import { type Crowd, type Figures, type NarrowRun, storeKinds } from "../figures.ts";
 import { aloneCost, demandOf } from "./demand.ts";
-import { type Crowd, type Figures, type NarrowRun, storeKinds } from "./figures.ts";
-import { figure, table } from "./markdown.ts";
+import { type FleetResult, simulateLoads } from "./loads.ts";
 import { type Fleet, type NodeModel, type StoreModel, unbounded } from "./model.ts";
-import { type FleetResult, simulateLoads } from "./simulate-loads.ts";
 
 /** Chance decides when a refused request comes again, so its runs are simulated so often. */
 const seeds = 40;

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Crowd } from "../figures.ts";
 import type { Moved, ScaleDaemon } from "./daemon.ts";
-import type { Crowd } from "./figures.ts";
 
 /** One round of many at once. */
 export interface Round {

@@ -1,4 +1,5 @@
-import { createRandom } from "../../fixtures/random.ts";
+import { createRandom } from "../../../fixtures/random.ts";
+import { TokenBucket } from "../token-bucket.ts";
 import { EventQueue } from "./event-queue.ts";
 import {
   daemonsPerNode,
@@ -9,7 +10,6 @@ import {
   type StoreModel,
 } from "./model.ts";
 import { type Flow, SharedLink } from "./shared-link.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** The store refused for too long, a read took too long, or the client's deadline came. */
 export type FailureCause = "refused" | "slow" | "deadline";

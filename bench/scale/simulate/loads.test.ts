@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { simulateLoads } from "./loads.ts";
 import {
   type Fleet,
   type LoadDemand,
@@ -7,7 +8,6 @@ import {
   type StoreModel,
   unbounded,
 } from "./model.ts";
-import { simulateLoads } from "./simulate-loads.ts";
 
 const megabyte = 1e6;
 const fleet: Fleet = {

@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRandom } from "../../fixtures/random.ts";
-import { environment } from "../daemon.ts";
-import { emptyDirectory } from "../scratch.ts";
+import { createRandom } from "../../../fixtures/random.ts";
+import { environment } from "../../daemon.ts";
+import { emptyDirectory } from "../../scratch.ts";
+import type { Calls, Operation } from "../figures.ts";
 import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
-import type { Calls, Operation } from "./figures.ts";
 import { createFileCallCounter, tracing } from "./file-calls.ts";
 import type { Bench } from "./measure.ts";
 

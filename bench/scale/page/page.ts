@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Figures } from "../figures.ts";
+import { checkModel, checkTable } from "../simulate/check.ts";
+import { simulateGrid } from "../simulate/grid.ts";
 import { scaleChart } from "./chart.ts";
-import { checkModel, checkTable } from "./check.ts";
-import { callTables, crowdTable, demandTable } from "./figure-tables.ts";
-import type { Figures } from "./figures.ts";
-import { simulateGrid } from "./grid.ts";
 import { breakTable, loadTables, requestTable, spreadTable } from "./load-tables.ts";
+import { callTables, crowdTable, demandTable } from "./measured-tables.ts";
 import { coldTable, growTable, saveRunTable } from "./save-tables.ts";
 import { summaryOf } from "./summary.ts";
 
-const page = fileURLToPath(import.meta.resolve("../../docs/scale.md"));
-const chart = fileURLToPath(import.meta.resolve("../../docs/scale.svg"));
+const page = fileURLToPath(import.meta.resolve("../../../docs/scale.md"));
+const chart = fileURLToPath(import.meta.resolve("../../../docs/scale.svg"));
 
 /** Simulates with these figures, and puts all tables between their marks in docs/scale.md. */
 export function writePage(figures: Figures): void {

@@ -1,4 +1,4 @@
-import { createRandom } from "../../fixtures/random.ts";
+import { createRandom } from "../../../fixtures/random.ts";
 import { EventQueue } from "./event-queue.ts";
 import { SharedLink } from "./shared-link.ts";
 

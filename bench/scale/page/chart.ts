@@ -1,5 +1,5 @@
-import type { Cell } from "./grid.ts";
-import { fleet } from "./scenarios.ts";
+import type { Cell } from "../simulate/grid.ts";
+import { fleet } from "../simulate/scenarios.ts";
 
 const width = 760;
 const height = 420;

@@ -1,10 +1,10 @@
-import { percentile } from "../statistics.ts";
-import { requestsOf } from "./demand.ts";
-import type { Figures } from "./figures.ts";
-import { breakingPoint, type Cell, run } from "./grid.ts";
-import { figure, table } from "./markdown.ts";
-import { awsGetsPerS, awsPutsPerS, fleet, podCounts } from "./scenarios.ts";
-import type { FailureCause, FleetResult } from "./simulate-loads.ts";
+import { figure, table } from "../../report/markdown.ts";
+import { percentile } from "../../report/statistics.ts";
+import type { Figures } from "../figures.ts";
+import { requestsOf } from "../simulate/demand.ts";
+import { breakingPoint, type Cell, run } from "../simulate/grid.ts";
+import type { FailureCause, FleetResult } from "../simulate/loads.ts";
+import { awsGetsPerS, awsPutsPerS, fleet, podCounts } from "../simulate/scenarios.ts";
 
 const gigabyte = 1e9;
 const causeNames: Record<FailureCause, string> = {

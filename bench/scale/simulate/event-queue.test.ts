@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRandom } from "../../fixtures/random.ts";
+import { createRandom } from "../../../fixtures/random.ts";
 import { EventQueue } from "./event-queue.ts";
 
 describe("EventQueue", () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CacheClient, createCacheClient } from "../../clients/typescript/src/index.ts";
-import { startDaemonProcess } from "../../fixtures/daemon-process.ts";
-import { cpuSecondsOf } from "../measure.ts";
-import { emptyDirectory } from "../scratch.ts";
+import { type CacheClient, createCacheClient } from "../../../clients/typescript/src/index.ts";
+import { startDaemonProcess } from "../../../fixtures/daemon-process.ts";
+import { cpuSecondsOf } from "../../cost.ts";
+import { emptyDirectory } from "../../scratch.ts";
 
 /** What a process has read and written so far, sockets included. */
 export interface Moved {

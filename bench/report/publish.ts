@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const page = fileURLToPath(import.meta.resolve("../docs/performance.md"));
+const page = fileURLToPath(import.meta.resolve("../../docs/performance.md"));
 const pictureOf = (suite: string) =>
   fileURLToPath(import.meta.resolve(`../docs/performance-${suite}.svg`));
 

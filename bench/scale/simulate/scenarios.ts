@@ -1,6 +1,6 @@
-import { median } from "../statistics.ts";
+import { median } from "../../report/statistics.ts";
+import type { Figures, StoreKind } from "../figures.ts";
 import { demandOf } from "./demand.ts";
-import type { Figures, StoreKind } from "./figures.ts";
 import type { Fleet, LoadDemand, NodeModel, StoreModel } from "./model.ts";
 
 /** A gigabit a second of a link, in bytes of content: 6 % are headers. */
