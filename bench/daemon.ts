@@ -8,7 +8,7 @@ import {
   createCacheClient,
   type Environment,
 } from "../clients/typescript/src/index.ts";
-import { atExit } from "./at-exit.ts";
+import { atExit } from "../fixtures/at-exit.ts";
 import { type Cost, cpuSecondsOf, timed } from "./measure.ts";
 import { packagedServer } from "./packaged-server.ts";
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { atExit } from "../fixtures/at-exit.ts";
 import { bundleServer } from "../scripts/bundle-server.ts";
-import { atExit } from "./at-exit.ts";
 
 let program: Promise<string> | undefined;
 

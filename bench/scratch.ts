@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
-import { atExit } from "./at-exit.ts";
+import { atExit } from "../fixtures/at-exit.ts";
 
 /** A private directory to measure in. */
 export interface Scratch {

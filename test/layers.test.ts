@@ -19,9 +19,11 @@ const server: Rules = {
   "server/src/store/file": ["async", "domain", "store"],
   "server/src/store/s3": ["async", "domain", "store"],
   "server/src/store/contract": ["store"],
+  "server/src/archive": [],
   "server/src/archive/format": ["domain", "store"],
   "server/src/archive/torch": ["domain", "local"],
   "server/src/archive/pack": [
+    "archive",
     "archive/format",
     "archive/torch",
     "async",
@@ -30,6 +32,7 @@ const server: Rules = {
     "store",
   ],
   "server/src/archive/unpack": [
+    "archive",
     "archive/format",
     "archive/torch",
     "async",
@@ -77,10 +80,21 @@ const server: Rules = {
     "service",
     "store/open-store.ts",
   ],
-  "server/src/cli": ["config", "daemon.ts", "domain", "listen", "logging.ts"],
+  "server/src/cli/program.ts": ["cli", "cli/commands", "domain"],
+  "server/src/cli/commands": [
+    "cli",
+    "cli/output",
+    "config",
+    "daemon.ts",
+    "domain",
+    "listen",
+    "logging.ts",
+  ],
+  "server/src/cli": ["cli/output", "domain"],
+  "server/src/cli/output": [],
 };
 
-/** Packages that only one room may import. */
+/** Packages that only one room, and the folders in it, may import. */
 const onlyIn: Record<string, string> = {
   "@grpc/grpc-js": "server/src/service",
   "grpc-health-check": "server/src/service",
@@ -104,13 +118,16 @@ interface Module {
   readonly packages: readonly string[];
 }
 
+/** The modules below a folder, but for generated ones. */
 function* modulesIn(folder: string): Generator<Module> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && entry.name !== "gen") yield* modulesIn(path);
-    else if (path.endsWith(".ts") && !path.endsWith(".test.ts")) yield moduleAt(path);
+    else if (path.endsWith(".ts")) yield moduleAt(path);
   }
 }
+
+const isTest = ({ path }: Module) => path.endsWith(".test.ts");
 
 function moduleAt(path: string): Module {
   const text = readFileSync(join(root, path), "utf8");
@@ -127,6 +144,10 @@ function moduleAt(path: string): Module {
 /** The rule that a file is under: its own, or that of its folder. */
 function roomOf(path: string, rules: Rules): string {
   return path in rules ? path : dirname(path);
+}
+
+function isIn(path: string, room: string): boolean {
+  return path === room || path.startsWith(`${room}/`);
 }
 
 /** Chains of files that import each other, in a circle. */
@@ -146,7 +167,7 @@ function circlesOf(modules: readonly Module[]): string[] {
 }
 
 describe("the rooms of the server", () => {
-  const modules = [...modulesIn("server/src")];
+  const modules = [...modulesIn("server/src")].filter((module) => !isTest(module));
   const rooms = Object.fromEntries(
     Object.entries(server).map(([room, may]) => [room, may.map((name) => `server/src/${name}`)]),
   );
@@ -180,9 +201,56 @@ describe("the rooms of the server", () => {
           const [owned] = Object.keys(onlyIn)
             .filter((known) => name === known || name.startsWith(`${known}/`))
             .sort((a, b) => b.length - a.length);
-          return owned !== undefined && roomOf(path, rooms) !== onlyIn[owned];
+          return owned !== undefined && !isIn(path, onlyIn[owned] as string);
         })
         .map((name) => `${path} imports ${name}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it("have no files that import each other in a circle", () => {
+    assert.deepEqual(circlesOf(modules), []);
+  });
+});
+
+/** What the files below each folder outside of the server may import besides that folder. */
+const beside: Rules = {
+  fixtures: [],
+  "test/support": ["clients", "fixtures", "server/src"],
+  "test/suites/bench": ["bench", "fixtures"],
+  "test/suites/cli": ["clients", "fixtures", "server/src", "test/support"],
+  "test/suites/client": ["clients", "fixtures", "test/support"],
+  "test/suites/concurrency": ["clients", "fixtures", "server/src", "test/support"],
+  "test/suites/flows": ["server/src", "test/support"],
+  "test/suites/package": ["clients", "test/support"],
+  "test/suites/refresh": ["server/src", "test/support"],
+  "test/suites/round-trip": ["fixtures"],
+  "test/suites/service": ["clients", "server/src", "test/support"],
+  "test/slow": ["clients", "fixtures", "server/src", "test/support"],
+};
+
+describe("the rooms of tests and fixtures", () => {
+  const folders = Object.keys(beside);
+  const modules = ["fixtures", "test"]
+    .flatMap((folder) => [...modulesIn(folder)])
+    .filter(({ path }) => path !== "test/layers.test.ts");
+
+  it("each have a rule", () => {
+    const homeless = modules.filter(({ path }) => !folders.some((folder) => isIn(path, folder)));
+    assert.deepEqual(homeless, []);
+    const empty = folders.filter((folder) => !modules.some(({ path }) => isIn(path, folder)));
+    assert.deepEqual(empty, []);
+  });
+
+  it("import only what their rule names: support no suite, and a suite no other suite", () => {
+    const wrong = folders.flatMap((folder) =>
+      modules
+        .filter(({ path }) => isIn(path, folder))
+        .flatMap(({ path, files }) =>
+          files
+            .filter((file) => ![folder, ...(beside[folder] ?? [])].some((may) => isIn(file, may)))
+            .map((file) => `${path} imports ${file}`),
+        ),
     );
     assert.deepEqual(wrong, []);
   });

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { atExit } from "../at-exit.ts";
+import { atExit } from "../../fixtures/at-exit.ts";
 
 /** A process beside the bench, so that its work is neither the bench's nor the daemon's. */
 export interface Probe {

@@ -9,7 +9,7 @@ import {
   createCacheClient,
   type Environment,
 } from "../../clients/typescript/src/index.ts";
-import { atExit } from "../at-exit.ts";
+import { atExit } from "../../fixtures/at-exit.ts";
 import { cpuSecondsOf } from "../measure.ts";
 import { emptyDirectory } from "../scratch.ts";
 

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { atExit } from "../../fixtures/at-exit.ts";
 import { accepting, freePort } from "../../test/support/ports.ts";
 import { findTool } from "../../test/support/tools.ts";
-import { atExit } from "../at-exit.ts";
 import { cpuSecondsOf } from "../measure.ts";
 import { emptyDirectory } from "../scratch.ts";
 

@@ -2,7 +2,7 @@ import type { Config } from "./config/config.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
-import { createCacheCore } from "./operations/create-cache-operations.ts";
+import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { serve } from "./service/serve.ts";
 import { openStore } from "./store/open-store.ts";
 
@@ -36,7 +36,7 @@ export async function startDaemon(
   store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
     logger.warn("the store cannot be used now", { store: store.url, error });
   });
-  const core = createCacheCore({
+  const operations = createCacheOperations({
     store,
     allowedDirs: config.allowedDirs,
     localDir: config.torchCacheDir,
@@ -55,11 +55,11 @@ export async function startDaemon(
   });
   const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
   try {
-    const served = { operations: core, listen, tokens, idleExitMs, logger };
+    const served = { operations, listen, tokens, idleExitMs, logger };
     const { addresses, stop, idle } = await serve(served);
     return { addresses, stop: () => stop(shutdownGraceMs), idle };
   } catch (error) {
-    await core.close(0);
+    await operations.close(0);
     throw error;
   }
 }

@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type CacheClient, createCacheClient, type Transfer } from "compilecache-client";
-import { type ServeProcess, spawnServe } from "./serve-process.ts";
+import type { DaemonProcess } from "../../fixtures/daemon-process.ts";
+import { spawnServe } from "./serve-process.ts";
 
 /** The environment that these tests save and load for. */
 export const environment = { torchVersion: "2.1.0" };
 
 /** A daemon in a process of its own, and a client that is connected to it. */
-export interface TestDaemon extends ServeProcess {
+export interface TestDaemon extends DaemonProcess {
   readonly address: string;
   readonly client: CacheClient;
 }

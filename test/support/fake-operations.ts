@@ -1,5 +1,5 @@
 import { CacheError } from "../../server/src/domain/cache-error.ts";
-import type { CacheCore } from "../../server/src/operations/cache-operations.ts";
+import type { CacheOperations } from "../../server/src/operations/cache-operations.ts";
 import { isFinal, type TransferState } from "../../server/src/transfers/state.ts";
 import type { Transfer } from "../../server/src/transfers/transfer.ts";
 
@@ -89,7 +89,7 @@ export class FakeTransfer implements Transfer {
 }
 
 /** Operations that the test defines; the others fail like a bug. */
-export function fakeOperations(answers: Partial<CacheCore>): CacheCore {
+export function fakeOperations(answers: Partial<CacheOperations>): CacheOperations {
   const bug = (): never => {
     throw new TypeError("secret internals");
   };

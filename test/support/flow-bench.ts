@@ -9,18 +9,19 @@ import {
   type Environment,
   environmentKey,
 } from "../../server/src/domain/environment.ts";
+import type { Limits } from "../../server/src/domain/limits.ts";
 import type { Logger } from "../../server/src/domain/logger.ts";
 import type { LoadOutcome, SaveOutcome } from "../../server/src/domain/outcome.ts";
 import type { Profile } from "../../server/src/domain/profile.ts";
-import type { FlowContext, Limits } from "../../server/src/flows/context.ts";
+import type { FlowContext } from "../../server/src/flows/context.ts";
 import { load } from "../../server/src/flows/load.ts";
 import { refresh } from "../../server/src/flows/save/refresh.ts";
 import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
-import { createFileStore } from "../../server/src/store/file/store.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Flow, Progress } from "../../server/src/transfers/state.ts";
 import { createWorkers } from "../../server/src/workers/workers.ts";
+import { openFileStore } from "./file-store.ts";
 
 export const environment: Environment = {
   torchVersion: "2.1.0",
@@ -90,7 +91,7 @@ export async function createFlowBench(
   const localDir = join(dir, "local");
   const storeRoot = options.storeDir ?? join(dir, "store");
   mkdirSync(join(storeRoot, namespace), { recursive: true });
-  const store = await createFileStore(storeRoot);
+  const store = await openFileStore(storeRoot);
   const workers = createWorkers({ threads: 2, nice: 0 });
   t.after(() => workers.close());
   const warnings: string[] = [];

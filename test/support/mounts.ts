@@ -17,7 +17,8 @@ export const cannotMount: string | false = (() => {
   }
 })();
 
-interface Lifetime {
+/** A test or a suite, which says when to tidy up. */
+export interface Lifetime {
   after(tidy: () => void): void;
 }
 

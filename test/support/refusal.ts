@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "no
 import { dirname, join } from "node:path";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
-import type { Limits } from "../../server/src/flows/context.ts";
+import type { Limits } from "../../server/src/domain/limits.ts";
 import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees.ts";

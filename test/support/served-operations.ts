@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import { parseTokens } from "../../server/src/domain/tokens.ts";
-import type { CacheCore } from "../../server/src/operations/cache-operations.ts";
+import type { CacheOperations } from "../../server/src/operations/cache-operations.ts";
 import { serve as serveOperations } from "../../server/src/service/serve.ts";
 import { type LogLine, recordingLogger } from "./recording-logger.ts";
 import { connect, tempDir } from "./service-client.ts";
@@ -8,7 +8,7 @@ import { connect, tempDir } from "./service-client.ts";
 /** Operations behind a real server on a socket, with a client that is connected to it. */
 export async function serve(
   t: TestContext,
-  operations: CacheCore,
+  operations: CacheOperations,
   { tokens }: { tokens?: string } = {},
 ) {
   const lines: LogLine[] = [];

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from daemon import Daemon
 
 
+# A save may take longer on a busy machine than a container's runtime allows.
+_patient_program = f"""
+from compilecache.__main__ import main
+from compilecache.commands import supervisor
+supervisor._command_seconds_after_term = supervisor._seconds_after_term = {LONG_ENOUGH_SECONDS}
+main()
+"""
+
+
 class Launched:
     """A place where commands run, with a daemon, a torch to find, and a cache of its own."""
 
@@ -34,6 +43,7 @@ class Launched:
             "TORCHINDUCTOR_CACHE_DIR": str(self.local),
             "COMPILE_CACHE_ADDRESS": daemon.address,
             "COMPILE_CACHE_NAMESPACE": namespace,
+            "COMPILE_CACHE_LOAD_DEADLINE_SECONDS": str(LONG_ENOUGH_SECONDS),
             "OUTPUT": str(directory / "output"),
         }
 
@@ -52,9 +62,13 @@ class Launched:
         """What the command wrote to the file OUTPUT."""
         return (self.directory / "output").read_text()
 
-    def start(self, *command: str, module: str = "compilecache") -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, module: str = "compilecache", patient: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start a program; if `patient`, one that takes its time after a SIGTERM."""
+        program = ["-c", _patient_program] if patient else ["-m", module]
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *command],
+            [sys.executable, *program, *command],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -103,7 +117,7 @@ def compile(name, directory=local):
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
 def say(text):
-    # Whoever sees the file sees all of it.
+    # A reader that sees the file sees all of it.
     output.with_suffix(".new").write_text(text)
     output.with_suffix(".new").rename(output)
 """

@@ -38,6 +38,7 @@ class Model:
         self.variables = {
             "COMPILE_CACHE_ADDRESS": daemon.address,
             "COMPILE_CACHE_NAMESPACE": self.namespace,
+            "COMPILE_CACHE_LOAD_DEADLINE_SECONDS": str(LONG_ENOUGH_SECONDS),
             "TORCHINDUCTOR_CACHE_DIR": str(self.local),
         }
 

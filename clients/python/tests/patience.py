@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-LONG_ENOUGH_SECONDS = 120.0
+LONG_ENOUGH_SECONDS = 240.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

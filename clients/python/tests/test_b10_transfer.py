@@ -149,8 +149,8 @@ def test_a_model_of_version_0_4(torch_model: Model) -> None:
 
 
 def test_a_model_of_version_0_4_without_a_daemon(torch_model: Model) -> None:
-    nobody = "unix:/nowhere/daemon.sock"
-    assert torch_model.run(_version_0_4, COMPILE_CACHE_ADDRESS=nobody) == "eager\n"
+    no_daemon = "unix:/nowhere/daemon.sock"
+    assert torch_model.run(_version_0_4, COMPILE_CACHE_ADDRESS=no_daemon) == "eager\n"
 
 
 def test_transfers_of_one_s_own(torch_model: Model) -> None:

@@ -81,7 +81,7 @@ def _on_terminal(model: Model, script: str, **variables: str) -> str:
     os.close(theirs)
     shown = b""
     while True:
-        # Linux says so where nobody writes to a terminal any more.
+        # Linux says so where no process writes to a terminal any more.
         try:
             shown += os.read(ours, 4096)
         except OSError:

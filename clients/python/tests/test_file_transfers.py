@@ -137,7 +137,7 @@ def test_a_callback_that_cannot_stop_yet_is_still_under_way(
     assert progress_of(operation_id).status == AsyncTransferStatus.CANCELLED
 
 
-def test_a_callback_that_is_cancelled_at_its_end_harms_nobody(tmp_path: Path) -> None:
+def test_a_callback_that_is_cancelled_at_its_end_does_no_harm(tmp_path: Path) -> None:
     def work(source: Path, dest: Path) -> None:
         sum(range(20_000))
 

@@ -111,11 +111,11 @@ def test_a_first_start_is_no_reason_to_warn(model: Model, caplog: pytest.LogCapt
 
 @pytest.mark.usefixtures("model")
 def test_what_does_not_answer_is_an_error_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    nobody = "unix:/nowhere/daemon.sock"
-    assert compilecache.load_compile_cache(address=nobody) == LoadStatus.ERROR
+    no_daemon = "unix:/nowhere/daemon.sock"
+    assert compilecache.load_compile_cache(address=no_daemon) == LoadStatus.ERROR
     assert "no daemon answers at unix:/nowhere/daemon.sock" in _log_of(caplog)
     assert len(caplog.records) == 1
-    assert compilecache.save_compile_cache(address=nobody) == SaveStatus.ERROR
+    assert compilecache.save_compile_cache(address=no_daemon) == SaveStatus.ERROR
     assert len(caplog.records) == 2
 
 
@@ -191,7 +191,7 @@ def test_a_save_that_is_late_is_an_error(serve: Serve) -> None:
     assert hanging.left.wait(LONG_ENOUGH_SECONDS)
 
 
-def test_a_daemon_that_is_stopped_holds_nobody(model: Model) -> None:
+def test_a_stopped_daemon_does_not_hold_a_model(model: Model) -> None:
     model.daemon.process.send_signal(signal.SIGSTOP)
     try:
         # It returns while the daemon is stopped, which is what this is about.
@@ -201,7 +201,7 @@ def test_a_daemon_that_is_stopped_holds_nobody(model: Model) -> None:
 
 
 @pytest.mark.usefixtures("model")
-def test_work_that_hangs_here_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_hangs_here_does_not_hold_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a driver that does not answer."""
     hangs = threading.Event()
     threads: list[threading.Thread] = []
@@ -221,7 +221,7 @@ def test_work_that_hangs_here_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> N
     hangs.set()
     for thread in threads:
         thread.join(LONG_ENOUGH_SECONDS)
-    # Nobody waits for a daemon any more.
+    # No daemon was started for a call whose time is up.
     assert started == []
 
 

@@ -144,7 +144,7 @@ def test_sigterm_reaches_the_command_and_what_it_compiled_is_saved(launched: Lau
         say("started")
         {_wait}
     """)
-    process = launched.start("run", "--", *command)
+    process = launched.start("run", "--", *command, patient=True)
     launched.wait_for(launched.directory / "output")
     process.send_signal(signal.SIGTERM)
     assert ended(process) == 0

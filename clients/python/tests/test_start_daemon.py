@@ -49,7 +49,7 @@ else:
     sys.exit(f"{{failed}} racers failed" if failed else 0)
 calls = 0
 while not os.path.exists(sys.argv[2]):
-    ensure_daemon(sys.argv[1], timeout_seconds=60)
+    ensure_daemon(sys.argv[1], timeout_seconds={LONG_ENOUGH_SECONDS})
     calls += 1
     time.sleep(random.random() / 4)
 sys.stdout.write(f"{{calls}}\\n")
@@ -117,9 +117,13 @@ def _is_running(pid: int) -> bool:
         return False
 
 
+def _daemon_for(local_dir: Path) -> str:
+    return ensure_daemon(local_dir, timeout_seconds=LONG_ENOUGH_SECONDS)
+
+
 def test_starts_a_daemon_that_the_next_call_finds(directory: Path) -> None:
-    address = ensure_daemon(directory / "local")
-    assert ensure_daemon(directory / "local") == address
+    address = _daemon_for(directory / "local")
+    assert _daemon_for(directory / "local") == address
     assert _daemons(directory) == [_daemon_at(address)]
 
 
@@ -181,14 +185,14 @@ def test_an_address_that_is_configured_is_taken_as_it_is(
 def test_other_settings_are_another_daemons(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = {ensure_daemon(directory / "local"), ensure_daemon(directory / "other")}
+    addresses = {_daemon_for(directory / "local"), _daemon_for(directory / "other")}
     monkeypatch.setenv("COMPILE_CACHE_STORE", f"file://{directory}/another-store")
-    addresses.add(ensure_daemon(directory / "local"))
+    addresses.add(_daemon_for(directory / "local"))
     assert len(addresses) == 3
     # The client's own settings are none of the daemon's.
     monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "5")
     monkeypatch.setenv("COMPILE_CACHE_SAVE_DEADLINE_SECONDS", "50")
-    addresses.add(ensure_daemon(directory / "local"))
+    addresses.add(_daemon_for(directory / "local"))
     assert len(_daemons(directory)) == len(addresses) == 3
 
 
@@ -196,12 +200,12 @@ def test_one_daemon_serves_all_directories_that_are_allowed(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMPILE_CACHE_ALLOWED_DIRS", f"{directory}/local,{directory}/other")
-    assert ensure_daemon(directory / "local") == ensure_daemon(directory / "other")
+    assert _daemon_for(directory / "local") == _daemon_for(directory / "other")
 
 
-def test_it_ends_when_nobody_needs_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_when_it_is_not_used(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPILE_CACHE_IDLE_EXIT_SECONDS", "1")
-    pid = _daemon_at(ensure_daemon(directory / "local"))
+    pid = _daemon_at(_daemon_for(directory / "local"))
     _wait_until_gone(pid)
 
 
@@ -211,7 +215,7 @@ def test_a_daemon_that_cannot_start_says_why(
     monkeypatch.setenv("ARCHIVE_FORMAT", "rar")
     # It is not tried again and again until time is up: the words would be others.
     with pytest.raises(CacheServiceError) as failure:
-        ensure_daemon(directory / "local", timeout_seconds=LONG_ENOUGH_SECONDS)
+        _daemon_for(directory / "local")
     assert str(failure.value) == (
         'UNAVAILABLE: the daemon does not start: ARCHIVE_FORMAT: "rar" is none of tar.zst, tar.gz'
     )
@@ -229,7 +233,7 @@ def test_a_program_that_ends_at_once_is_not_waited_for(
 ) -> None:
     _stand_in_for_node(directory, monkeypatch, "echo not for this machine; exit 1")
     with pytest.raises(CacheServiceError, match="does not start: not for this machine"):
-        ensure_daemon(directory / "local", timeout_seconds=LONG_ENOUGH_SECONDS)
+        _daemon_for(directory / "local")
 
 
 def test_one_that_is_killed_as_it_starts_is_started_anew(
@@ -237,7 +241,7 @@ def test_one_that_is_killed_as_it_starts_is_started_anew(
 ) -> None:
     killed = f"mkdir {directory}/killed 2> {os.devnull} && kill -9 $$"
     _stand_in_for_node(directory, monkeypatch, f'{killed}; exec {_node} "$@"')
-    ensure_daemon(directory / "local")
+    _daemon_for(directory / "local")
     assert (directory / "killed").exists()
     assert len(_daemons(directory)) == 1
 
@@ -247,13 +251,13 @@ def test_a_program_that_is_packed_with_its_python_is_not_started_for_it(
 ) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(CacheServiceError, match="does not know its Python"):
-        ensure_daemon(directory / "local")
+        _daemon_for(directory / "local")
     assert _daemons(directory) == []
 
 
 def test_no_fork_falls_into_its_start(directory: Path) -> None:
     """Its child would hold what is read to the end of the start."""
-    starting = Thread(target=ensure_daemon, args=(directory / "local",))
+    starting = Thread(target=_daemon_for, args=(directory / "local",))
     with no_fork():
         starting.start()
         time.sleep(0.7)
@@ -263,7 +267,7 @@ def test_no_fork_falls_into_its_start(directory: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_waited_for_no_longer_than_asked(directory: Path) -> None:
-    pid = _daemon_at(ensure_daemon(directory / "local"))
+    pid = _daemon_at(_daemon_for(directory / "local"))
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(CacheServiceError, match="does not answer in time"):
         ensure_daemon(directory / "local", timeout_seconds=1)
@@ -274,14 +278,15 @@ def test_starts_nothing_where_others_may_put_a_socket(directory: Path) -> None:
     (directory / "compilecache").mkdir()
     (directory / "compilecache").chmod(0o777)
     with pytest.raises(CacheServiceError, match="not this user's alone"):
-        ensure_daemon(directory / "local")
+        _daemon_for(directory / "local")
     assert _daemons(directory) == []
 
 
-def test_starts_where_nobody_waits_for_children(directory: Path) -> None:
+def test_starts_where_children_are_not_waited_for(directory: Path) -> None:
     program = (
         f"{_alone}; import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
-        "from compilecache._daemon.start import ensure_daemon; print(ensure_daemon(sys.argv[1]))"
+        "from compilecache._daemon.start import ensure_daemon;"
+        f"print(ensure_daemon(sys.argv[1], timeout_seconds={LONG_ENOUGH_SECONDS}))"
     )
     command = [sys.executable, "-c", program, str(directory / "local")]
     first, second = (subprocess.check_output(command, text=True) for _ in range(2))
@@ -305,4 +310,4 @@ def test_without_node_it_says_what_to_do(
     monkeypatch.setenv("PATH", str(directory))
     monkeypatch.setenv(variable, value)
     with pytest.raises(CacheServiceError, match=words):
-        ensure_daemon(directory / "local")
+        _daemon_for(directory / "local")

@@ -130,7 +130,7 @@ def test_b10_compile_cache_saves_when_the_server_is_ready_and_loads_then(
     assert _b10_compile_cache(launched, B10_TRANSFER_VLLM_URL=ready_url) == 0
     assert len(launched.archives()) == 1
     shutil.rmtree(root)
-    # What is loaded is not saved: nobody is waited for.
+    # What is loaded is not saved: there is no server to wait for.
     assert _b10_compile_cache(launched, B10_TRANSFER_VLLM_URL="http://127.0.0.1:9/") == 0
     assert (root / "kernel").exists()
 

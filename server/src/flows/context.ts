@@ -1,17 +1,8 @@
 import type { ArchiveFormat } from "../domain/cache-id.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Store } from "../store/store.ts";
 import type { Workers } from "../workers/workers.ts";
-
-/** The most that a cache may be. */
-export interface Limits {
-  /** Size of an archive. */
-  readonly maxArchiveBytes: number;
-  /** Sum of the sizes of the files in it. */
-  readonly maxContentBytes: number;
-  /** Number of files in it. */
-  readonly maxFileCount: number;
-}
 
 /** What every flow works with. */
 export interface FlowContext {

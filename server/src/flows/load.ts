@@ -1,6 +1,7 @@
 import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
-import { unpackOther, unpackOwn } from "../archive/unpack/unpack.ts";
+import { unpackForeign, unpackOwn } from "../archive/unpack/unpack.ts";
 import { CacheError } from "../domain/cache-error.ts";
+import { requireWithin } from "../domain/limits.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
@@ -26,7 +27,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 
   const failures = new Map<string, CacheError>();
   for (;;) {
-    const reader = await openStored(store, target, signal);
+    await using reader = await openStored(store, target, signal);
     if (!reader) return await miss(context, target, before, signal);
     try {
       return yield* loadFrom(context, target, reader, signal);
@@ -37,8 +38,6 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
       if (earlier?.reason === error.reason) await setAside(context, reader, error);
       if (earlier) throw error;
       context.logger.warn("reading the archive failed; reading it once more", { error });
-    } finally {
-      await reader.close();
     }
   }
 }
@@ -104,10 +103,12 @@ async function* loadFrom(
 ): AsyncGenerator<Progress, LoadOutcome> {
   const { workers, limits } = context;
   const archive = await openArchive(reader, signal);
-  requireWithinLimits(context, reader, archive);
+  const contentBytes = archive?.contentBytes ?? 0;
+  const fileCount = archive?.fileCount ?? 0;
+  requireWithin(limits, "maxArchiveBytes", reader.bytes, "the cache has");
+  requireWithin(limits, "maxContentBytes", contentBytes, "the cache has");
+  requireWithin(limits, "maxFileCount", fileCount, "the cache has");
   if (archive) requireSameCache(target, archive);
-  const contentBytes = archive?.manifest.content_bytes ?? 0;
-  const fileCount = archive?.manifest.file_count ?? 0;
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
   const work = workers.under(signal);
@@ -118,14 +119,13 @@ async function* loadFrom(
   const total = yield* progressOf(
     archive
       ? unpackOwn({
-          reader,
           archive,
-          stage: stage.place,
+          stage: stage.directory,
           localDir: target.localDir.clientPath,
           work,
           signal,
         })
-      : unpackOther({ reader, stage: stage.place, limits, work, signal }),
+      : unpackForeign({ reader, stage: stage.directory, limits, work, signal }),
   );
   yield {
     phase: "COMMITTING",
@@ -154,34 +154,12 @@ async function* progressOf(
   }
 }
 
-function requireWithinLimits(
-  { limits }: FlowContext,
-  reader: ArchiveReader,
-  archive: OwnArchive | undefined,
-): void {
-  const tooLarge = (what: string, is: number, most: number, setting: string) => {
-    if (is > most)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the cache has ${is} ${what}, and at most ${most} are allowed (${setting})`,
-      );
-  };
-  tooLarge("bytes in its archive", reader.bytes, limits.maxArchiveBytes, "MAX_CACHE_SIZE_MB");
-  tooLarge(
-    "bytes",
-    archive?.manifest.content_bytes ?? 0,
-    limits.maxContentBytes,
-    "MAX_CONTENT_SIZE_MB",
-  );
-  tooLarge("files", archive?.manifest.file_count ?? 0, limits.maxFileCount, "MAX_FILE_COUNT");
-}
-
-function requireSameCache(target: LoadTarget, { manifest }: OwnArchive): void {
-  if (manifest.namespace === target.namespace && manifest.environment_key === target.environmentKey)
+function requireSameCache(target: LoadTarget, archive: OwnArchive): void {
+  if (archive.namespace === target.namespace && archive.environmentKey === target.environmentKey)
     return;
   throw new CacheError(
     "ARCHIVE_UNSAFE",
-    `the archive was saved for ${manifest.namespace} and ${manifest.environment_key}, ` +
+    `the archive was saved for ${archive.namespace} and ${archive.environmentKey}, ` +
       `not for ${target.namespace} and ${target.environmentKey}`,
   );
 }

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import type { StagePlace } from "../archive/unpack/entry-writer.ts";
+import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
@@ -72,12 +72,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Where archives are unpacked. */
-  get place(): StagePlace {
+  get directory(): StageDirectory {
     const { path, owner } = this.#directory;
     return {
       id: this.#stage.id,
       path: pathOfHandle(this.fd),
-      place: path,
+      shownAs: path,
       ...(owner ? { owner } : {}),
     };
   }

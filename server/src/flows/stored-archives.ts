@@ -60,17 +60,16 @@ export async function openStored(
 
 /** What an open archive tells of itself. `own` is undefined for one that another tool made. */
 export function describe(reader: ArchiveReader, own: OwnArchive | undefined): StoredCache {
-  const manifest = own?.manifest;
   return {
     namespace: reader.namespace,
     cacheKey: parseArchiveFilename(reader.filename)?.cacheKey ?? "",
-    ...(manifest ? { environment: manifest.environment } : {}),
+    ...(own ? { environment: own.environment } : {}),
     filename: reader.filename,
     archiveBytes: reader.bytes,
-    contentBytes: manifest?.content_bytes ?? 0,
-    fileCount: manifest?.file_count ?? 0,
-    createdAt: manifest ? new Date(manifest.created_at) : reader.modifiedAt,
-    generation: manifest?.generation ?? 0,
+    contentBytes: own?.contentBytes ?? 0,
+    fileCount: own?.fileCount ?? 0,
+    createdAt: own?.createdAt ?? reader.modifiedAt,
+    generation: own?.generation ?? 0,
   };
 }
 
@@ -80,19 +79,17 @@ export async function describeStored(
   id: CacheId,
   signal: AbortSignal,
 ): Promise<StoredCache | undefined> {
-  const reader = await openStored(store, id, signal);
-  return reader && describeAndClose(reader, signal);
+  await using reader = await openStored(store, id, signal);
+  return reader && (await describeOpen(reader, signal));
 }
 
-async function describeAndClose(reader: ArchiveReader, signal: AbortSignal): Promise<StoredCache> {
+async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise<StoredCache> {
   try {
     return describe(reader, await openArchive(reader, signal));
   } catch (error) {
     const code = error instanceof CacheError ? error.code : undefined;
     if (code === "DATA_LOSS" || code === "FAILED_PRECONDITION") return describe(reader, undefined);
     throw error;
-  } finally {
-    await reader.close();
   }
 }
 
@@ -104,8 +101,8 @@ export async function describeAll(
 ): Promise<StoredCache[]> {
   const descriptions: StoredCache[] = [];
   const describeOne = async (name: ArchiveName) => {
-    const reader = await store.open(name, signal);
-    return reader && describeAndClose(reader, signal);
+    await using reader = await store.open(name, signal);
+    return reader && (await describeOpen(reader, signal));
   };
   for await (const description of inOrder(names, describeWindow, describeOne))
     if (description) descriptions.push(description);

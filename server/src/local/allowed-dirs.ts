@@ -2,36 +2,41 @@ import * as fs from "node:fs";
 import { dirname, isAbsolute, normalize } from "node:path";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 
-/** A directory that clients may name, as they see it and as the daemon does. */
+/** A directory that clients may name: its path as clients see it, and as the daemon does. */
 export interface AllowedDir {
   readonly clientPath: string;
   readonly daemonPath: string;
 }
 
-/** A path inside an allowed directory: a root, and names below it that are followed one by one. */
+/**
+ * A path inside an allowed directory: the root, and the names below it, each of which is opened by
+ * itself.
+ */
 export interface AllowedPath {
   /** The allowed directory, its links resolved when the daemon started. */
   readonly root: string;
-  /** Names below the root, without `.` and `..`. */
+  /** Names below the root, none of them `.` or `..`. */
   readonly below: readonly string[];
-  /** Both together, as the daemon sees them. */
+  /** The whole path, as the daemon sees it. */
   readonly path: string;
   /** The same path as the client names it. */
   readonly clientPath: string;
 }
 
 export interface AllowedDirs {
-  /** Judges a path of a client's. Throws INVALID_REQUEST (naming `field`) or PATH_NOT_ALLOWED. */
+  /** Checks a client's path. Throws INVALID_REQUEST (naming `field`) or PATH_NOT_ALLOWED. */
   resolve(clientPath: string, field: string): AllowedPath;
 }
 
-/** Makes the judge of clients' paths. Links in the allowed directories themselves are resolved now. */
+/**
+ * Creates the check of clients' paths. Links in the allowed directories themselves are resolved now.
+ */
 export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   const asClientsSay = dirs.map(({ clientPath, daemonPath }) => {
     return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath) };
   });
   const asTheyAre = asClientsSay.map(({ root }) => ({ prefix: root, root }));
-  // What a client means goes before what the daemon calls so, and the longest name before others.
+  // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
   const byLength = (a: { prefix: string }, b: { prefix: string }) =>
     b.prefix.length - a.prefix.length;
   const roots = [...asClientsSay.toSorted(byLength), ...asTheyAre.toSorted(byLength)];
@@ -57,7 +62,7 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   };
 }
 
-// As Linux has them; no caller could open a longer one either.
+// The limits of Linux: a longer path could not be opened anyway.
 const longestNameBytes = 255;
 const longestPathBytes = 4095;
 
@@ -83,7 +88,7 @@ function withoutSlash(path: string): string {
   return path.length > 1 ? path.replace(/\/+$/, "") : path;
 }
 
-/** The path with the links of all that exists of it resolved. */
+/** The path with links resolved as far as it exists. */
 export function canonical(path: string): string {
   const plain = withoutSlash(normalize(path));
   try {

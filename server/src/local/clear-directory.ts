@@ -4,8 +4,8 @@ import { notLoadedMarker } from "./transient-names.ts";
 import { type Checkpoint, emptyDirectory, type Totals } from "./tree.ts";
 
 /**
- * Removes all that a directory holds and counts it. The marker "not loaded" stands in it meanwhile, so
- * that a clear which is interrupted never leaves a part of a cache that looks whole.
+ * Removes everything in a directory and counts it. Until that is done the directory is marked as not
+ * loaded, so that an interrupted clear never leaves part of a cache that looks whole.
  */
 export function clearDirectory({ fd }: OpenedDirectory, checkpoint: Checkpoint): Totals {
   const removed = { fileCount: 0, bytes: 0 };

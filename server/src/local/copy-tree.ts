@@ -7,7 +7,7 @@ import { withPassage } from "./open-directory.ts";
 import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
 import type { Checkpoint, Totals } from "./tree.ts";
 
-/** What is copied, held open; the descriptor is the holder's to close. */
+/** The open source of a copy. Its holder closes the descriptor. */
 export interface CopySource {
   readonly kind: "file" | "directory";
   readonly fd: number;
@@ -25,7 +25,10 @@ export interface CopyItem {
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const bufferBytes = 1024 * 1024;
 
-/** Opens an allowed file or directory, following no link. Throws INVALID_REQUEST if there is none. */
+/**
+ * Opens an allowed file or directory without following links. Throws INVALID_REQUEST if it does not
+ * exist, and PATH_NOT_ALLOWED if it is a link or anything else.
+ */
 export function openSource(allowedPath: AllowedPath): CopySource {
   const above = { ...allowedPath, ...parentOf(allowedPath) };
   const name = allowedPath.below.at(-1) ?? basename(allowedPath.root);
@@ -54,7 +57,7 @@ function openSourceAt(aboveFd: number, name: string, allowedPath: AllowedPath): 
   }
 }
 
-/** The directory above an allowed path, the allowed directory's own included. */
+/** The directory above an allowed path, even above the allowed directory itself. */
 function parentOf({ root, below }: AllowedPath): { root: string; below: readonly string[] } {
   if (below.length > 0) return { root, below: below.slice(0, -1) };
   return { root: root.slice(0, Math.max(1, root.lastIndexOf("/"))), below: [] };
@@ -64,7 +67,7 @@ function noSource(allowedPath: AllowedPath): CacheError {
   return invalidField("source", `${allowedPath.path} does not exist`);
 }
 
-/** All files and directories below a source, directories before what they hold. */
+/** Lists all files and directories below a source, each directory before its content. */
 export function listSource(source: CopySource): CopyItem[] {
   if (source.kind === "file")
     return [{ path: "", directory: false, bytes: fs.fstatSync(source.fd).size }];
@@ -94,13 +97,16 @@ export interface CopyJob {
   readonly source: CopySource;
   readonly items: readonly CopyItem[];
   readonly stageFd: number;
-  /** What the source itself is called in the stage. */
+  /** The name that the source itself gets in the stage. */
   readonly asName: string;
-  /** The destination, as people are shown it. */
+  /** The destination, as messages name it. */
   readonly shownAs: string;
 }
 
-/** Copies items of a source into a stage; `asName` is what the source itself is called there. */
+/**
+ * Copies items of a source into a stage, and returns how many files and bytes it copied. Throws the
+ * local directory's error.
+ */
 export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
   const copied = { fileCount: 0, bytes: 0 };
   try {

@@ -4,10 +4,15 @@ import { CacheError } from "../domain/cache-error.ts";
 const tmpfsMagic = 0x01021994;
 const marginBytes = 4 * 1024 * 1024;
 
-/** Network file systems tell of blocks as large as their largest transfer, and waste none. */
+/**
+ * Network file systems report blocks as large as their largest transfer, but small files do not fill
+ * them.
+ */
 const maxWastedBytes = 4096;
 
-/** What a file system, and on tmpfs the memory of this cgroup, still has. */
+/**
+ * Room that is left on a file system; on tmpfs, no more than the memory that is left to this cgroup.
+ */
 export interface FreeSpace {
   readonly bytes: number;
   /** Infinity where the file system does not count inodes. */
@@ -15,7 +20,7 @@ export interface FreeSpace {
   readonly blockBytes: number;
 }
 
-/** Free space where `path` lies. */
+/** Free space on the file system of `path`. */
 export function freeSpace(path: string): FreeSpace {
   const stat = fs.statfsSync(path);
   const bytes = stat.bavail * stat.bsize;
@@ -27,8 +32,9 @@ export function freeSpace(path: string): FreeSpace {
 }
 
 /**
- * Requires room where `path` lies for files of so many bytes in all: each may waste a block, and a
- * small margin stays. Throws INSUFFICIENT_SPACE.
+ * Requires room on the file system of `path` for `fileCount` files of `bytes` bytes in total, with a
+ * partly empty block for each and a margin of 4 MiB. The message names the directory `shownAs`. Throws
+ * INSUFFICIENT_SPACE.
  */
 export function requireSpace(
   path: string,
@@ -54,7 +60,7 @@ function mebibytes(bytes: number): string {
   return `${(bytes / 1048576).toFixed(bytes < 104857600 ? 1 : 0)} MiB`;
 }
 
-/** Bytes that this process's cgroups let it still fill with tmpfs pages; Infinity without a limit. */
+/** Bytes that this process's cgroups still allow it to write to tmpfs; Infinity without a limit. */
 export function freeCgroupBytes(procCgroup = "/proc/self/cgroup", root = "/sys/fs/cgroup"): number {
   let free = Number.POSITIVE_INFINITY;
   for (const line of readText(procCgroup).split("\n")) {
@@ -76,8 +82,9 @@ export function freeCgroupBytes(procCgroup = "/proc/self/cgroup", root = "/sys/f
   return free;
 }
 
-// A limit anywhere above binds too. Page cache that can be dropped does not count as used. In a
-// container the path may be the host's, while the mount shows only our own part: then look at that.
+// Limits of the groups above count too. Page cache that can be dropped does not count as used. In a
+// container the path may be the host's, while the mount shows only the container's part: then only that
+// is read.
 function freeUp(
   mount: string,
   path: string,

@@ -2,8 +2,13 @@ import * as fs from "node:fs";
 import { currentPath, pathOfHandle } from "./pinned-directory.ts";
 import type { Checkpoint } from "./tree.ts";
 
-/** What tells a file apart from any other, and from itself once it has changed. */
-export interface FileIdentity {
+/**
+ * A file when it was listed, and what shows later whether it is still that file and unchanged. Times
+ * are in milliseconds since 1970.
+ */
+export interface ListedFile {
+  /** Its path below the directory. */
+  readonly name: string;
   readonly size: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
@@ -11,14 +16,14 @@ export interface FileIdentity {
 }
 
 /**
- * Runs `body` with a file that was listed below an open directory, open for reading. Answers undefined
- * if it cannot be opened, lies elsewhere by now, or is not the very file that was listed, with the
- * times that it was listed with, once `body` is done. `rootPath` is the directory's current path.
+ * Opens a file that was listed below an open directory, and runs `body` with its descriptor. Returns
+ * undefined if the file cannot be opened, now lies elsewhere, is another file, or has changed by the
+ * time `body` is done. `rootPath` is the directory's current path.
  */
 export function withListedFile<T>(
   rootFd: number,
   rootPath: string,
-  file: FileIdentity & { readonly name: string },
+  file: ListedFile,
   body: (fd: number) => T,
 ): T | undefined {
   let fd: number | undefined;
@@ -27,14 +32,15 @@ export function withListedFile<T>(
       `${pathOfHandle(rootFd)}/${file.name}`,
       fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
     );
-    // A component may have become a link meanwhile: believe only where the kernel says we are.
+    // A directory on the way may have been replaced by a link: only the kernel knows where the file
+    // lies.
     if (currentPath(fd) !== `${rootPath === "/" ? "" : rootPath}/${file.name}`) return undefined;
     const result = body(fd);
     return isSame(fs.fstatSync(fd), file) ? result : undefined;
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
     if (errno === undefined || code === "EMFILE" || code === "ENFILE") throw error;
-    // Gone, another thing by now, or a path that is longer than the kernel tells.
+    // Gone, no longer a file, or a path too long for the kernel to report.
     return undefined;
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
@@ -43,10 +49,13 @@ export function withListedFile<T>(
 
 const pieceBytes = 1024 * 1024;
 
-/** A file that has become shorter while it was read. */
+/** Thrown when a file ends before the part of it that was to be read. */
 export class CutShort extends Error {}
 
-/** What a file holds from `start` to `end`; each piece is valid until the next. Throws CutShort. */
+/**
+ * The content of a file from `start` to `end`, in bytes. Each piece is valid only until the next.
+ * Throws CutShort.
+ */
 export function* readPieces(
   fd: number,
   start: number,
@@ -63,7 +72,7 @@ export function* readPieces(
   }
 }
 
-/** Fills `into` with what a file holds from `start`; false if it ends before. */
+/** Fills `into` from a file, beginning at byte `start`; returns false if the file ends too early. */
 export function readFully(fd: number, start: number, into: Uint8Array): boolean {
   for (let done = 0; done < into.length; ) {
     const read = fs.readSync(fd, into, done, into.length - done, start + done);
@@ -73,7 +82,7 @@ export function readFully(fd: number, start: number, into: Uint8Array): boolean 
   return true;
 }
 
-function isSame(stat: fs.Stats, file: FileIdentity): boolean {
+function isSame(stat: fs.Stats, file: ListedFile): boolean {
   return (
     stat.isFile() &&
     stat.size === file.size &&

@@ -2,7 +2,10 @@ import { CacheError } from "../domain/cache-error.ts";
 
 const edquot = -122;
 
-/** A failure of the local directory's file system as a CacheError; a bug of ours stays as it is. */
+/**
+ * Turns a failure of the local directory's file system into a CacheError that names it `shownAs`. Other
+ * errors are bugs, and are returned unchanged.
+ */
 export function toLocalError(error: unknown, shownAs: string): unknown {
   if (error instanceof CacheError) return error;
   const { code, errno, syscall } = error as NodeJS.ErrnoException;

@@ -15,20 +15,20 @@ import { type Owner, statAt, walk } from "./tree.ts";
 
 const { R_OK, W_OK, X_OK } = fs.constants;
 
-/** A local directory, held open; its descriptors are the holder's to close. */
+/** An open local directory. Its holder closes the descriptors. */
 export interface OpenedDirectory {
   readonly fd: number;
-  /** The directory above, where that is allowed too. */
+  /** The directory above, if that is allowed too. */
   readonly parentFd?: number;
   /** Its name in the directory above. */
   readonly name: string;
-  /** Whether it was absent, and was made for its holder. */
+  /** Whether openDirectory made it. */
   readonly made: boolean;
-  /** As the daemon sees it. */
+  /** Its path, as the daemon sees it. */
   readonly path: string;
-  /** Who is to own what is made in it, where that is not the daemon itself. */
+  /** Who is to own what is made in it, if that is not the daemon itself. */
   readonly owner?: Owner;
-  /** Whether a whole stage can be renamed into its allowedPath. */
+  /** Whether a whole stage can take its place by one rename. */
   readonly replaceable: boolean;
   /** Whether it holds a file that a save would take. */
   readonly holdsFiles: boolean;
@@ -37,8 +37,9 @@ export interface OpenedDirectory {
 }
 
 /**
- * Opens an allowed directory, one component at a time from the root of the file system, following no
- * link; makes what is missing, or with `create` false answers undefined. Throws PATH_NOT_ALLOWED.
+ * Opens an allowed directory, one component at a time from the root of the file system, without
+ * following links. Makes what is missing; with `create` false, returns undefined instead. Throws
+ * PATH_NOT_ALLOWED, or the local directory's error.
  */
 export function openDirectory(allowedPath: AllowedPath, create: true): OpenedDirectory;
 export function openDirectory(
@@ -62,7 +63,10 @@ export function openDirectory(
   }
 }
 
-/** Runs `body` with an allowed path that is open only to go on from it; undefined if it does not exist. */
+/**
+ * Runs `body` with an allowed directory that need not be readable, only searchable; returns undefined
+ * if the directory does not exist.
+ */
 export function withPassage<T>(allowedPath: AllowedPath, body: (fd: number) => T): T | undefined {
   const opened = descend(allowedPath, false, openPassageAt);
   if (!opened) return undefined;
@@ -74,7 +78,7 @@ export function withPassage<T>(allowedPath: AllowedPath, body: (fd: number) => T
   }
 }
 
-/** How far a descent got: the open directory, and the one above it. */
+/** Where a descent ended: the open directory, and the one above it. */
 interface Descent {
   readonly fd: number;
   readonly parentFd: number | undefined;
@@ -82,7 +86,7 @@ interface Descent {
   readonly made: boolean;
 }
 
-/** Goes down to an allowed path; both descriptors are the caller's to close. */
+/** Opens each directory on the way to an allowed path. The caller closes both descriptors. */
 function descend(
   allowedPath: AllowedPath,
   create: boolean,
@@ -140,12 +144,12 @@ function enter(
   }
 }
 
-/** Makes a directory; false if somebody else just did. */
+/** Makes a directory; returns false if it exists by now. */
 function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean {
   try {
     fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
-    const owner = foreignOwner(fs.fstatSync(parentFd));
-    // A user who may write in the directory above may have put something else there meanwhile.
+    const owner = otherOwner(fs.fstatSync(parentFd));
+    // A user who may write in the directory above may have replaced the new directory already.
     if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
     return true;
   } catch (error) {
@@ -155,7 +159,9 @@ function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean
   }
 }
 
-/** Removes a directory that was made for its holder, who found no use for it, unless it holds something. */
+/**
+ * Removes a directory that openDirectory made, if it is still in its place. Throws if it is not empty.
+ */
 export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void {
   if (!made || parentFd === undefined) return;
   const there = statAt(parentFd, name);
@@ -166,7 +172,7 @@ export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void 
 
 function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
-  const owner = foreignOwner(stat);
+  const owner = otherOwner(stat);
   const mayUseParent = parentFd !== undefined && allowedPath.below.length > 0;
   return {
     fd,
@@ -181,8 +187,8 @@ function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): Op
   };
 }
 
-/** Only a privileged daemon may give files away. */
-function foreignOwner({ uid, gid }: fs.Stats): Owner | undefined {
+/** The owner, if it is another than the daemon and the daemon, as root, may give files to it. */
+function otherOwner({ uid, gid }: fs.Stats): Owner | undefined {
   const self = process.geteuid?.();
   return self === 0 && (uid !== 0 || gid !== 0) ? { uid, gid } : undefined;
 }

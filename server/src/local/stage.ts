@@ -7,7 +7,7 @@ import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directo
 import { notLoadedMarker, ownPrefix } from "./transient-names.ts";
 import { type Checkpoint, moveInto, namesBelow, removeAt, removeOthers, statAt } from "./tree.ts";
 
-/** A fresh directory of our own, on the file system of its target, where a load is put together. */
+/** A temporary directory on the file system of its target, in which a load or copy is put together. */
 export interface OpenStage {
   readonly id: string;
   readonly fd: number;
@@ -18,13 +18,16 @@ export interface OpenStage {
 
 const stagePrefix = `${ownPrefix}stage-`;
 
-/** A live stage is touched this often; one that was not touched for a while was abandoned. */
+/**
+ * How often a stage in use is touched, in milliseconds; one that is not touched for a minute was
+ * abandoned.
+ */
 export const stageHeartbeatMs = 5_000;
 const abandonedAfterMs = 60_000;
 
 /**
- * Makes a stage beside a directory that can be replaced whole, else (or where `inside` asks for it)
- * inside it; sweeps abandoned ones.
+ * Makes a stage beside a directory that can be replaced whole, otherwise (or if `inside` asks for it)
+ * inside it. Removes abandoned stages there. Throws the local directory's error.
  */
 export function makeStage(
   directory: OpenedDirectory,
@@ -54,9 +57,9 @@ function openStage(insideFd: number): OpenStage {
   }
 }
 
-// Age is the file system's: whatever time a touch sets, the time of that change is by its own clock.
-// A process id would say nothing, for other containers use the same ids. What cannot be removed, such
-// as another user's stage, is left, and does no harm.
+// Age is by ctime, which the file system's own clock sets at each touch. A process id would prove
+// nothing, because other containers use the same ids. A stage that cannot be removed, such as another
+// user's, stays and does no harm.
 function sweepStages({ fd, insideFd }: OpenStage, checkpoint: Checkpoint): void {
   const nowMs = fs.fstatSync(fd).ctimeMs;
   for (const name of fs.readdirSync(pathOfHandle(insideFd))) {
@@ -70,21 +73,22 @@ function sweepStages({ fd, insideFd }: OpenStage, checkpoint: Checkpoint): void 
   }
 }
 
-/** Says that a stage is alive. */
+/** Marks a stage as in use. Does not wait, and ignores failures. */
 export function touchStage(stage: OpenStage): void {
   const now = new Date();
   fs.futimes(stage.fd, now, now, () => {});
 }
 
-/** Removes a stage and all in it; one that was published whole is gone already. */
+/** Removes a stage and its content, unless it was published whole and so no longer exists. */
 export function removeStage(stage: OpenStage): void {
   removeAt(stage.insideFd, stage.name, { fileCount: 0, bytes: 0 }, () => {});
 }
 
 /**
- * Makes a finished stage visible under its directory's name: in one step where the directory can be
- * replaced and is empty, else file by file under the marker that says "not loaded". `overwrite`
- * lets the stage's files win; `exact` then removes files that the stage did not hold.
+ * Makes a finished stage visible under its directory's name: by one rename if the directory can be
+ * replaced and is empty, otherwise file by file while the directory is marked as not loaded. With
+ * `overwrite`, the stage's files replace existing ones; `exact` then removes files that the stage did
+ * not hold.
  */
 export function publishStage(
   directory: OpenedDirectory,
@@ -106,13 +110,16 @@ export function publishStage(
   }
 }
 
-// Another daemon may have put a whole stage in the place of the directory that we opened.
+// Another daemon may have replaced the directory that we opened by a whole stage.
 function withPresent({ fd, parentFd, name }: OpenedDirectory, body: (fd: number) => void): void {
   if (parentFd === undefined) body(fd);
   else withDirectoryAt(parentFd, name, body);
 }
 
-/** Gives the file `name` in a stage that name in the directory that the stage lies in, in one step. */
+/**
+ * Moves the file `name` from a stage to the directory that the stage lies in, by one rename. Throws
+ * INVALID_REQUEST if that name is a directory's.
+ */
 export function publishFile(stage: OpenStage, name: string): void {
   const target = `${pathOfHandle(stage.insideFd)}/${name}`;
   if (statAt(stage.insideFd, name)?.isDirectory())
@@ -146,7 +153,7 @@ export function setMarker(fd: number): void {
   fs.closeSync(fs.openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o644));
 }
 
-/** Takes the mark from an open directory. */
+/** Removes the mark from an open directory. */
 export function clearMarker(fd: number): void {
   fs.rmSync(`${pathOfHandle(fd)}/${notLoadedMarker}`, { force: true });
 }

@@ -1,7 +1,10 @@
-/** Everything of ours in or beside a local directory starts so: stages and the marker. */
+/** Prefix of all that the daemon itself puts in or beside a local directory: stages and the marker. */
 export const ownPrefix = ".compilecache-";
 
-/** Present while a local directory is only partly filled, and so not loaded. */
+/**
+ * Name of the marker: a file that is present while a local directory is only partly filled, and so not
+ * loaded.
+ */
 export const notLoadedMarker = `${ownPrefix}not-loaded`;
 
 const transientFile = [
@@ -18,12 +21,12 @@ const transientDirectory = [
   /^tmp\.pid_[0-9]+/, // where Triton writes before it renames
 ];
 
-/** Whether a file of this name is a lock, a temporary or an editor's file, which never travels. */
+/** Whether a file of this name is a lock, a temporary file or an editor's, which is never saved. */
 export function isTransientFile(name: string): boolean {
   return name.startsWith(ownPrefix) || transientFile.some((pattern) => pattern.test(name));
 }
 
-/** Whether a directory of this name holds only such files. */
+/** Whether a directory of this name holds only such files, and is never saved. */
 export function isTransientDirectory(name: string): boolean {
   return name.startsWith(ownPrefix) || transientDirectory.some((pattern) => pattern.test(name));
 }

@@ -2,35 +2,37 @@ import * as fs from "node:fs";
 import { pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
 import { isTransientDirectory, isTransientFile, ownPrefix } from "./transient-names.ts";
 
-// Synchronous work on trees, through open directories alone: for worker threads.
+// Synchronous work on directory trees, for worker threads. It reaches everything through open
+// directories.
 
+/** A user and group, by their numbers. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Files and their bytes. */
+/** A number of files, and the sum of their sizes in bytes. */
 export interface Totals {
   fileCount: number;
   bytes: number;
 }
 
-/** Called between steps; throws when the work is to stop. */
+/** Called between steps of long work; throws if the work must stop. */
 export type Checkpoint = () => void;
 
-/** A file, or a directory without anything in it, as a walk finds it. */
+/** A file or an empty directory that a walk found. */
 export interface WalkEntry {
   /** Path below the root; a directory's ends in `/`. */
   readonly name: string;
   readonly stat: fs.Stats;
 }
 
-/** Nothing below a path of this length can be opened by its path. */
+/** What lies below a path of this length cannot be opened by its path. */
 const maxNameLength = 4096;
 
 /**
- * Walks the files below an open directory that a save would take, and the empty directories.
- * Passes over links, other kinds of file, and names that never travel.
+ * Walks the files and empty directories below an open directory that a save would take. Skips links,
+ * other kinds of file, and names that are never saved.
  */
 export function* walk(fd: number, prefix = ""): Generator<WalkEntry> {
   for (const entry of fs.readdirSync(pathOfHandle(fd), { withFileTypes: true })) {
@@ -64,7 +66,7 @@ function* walkDirectory(parentFd: number, name: string, path: string): Generator
   }
 }
 
-/** Counts what a save would take of an open directory. */
+/** Counts the files that a save would take of an open directory with the profile `full`. */
 export function measureTree(rootFd: number, checkpoint: Checkpoint): Totals {
   const totals = { fileCount: 0, bytes: 0 };
   for (const { name, stat } of walk(rootFd)) {
@@ -76,12 +78,15 @@ export function measureTree(rootFd: number, checkpoint: Checkpoint): Totals {
   return totals;
 }
 
-/** Status of what has a name in an open directory, links not followed; undefined if nothing has. */
+/**
+ * Status of an entry of an open directory, without following links; undefined if there is no such
+ * entry.
+ */
 export function statAt(fd: number, name: string): fs.Stats | undefined {
   return fs.lstatSync(`${pathOfHandle(fd)}/${name}`, { throwIfNoEntry: false });
 }
 
-/** Removes all that an open directory holds, and adds it to `removed`. `keep` names exceptions. */
+/** Removes everything in an open directory except what `keep` names, and adds it to `removed`. */
 export function emptyDirectory(
   fd: number,
   removed: Totals,
@@ -94,7 +99,10 @@ export function emptyDirectory(
   }
 }
 
-/** Removes a file, link or whole directory by its name in an open directory, if it is there. */
+/**
+ * Removes a file, link or whole directory by its name in an open directory, if it exists; adds its
+ * files to `removed`.
+ */
 export function removeAt(fd: number, name: string, removed: Totals, checkpoint: Checkpoint): void {
   const stat = statAt(fd, name);
   if (!stat) return;
@@ -115,10 +123,10 @@ export function removeAt(fd: number, name: string, removed: Totals, checkpoint: 
   }
 }
 
-/** Which names a tree holds: a file is `true`, a directory is another such map. */
+/** The names in a tree: a file is `true`, a directory is another such map. */
 export type Names = Map<string, true | Names>;
 
-/** The names below an open directory, but for our own. */
+/** All names below an open directory, except those with `ownPrefix`. */
 export function namesBelow(fd: number): Names {
   const names: Names = new Map();
   for (const entry of fs.readdirSync(pathOfHandle(fd), { withFileTypes: true })) {
@@ -129,8 +137,8 @@ export function namesBelow(fd: number): Names {
 }
 
 /**
- * Moves all that is below one open directory into another on the same file system, each file in one
- * step. Where a name is taken, `overwrite` decides: put ours in its place, or leave what is there.
+ * Moves everything below one open directory into another on the same file system, each file by one
+ * system call. If a name is taken, `overwrite` decides whether the moved file replaces what is there.
  */
 export function moveInto(
   fromFd: number,
@@ -160,7 +168,7 @@ export function moveInto(
   }
 }
 
-/** Answers false where somebody else has filled a directory of that name meanwhile. */
+/** Returns false if a directory of that name exists and is not empty. */
 function renameDirectory(from: string, to: string): boolean {
   try {
     fs.renameSync(from, to);
@@ -184,8 +192,8 @@ function moveFile(from: string, to: string, overwrite: boolean): void {
     if (code === "EEXIST") return;
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS")
       throw error;
-    // A file system without hard links: look, then move. Only another writer of this very name
-    // between the two would lose its file, and to the same kernel.
+    // A file system without hard links: look, then move. Another writer that creates this very name
+    // between the two would lose its file, but to a file of the same kernel.
     if (!fs.lstatSync(to, { throwIfNoEntry: false })) fs.renameSync(from, to);
     return;
   }
@@ -193,8 +201,8 @@ function moveFile(from: string, to: string, overwrite: boolean): void {
 }
 
 /**
- * Removes below an open directory the files that a save would take but `names` lacks, links, and the
- * directories that this leaves empty.
+ * Removes, below an open directory, links and the files that a save would take but `names` lacks, and
+ * the directories that become empty by that.
  */
 export function removeOthers(fd: number, names: Names, checkpoint: Checkpoint): void {
   for (const entry of fs.readdirSync(pathOfHandle(fd), { withFileTypes: true })) {
@@ -217,7 +225,7 @@ function removeOthersIn(
     withDirectoryAt(fd, name, (child) => removeOthers(child, kept ?? new Map(), checkpoint));
     if (!kept) fs.rmdirSync(`${pathOfHandle(fd)}/${name}`);
   } catch (error) {
-    // It may hold locks, or somebody may have filled or removed it meanwhile.
+    // It may hold locks, or another process may have filled or removed it.
     if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY" && !isGone(error)) throw error;
   }
 }

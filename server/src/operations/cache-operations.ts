@@ -66,7 +66,7 @@ export interface CacheInfo {
  * the wire. Arguments are validated here, all of them before a call fails for one; every failure is
  * a CacheError.
  */
-export interface CacheCore {
+export interface CacheOperations {
   /** Starts a load, or joins the one that runs for the same target. */
   load(spec: LoadSpec): Transfer;
   /** Starts a save, or joins the one that runs for the same target. */

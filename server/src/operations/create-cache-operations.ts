@@ -1,8 +1,9 @@
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
-import { type FlowContext, type Limits, uncancelled } from "../flows/context.ts";
+import { type FlowContext, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
 import { load } from "../flows/load.ts";
 import { openLocal } from "../flows/local-work.ts";
@@ -20,10 +21,10 @@ import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
 import { createWorkers, type Workers } from "../workers/workers.ts";
-import type { CacheCore, LoadSpec, SaveSpec } from "./cache-operations.ts";
+import type { CacheOperations, LoadSpec, SaveSpec } from "./cache-operations.ts";
 import { createRequestParser } from "./request-parser.ts";
 
-export interface CoreOptions {
+export interface CacheOperationsOptions {
   readonly store: Store;
   readonly allowedDirs: readonly AllowedDir[];
   /** The daemon's own local directory. */
@@ -44,7 +45,7 @@ export interface CoreOptions {
 }
 
 /** Puts the flows together: all that the daemon can do, over one store. */
-export function createCacheCore(options: CoreOptions): CacheCore {
+export function createCacheOperations(options: CacheOperationsOptions): CacheOperations {
   const { store, logger } = options;
   const { workers: threads, saveNice } = options;
   const foreground = createWorkers({ threads, nice: 0 });

@@ -10,7 +10,7 @@ import {
   SaveSkipReason,
   SaveStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheCore } from "../operations/cache-operations.ts";
+import type { CacheOperations } from "../operations/cache-operations.ts";
 import type { TransferState } from "../transfers/state.ts";
 import type { Transfer } from "../transfers/transfer.ts";
 import type { Calls } from "./calls.ts";
@@ -58,7 +58,7 @@ function outcomeOf<K extends "LOAD" | "SAVE">(state: TransferState, kind: K) {
 
 /** The handlers: each translates its call to an operation and the result back, and does no more. */
 export function createCacheService(
-  operations: CacheCore,
+  operations: CacheOperations,
   { unary, serverStream }: Calls,
 ): CacheServiceHandlers {
   return {

@@ -4,7 +4,7 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "../domain/logger.ts";
 import type { Token } from "../domain/tokens.ts";
-import type { CacheCore } from "../operations/cache-operations.ts";
+import type { CacheOperations } from "../operations/cache-operations.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
 import { createCalls } from "./calls.ts";
 import { createAuthorize } from "./credentials.ts";
@@ -37,7 +37,7 @@ export interface GrpcServer {
  * everything.
  */
 export function createGrpcServer(options: {
-  operations: CacheCore;
+  operations: CacheOperations;
   tokens: readonly Token[] | undefined;
   logger: Logger;
 }): GrpcServer {

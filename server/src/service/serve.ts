@@ -4,7 +4,7 @@ import type { Logger } from "../domain/logger.ts";
 import type { Token } from "../domain/tokens.ts";
 import { formatListenAddress, isLocalOnly, type ListenAddress } from "../listen/listen-address.ts";
 import { openListeners } from "../listen/listeners.ts";
-import type { CacheCore } from "../operations/cache-operations.ts";
+import type { CacheOperations } from "../operations/cache-operations.ts";
 import { createGrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
@@ -28,7 +28,7 @@ export interface ServedOperations {
 
 /** Serves `operations` on `listen`, or on the default socket. Throws a ListenError. */
 export async function serve(options: {
-  operations: CacheCore;
+  operations: CacheOperations;
   listen: readonly ListenAddress[];
   tokens: readonly Token[] | undefined;
   /** 0 for none. */

@@ -1,6 +1,9 @@
 import type { Logger } from "../domain/logger.ts";
 import { createFileStore } from "./file/store.ts";
+import type { S3Server } from "./s3/client.ts";
 import type { Store } from "./store.ts";
+
+export type { S3Server };
 
 /** Where archives live. */
 export type StoreLocation =
@@ -10,13 +13,14 @@ export type StoreLocation =
       readonly bucket: string;
       /** Without slashes at its ends; may be empty. */
       readonly prefix: string;
+      /** Default: the server that the environment names, as the AWS SDK understands it. */
+      readonly server?: S3Server;
     };
 
-/** Opens the store at a place, which need not be in reach now. */
+/** Opens the store at a location, which need not be in reach now. */
 export async function openStore(location: StoreLocation, logger: Logger): Promise<Store> {
   if (location.kind === "file") return createFileStore(location.path, logger);
   // Loading the AWS SDK takes a while, which the file store need not wait for.
   const { createS3Store } = await import("./s3/store.ts");
-  const { bucket, prefix } = location;
-  return createS3Store({ bucket, prefix, logger });
+  return createS3Store({ ...location, logger });
 }

@@ -13,12 +13,12 @@ export interface StoredArchive extends ArchiveName {
 }
 
 /**
- * An archive was replaced or removed while it was read, and its store has its bytes no more. Opening
- * the name again gives the archive that has it now, if there is one. Where that is not done, it is a
- * failure of the store like any other: STORE_UNAVAILABLE.
+ * An archive was replaced or removed while it was read, and its store no longer has its bytes. Opening
+ * its name again gives the archive that replaced it, if there is one. A caller that gives up passes
+ * this on as STORE_UNAVAILABLE, as any failure of a store.
  */
 export class ArchiveReplaced extends CacheError {
-  /** `store` says which, for people. */
+  /** `store` names the store for people: its URL or path. */
   constructor(store: string, cause: unknown) {
     const message = `the archive in the store ${store} was replaced or removed while it was read`;
     super("STORE_UNAVAILABLE", message, { cause });
@@ -26,27 +26,26 @@ export class ArchiveReplaced extends CacheError {
 }
 
 /**
- * One committed archive, open. Whatever happens to its name, a read gives that very archive's bytes or
- * throws ArchiveReplaced: never another's.
+ * One committed archive, open until the end of the block that holds it (`await using`). After it was replaced or removed, a read still gives its own bytes or
+ * throws ArchiveReplaced; never the bytes of another archive.
  */
-export interface ArchiveReader extends StoredArchive {
-  /** Tells this very archive from any other that had or will have its name. */
+export interface ArchiveReader extends StoredArchive, AsyncDisposable {
+  /** The identity of this archive: any other, earlier or later, that has its name has another version. */
   readonly version: string;
   /**
-   * Reads `length` bytes from `offset`; fewer only at the end of the archive. The memory behind them
-   * is the caller's, to give away too.
+   * Reads `length` bytes from `offset`; fewer only at the end of the archive. The buffer has memory of
+   * its own, which the caller may transfer.
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
-  close(): Promise<void>;
 }
 
 /**
- * When an archive may take its name: `create`, if no archive has it; `replace`, whatever has it;
- * `replaces`, if the archive that has it is of that very version.
+ * When an archive may take its name: `create`, if no archive has it; `replace`, always; `replaces`, if
+ * the archive that has it is of that version.
  */
 export type CommitMode = "create" | "replace" | { readonly replaces: string };
 
-/** An archive that is being written. Nobody sees it before `commit`. */
+/** An archive that is being written. It is invisible until `commit`. */
 export interface ArchiveWriter {
   readonly bytesWritten: number;
   write(chunk: Uint8Array, signal?: AbortSignal): Promise<void>;
@@ -55,18 +54,18 @@ export interface ArchiveWriter {
    * the mode forbids it.
    */
   commit(mode: CommitMode, signal?: AbortSignal): Promise<"committed" | "exists">;
-  /** Removes what was written. Does nothing after a commit. */
+  /** Removes what was written. Does nothing after a commit, or when called again. */
   abort(): Promise<void>;
 }
 
 /**
- * A place that machines share. Every failure is a CacheError: STORE_UNAVAILABLE, or
- * INSUFFICIENT_SPACE from a write.
+ * Storage that machines share. Every failure is a CacheError: STORE_UNAVAILABLE, or INSUFFICIENT_SPACE
+ * from a write; a call whose signal aborts throws the signal's reason.
  */
 export interface Store {
   /** As a URL, without credentials. */
   readonly url: string;
-  /** What there is to know of it, in a few words for people. */
+  /** A remark on this store for people, in a few words; may be empty. */
   note?(): string;
   /** The path of the store on this machine, where it has one: nothing may be copied into it. */
   readonly directory?: string;
@@ -78,8 +77,8 @@ export interface Store {
   /** Removes an archive; false if there was none. */
   remove(name: ArchiveName, signal?: AbortSignal): Promise<boolean>;
   /**
-   * Sets a damaged archive aside under another name, where no reader looks, if the name still holds
-   * that very version; false if it does not.
+   * Renames a damaged archive to a hidden name that no reader opens, if its name still holds that very
+   * version; false if it does not.
    */
   setAside(name: ArchiveName, version: string, signal?: AbortSignal): Promise<boolean>;
   /** Bytes that can still be written, or undefined where the store has no such bound. */

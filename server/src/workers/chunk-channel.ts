@@ -4,8 +4,9 @@ import type { MessagePort } from "node:worker_threads";
 type Message = { chunk: Uint8Array } | { end: true } | { error: string };
 
 /**
- * Sends chunks to the other side of a port, each when the one before was asked for; what the other
- * side reports goes to `onReport`.
+ * Sends chunks to the other side of a port, one for each time that it asks, and passes its reports to
+ * `onReport`. Ends with the chunks, or when the port closes. A failure of `chunks` is told to the other
+ * side, and thrown.
  */
 export async function sendChunks<Report extends object>(
   port: MessagePort,
@@ -42,7 +43,10 @@ export async function sendChunks<Report extends object>(
   }
 }
 
-/** The chunks that the other side sends. The port stays open for reports: the other side closes it. */
+/**
+ * Receives the chunks that the other side sends. The port stays open for reports until the other side
+ * closes it.
+ */
 export async function* receiveChunks(port: MessagePort): AsyncGenerator<Buffer> {
   for (;;) {
     port.postMessage("next");

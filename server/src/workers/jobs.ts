@@ -1,24 +1,19 @@
-import { existsSync, readdirSync } from "node:fs";
 import type { MessagePort } from "node:worker_threads";
-import type {
-  CompareJob,
-  InspectJob,
-  MoveJob,
-  PackJob,
-  ScanJob,
-  UnpackJob,
-} from "../archive/archive-work.ts";
 import { type Comparison, compareTree } from "../archive/pack/compare.ts";
 import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
-import { type FramePlan, type ScanResult, scanTree } from "../archive/pack/scan.ts";
-import type { StagePlace } from "../archive/unpack/entry-writer.ts";
+import type { FramePlan } from "../archive/pack/plan.ts";
+import { type ScanResult, scanTree } from "../archive/pack/scan.ts";
+import type { CompareJob, PackJob, ScanJob } from "../archive/pack/work.ts";
+import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import {
   type Unpacked,
   type UnpackLimits,
-  unpackForeign,
+  unpackForeignStream,
 } from "../archive/unpack/foreign-unpacker.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
-import { moveEntry } from "../archive/unpack/relocate-entry.ts";
+import { inspectStage } from "../archive/unpack/inspect-stage.ts";
+import { relocateEntry } from "../archive/unpack/relocate-entry.ts";
+import type { RelocateJob, UnpackJob } from "../archive/unpack/work.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import { clearDirectory } from "../local/clear-directory.ts";
@@ -43,12 +38,15 @@ import { type Checkpoint, measureTree } from "../local/tree.ts";
 import type { PublishJob, SpaceJob } from "../local/work.ts";
 import { receiveChunks } from "./chunk-channel.ts";
 
-/** The flag that stops a job at its next step: shared by all threads, non-zero once it is raised. */
+/**
+ * The flag that stops a job at its next checkpoint: shared by all threads, and non-zero once it is
+ * raised.
+ */
 export type CancelFlag = Int32Array<SharedArrayBuffer>;
 
 /**
- * What worker threads do: synchronous work on files, and compression. Directories come as open
- * descriptors, which the threads of a process share.
+ * The jobs of worker threads, by name: synchronous work on files, and compression. Directories are
+ * passed as open descriptors, which the threads of a process share.
  */
 export const jobs = {
   scan: (job: ScanJob, checkpoint: Checkpoint): ScanResult => scanTree(job.rootFd, job, checkpoint),
@@ -56,13 +54,7 @@ export const jobs = {
   compare: (job: CompareJob, checkpoint: Checkpoint): Comparison =>
     compareTree(job.rootFd, job, checkpoint),
 
-  inspectStage: ({ stage, names }: InspectJob): { fileCount: number; absent: number } => {
-    const entries = readdirSync(stage.path, { recursive: true, withFileTypes: true });
-    return {
-      fileCount: entries.filter((entry) => entry.isFile()).length,
-      absent: names.filter((name) => !existsSync(`${stage.path}/${name}`)).length,
-    };
-  },
+  inspectStage,
 
   packFrame: (job: PackJob, checkpoint: Checkpoint): PackedFrame =>
     packFrame(
@@ -73,18 +65,18 @@ export const jobs = {
     ),
 
   unpackFrame: (job: UnpackJob, checkpoint: Checkpoint): UnpackedFrame => {
-    requireSpace(job.stage.path, job.stage.place, job.fetched.contentBytes, 0);
+    requireSpace(job.stage.path, job.stage.shownAs, job.fetched.contentBytes, 0);
     return unpackFrame(job.stage, job.fetched, checkpoint);
   },
 
-  moveEntry: ({ stage, name, relocation }: MoveJob, checkpoint: Checkpoint): void =>
-    moveEntry(stage, name, relocation, checkpoint),
+  relocateEntry: ({ stage, name, relocation }: RelocateJob, checkpoint: Checkpoint): void =>
+    relocateEntry(stage, name, relocation, checkpoint),
 
-  unpackForeign: (
-    job: { stage: StagePlace; limits: UnpackLimits; port: MessagePort },
+  unpackForeignStream: (
+    job: { stage: StageDirectory; limits: UnpackLimits; port: MessagePort },
     checkpoint: Checkpoint,
   ): Promise<Unpacked> =>
-    unpackForeign(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
+    unpackForeignStream(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
       job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 
@@ -113,7 +105,7 @@ export const jobs = {
 
 export type Jobs = typeof jobs;
 
-/** A checkpoint that throws once the flag is raised. */
+/** A checkpoint that throws CANCELLED once the flag is raised. */
 export function checkpointOf(flag: CancelFlag): Checkpoint {
   return () => {
     if (Atomics.load(flag, 0) !== 0) throw new CacheError("CANCELLED", "cancelled");

@@ -1,13 +1,14 @@
 import { MessageChannel } from "node:worker_threads";
-import type { ArchiveWork } from "../archive/archive-work.ts";
+import type { PackWork } from "../archive/pack/work.ts";
+import type { UnpackWork } from "../archive/unpack/work.ts";
 import type { LocalWork } from "../local/work.ts";
 import { sendChunks } from "./chunk-channel.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
-/** The heavy steps of packing, unpacking and local directories on the threads of a pool. */
-export type PooledWork = ArchiveWork & LocalWork;
+/** All work that runs on the threads of a pool: packing, unpacking, and local directories. */
+export type PooledWork = PackWork & UnpackWork & LocalWork;
 
-/** All that the threads of a pool do, under a signal that stops it. */
+/** Binds the jobs of a pool to a signal that stops them: see WorkerPool.run. */
 export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledWork {
   return {
     threads: pool.threads,
@@ -16,15 +17,15 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     inspectStage: (job) => pool.run("inspectStage", job, signal),
     packFrame: (job) => pool.run("packFrame", job, signal),
     unpackFrame: (job) => pool.run("unpackFrame", job, signal, [job.fetched.frame.buffer]),
-    moveEntry: (job) => pool.run("moveEntry", job, signal),
-    async unpackForeign(job, chunks, onReport) {
+    relocateEntry: (job) => pool.run("relocateEntry", job, signal),
+    async unpackForeignStream(job, chunks, onReport) {
       const { port1, port2 } = new MessageChannel();
       let failure: { error: unknown } | undefined;
       const sending = sendChunks(port1, chunks, onReport).catch((error: unknown) => {
         failure = { error };
       });
       try {
-        return await pool.run("unpackForeign", { ...job, port: port2 }, signal, [port2]);
+        return await pool.run("unpackForeignStream", { ...job, port: port2 }, signal, [port2]);
       } catch (error) {
         throw failure ? failure.error : error;
       } finally {

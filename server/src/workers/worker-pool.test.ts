@@ -37,14 +37,16 @@ function stageIn(t: TestContext) {
   const dir = scratch(t);
   const fd = openSync(dir, "r");
   t.after(() => closeSync(fd));
-  return { dir, stage: { id: dir, path: pathOfHandle(fd), place: dir } };
+  return { dir, stage: { id: dir, path: pathOfHandle(fd), shownAs: dir } };
 }
 
 /** Keeps a thread busy until it is told to end. */
 function occupy(t: TestContext, pool: WorkerPool, signal = uncancelled) {
   const { port1, port2 } = new MessageChannel();
   const job = { stage: stageIn(t).stage, limits, port: port2 };
-  const busy = pool.run("unpackForeign", job, signal, [port2]).catch((error: unknown) => error);
+  const busy = pool
+    .run("unpackForeignStream", job, signal, [port2])
+    .catch((error: unknown) => error);
   return { busy, end: () => port1.postMessage({ end: true }) };
 }
 
@@ -191,7 +193,7 @@ describe("a stream of chunks to a thread", () => {
       [gzipped.length >> 2, 20],
     ] as const) {
       const { stage } = stageIn(t);
-      const got = await work.unpackForeign(
+      const got = await work.unpackForeignStream(
         { stage, limits },
         chunks(gzipped, bytes, pauseMs),
         () => {},
@@ -208,7 +210,7 @@ describe("a stream of chunks to a thread", () => {
     };
     const { stage } = stageIn(t);
     await assert.rejects(
-      work.unpackForeign({ stage, limits }, failing(), () => {}),
+      work.unpackForeignStream({ stage, limits }, failing(), () => {}),
       {
         reason: "STORE_UNAVAILABLE",
       },
@@ -226,7 +228,7 @@ describe("a stream of chunks to a thread", () => {
     };
     const { stage } = stageIn(t);
     await assert.rejects(
-      work.unpackForeign({ stage, limits }, endless(), () => {}),
+      work.unpackForeignStream({ stage, limits }, endless(), () => {}),
       {
         reason: "ARCHIVE_CORRUPT",
       },

@@ -4,12 +4,13 @@ import { createClaim, takeClaim } from "./claim.ts";
 import type { CancelFlag, Jobs } from "./jobs.ts";
 import type { Answer, Order } from "./worker.ts";
 
-/** Threads that do the synchronous work. */
+/** A pool of threads that run the jobs of jobs.ts. */
 export interface WorkerPool {
   readonly threads: number;
   /**
-   * Runs a job on some thread. Once `signal` aborts, throws its reason: at once if the job waits,
-   * else after the step it is at.
+   * Runs a job on one of the threads. Once `signal` aborts, throws its reason: at once if the job has
+   * not started, otherwise after its next checkpoint. `transfer` lists memory and ports of the job that
+   * move to the thread. Throws the job's CacheError.
    */
   run<Name extends keyof Jobs>(
     name: Name,
@@ -33,7 +34,7 @@ export function createWorkerPool(options: { threads: number; nice: number }): Wo
     maxThreads: options.threads,
     idleTimeout: idleTimeoutMs,
     concurrentTasksPerWorker: 1,
-    // Descriptors outlive the thread that opened them; it may close none when it ends.
+    // Descriptors outlive the thread that opened them, so it must close none when it ends.
     trackUnmanagedFds: false,
     workerData: { nice: options.nice },
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
@@ -45,12 +46,12 @@ export function createWorkerPool(options: { threads: number; nice: number }): Wo
       signal.throwIfAborted();
       const claim = createClaim();
       const order: Order = { name, job, flag: flagOf(signal, flags), claim };
-      const { promise: letGo, reject } = Promise.withResolvers<never>();
+      const { promise: givenUp, reject } = Promise.withResolvers<never>();
       const onAbort = () => takeClaim(claim) && reject(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       try {
         const done = pool.run(order, { transferList: transfer as never });
-        const answer = await Promise.race([done, letGo]);
+        const answer = await Promise.race([done, givenUp]);
         if ("failure" in answer) {
           signal.throwIfAborted();
           const { reason, message, ...details } = answer.failure;

@@ -11,7 +11,10 @@ import { toLocalError } from "../local/local-error.ts";
 import { type Claim, takeClaim } from "./claim.ts";
 import { type CancelFlag, checkpointOf, type Jobs, jobs } from "./jobs.ts";
 
-/** What a thread is told: which job, the flag that stops it, and whether it was given up. */
+/**
+ * What a thread is sent: the job, the flag that stops it, and the claim that shows whether it was
+ * cancelled.
+ */
 export interface Order {
   readonly name: keyof Jobs;
   readonly job: unknown;
@@ -19,7 +22,9 @@ export interface Order {
   readonly claim: Claim;
 }
 
-/** What a thread answers. An error's class would not survive the way, so its parts travel. */
+/**
+ * What a thread sends back. The class of an error would be lost between threads, so its parts are sent.
+ */
 export type Answer = { readonly value: unknown } | { readonly failure: Failure };
 
 interface Failure {
@@ -29,7 +34,7 @@ interface Failure {
   readonly violations: readonly FieldViolation[];
 }
 
-// On Linux a priority belongs to a thread, and 0 names the calling one.
+// On Linux each thread has a priority of its own, and 0 names the calling thread.
 const { nice } = workerData as { nice: number };
 if (nice !== 0) os.setPriority(0, nice);
 

@@ -6,11 +6,11 @@ export interface Workers {
   /** How many steps run at once. */
   readonly threads: number;
   /**
-   * What they do, under a signal: once it aborts, a step that waits is given up at once and one that
-   * runs ends at its next checkpoint; either throws the signal's reason.
+   * The steps that they can run, bound to a signal: once it aborts, a step that waits is given up at
+   * once and one that runs ends at its next checkpoint; either throws the signal's reason.
    */
   under(signal: AbortSignal): PooledWork;
-  /** Ends the threads, whatever they are doing. */
+  /** Ends the threads, even in the middle of a step. */
   close(): Promise<void>;
 }
 

@@ -20,7 +20,7 @@ const servers = [
 
 for (const { name, skip = false } of servers)
   describe(`daemons over ${name}`, { skip }, () => {
-    /** A server, and a way to start daemons over it. */
+    /** A server, and a function that starts daemons over it. */
     async function setUp(t: TestContext) {
       const place = await createTestPlace(t);
       const server = await startObjectServer(t, name);

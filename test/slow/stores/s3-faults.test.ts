@@ -24,8 +24,8 @@ describe("a bad network between daemon and object store", {
   async function setUp(t: TestContext) {
     const place = await createTestPlace(t);
     const server = await startObjectServer(t, "versitygw");
-    const way = await startToxiproxy(t, server.port);
-    const startDaemon = () => place.startDaemon(variablesFor(server, "here", way.endpoint));
+    const network = await startToxiproxy(t, server.port);
+    const startDaemon = () => place.startDaemon(variablesFor(server, "here", network.endpoint));
     const daemon = await startDaemon();
     await daemon.line("the store keeps to conditions");
     const [source, localDir] = [join(place.allowed, "source"), join(place.allowed, "loaded")];
@@ -36,16 +36,27 @@ describe("a bad network between daemon and object store", {
       rmSync(localDir, { recursive: true, force: true });
       return ended(client.load({ environment, localDir }));
     };
-    /** What the bucket and the local directory must be once all is well again. */
+    /** Requires that saves and loads succeed once the network is good again. */
     const requireHealth = async () => {
-      await way.cut(false);
-      await way.poison();
+      await network.cut(false);
+      await network.poison();
       assert.equal((await save()).status, "success");
       assert.equal((await load()).status, "success");
       assert.equal(largeVersionIn(localDir), 1);
       assert.equal((await listKeys(server)).length, 1);
     };
-    return { place, server, way, daemon, startDaemon, source, localDir, save, load, requireHealth };
+    return {
+      place,
+      server,
+      network,
+      daemon,
+      startDaemon,
+      source,
+      localDir,
+      save,
+      load,
+      requireHealth,
+    };
   }
 
   const bad: [string, Toxic[]][] = [
@@ -75,8 +86,8 @@ describe("a bad network between daemon and object store", {
   ];
   for (const [what, toxics] of bad)
     it(`that ${what} carries saves and loads`, async (t) => {
-      const { way, save, load, localDir, server } = await setUp(t);
-      await way.poison(...toxics);
+      const { network, save, load, localDir, server } = await setUp(t);
+      await network.poison(...toxics);
       for (let round = 0; round < 3; round++) {
         assert.equal((await save()).status, "success");
         assert.equal((await load()).status, "success");
@@ -86,9 +97,9 @@ describe("a bad network between daemon and object store", {
     });
 
   it("that loses answers lets one of several savers win, and no error out", async (t) => {
-    const { place, way, startDaemon, server, localDir, load } = await setUp(t);
+    const { place, network, startDaemon, server, localDir, load } = await setUp(t);
     const daemons = await Promise.all([startDaemon(), startDaemon(), startDaemon()]);
-    await way.poison({
+    await network.poison({
       type: "limit_data",
       stream: "downstream",
       toxicity: 0.2,
@@ -102,7 +113,7 @@ describe("a bad network between daemon and object store", {
       }),
     );
     assert.deepEqual(results.map(({ status }) => status).sort(), ["skipped", "skipped", "success"]);
-    await way.poison();
+    await network.poison();
     assert.equal((await load()).status, "success");
     const winner = results.findIndex(({ status }) => status === "success");
     assert.equal(largeVersionIn(localDir), 10 + winner);
@@ -115,17 +126,23 @@ describe("a bad network between daemon and object store", {
     // Everything is sent, nothing comes back, and no connection ends.
     ["silent", { type: "timeout", stream: "downstream", attributes: { timeout: 0 } }],
   ] as [string, Toxic | undefined][]) {
-    const fail = (way: { poison(toxic: Toxic): Promise<void>; cut(on: boolean): Promise<void> }) =>
-      toxic ? way.poison(toxic) : way.cut(true);
+    const fail = (network: {
+      poison(toxic: Toxic): Promise<void>;
+      cut(on: boolean): Promise<void>;
+    }) => (toxic ? network.poison(toxic) : network.cut(true));
 
     for (const phase of ["checking", "unpacking"] as const)
       it(`that is ${kind} in the phase ${phase} makes a load fail in time, and leaves nothing`, async (t) => {
-        const { way, daemon, save, localDir, requireHealth } = await setUp(t);
+        const { network, daemon, save, localDir, requireHealth } = await setUp(t);
         await save();
-        await way.poison({ type: "bandwidth", stream: "downstream", attributes: { rate: 4000 } });
+        await network.poison({
+          type: "bandwidth",
+          stream: "downstream",
+          attributes: { rate: 4000 },
+        });
         const { transfer } = await daemon.client.load({ environment, localDir, detach: true });
         const startedAt = await when(daemon, transfer.operationId, phase);
-        await fail(way);
+        await fail(network);
         const result = await finished(daemon, transfer.operationId);
         assert.equal(result.error?.reason, "STORE_UNAVAILABLE");
         assert.ok(Date.now() - startedAt < answersWithinMs);
@@ -134,15 +151,15 @@ describe("a bad network between daemon and object store", {
       });
 
     it(`that is ${kind} during the upload makes a save fail in time, and shows nothing`, async (t) => {
-      const { way, daemon, source, server, requireHealth } = await setUp(t);
-      await way.poison({ type: "bandwidth", stream: "upstream", attributes: { rate: 1000 } });
+      const { network, daemon, source, server, requireHealth } = await setUp(t);
+      await network.poison({ type: "bandwidth", stream: "upstream", attributes: { rate: 1000 } });
       const { transfer } = await daemon.client.save({
         environment,
         localDir: source,
         detach: true,
       });
       while ((await countUploads(server)) === 0) await pause(20);
-      await fail(way);
+      await fail(network);
       const failedAt = Date.now();
       const result = await finished(daemon, transfer.operationId);
       assert.equal(result.error?.reason, "STORE_UNAVAILABLE");
@@ -153,21 +170,21 @@ describe("a bad network between daemon and object store", {
   }
 
   it("that fails for 3 s in the middle of a load delays it", async (t) => {
-    const { way, daemon, save, localDir } = await setUp(t);
+    const { network, daemon, save, localDir } = await setUp(t);
     await save();
-    await way.poison({ type: "bandwidth", stream: "downstream", attributes: { rate: 4000 } });
+    await network.poison({ type: "bandwidth", stream: "downstream", attributes: { rate: 4000 } });
     const { transfer } = await daemon.client.load({ environment, localDir, detach: true });
     await when(daemon, transfer.operationId, "unpacking");
-    await way.cut(true);
+    await network.cut(true);
     await pause(3000);
-    await way.cut(false);
+    await network.cut(false);
     const { status, error } = await finished(daemon, transfer.operationId);
     assert.equal(status, "success", error?.message);
     assert.equal(largeVersionIn(localDir), 1);
   });
 });
 
-/** What a call came to; its failure must be that of a store. */
+/** The result of a call; its failure must be that of a store. */
 async function ended(call: Promise<LoadResult | SaveResult>) {
   try {
     return await call;

@@ -14,7 +14,7 @@ import { versionIn, writeVersion } from "../../support/versions.ts";
 const saverCount = 32;
 const daemonCount = 4;
 
-/** Garage takes conditions without a word, and keeps to none: what is left must be whole all the same. */
+/** Garage accepts conditions and ignores them: archives must be whole all the same. */
 describe("daemons over a store that ignores conditions", {
   skip: leavesOut("garage") ?? false,
 }, () => {

@@ -34,7 +34,7 @@ describe("kill -9 in the middle of a save", { skip: lacksTools("versitygw") ?? f
       const { server, startDaemon, source, save, stored } = await setUp(t);
       let daemon = await startDaemon();
       writeLargeVersion(source, 0);
-      // The first save tells how long one takes.
+      // The first save shows how long one takes.
       const startedAt = Date.now();
       await save(daemon);
       const saveMs = Date.now() - startedAt;

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { convergeUnderKills } from "../../support/refresh-under-kills.ts";
-import { listKeys } from "../../support/s3/bucket-content.ts";
-import { countUploadsTo, probeKeys } from "../../support/s3/left-behind.ts";
+import { countUploadsTo, listKeys, probeKeys } from "../../support/s3/bucket-content.ts";
 import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
 import { leavesOut } from "../../support/tools.ts";
 

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
 import { contents, many, write } from "../../support/refresh-trees.ts";
-import { listKeys } from "../../support/s3/bucket-content.ts";
-import { isCommit, startHoldingWay } from "../../support/s3/holding-way.ts";
-import { countUploadsTo } from "../../support/s3/left-behind.ts";
+import { countUploadsTo, listKeys } from "../../support/s3/bucket-content.ts";
+import { isCommit, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
 import {
   type ObjectServer,
   objectServerForSuite,
@@ -18,15 +17,15 @@ const mebibyte = 1024 * 1024;
 
 type Files = Record<string, string | Buffer>;
 
-/** What becomes of a refresh, with its commit on its way or done, while others refresh the cache too. */
+/** What happens to a refresh, at its commit or just after, while others refresh the cache too. */
 interface Fate {
   readonly what: string;
   readonly at: "call" | "answer";
-  /** What its daemon gets; none if it is the answer that is lost. */
+  /** The signal that its daemon gets; none if the answer is lost. */
   readonly signal?: "SIGSTOP" | "SIGKILL";
   /** Whether its files are in the refreshes after it, and in the end. */
   readonly isStored: { readonly meanwhile: boolean; readonly atLast: boolean };
-  /** What its caller is told; undefined if nothing. */
+  /** The status that its caller gets; undefined if none. */
   readonly status?: "success" | "skipped";
 }
 
@@ -72,13 +71,13 @@ async function testFate(
 ): Promise<void> {
   const { at, signal, isStored, status } = fate;
   const place = await createTestPlace(t);
-  const way = await startHoldingWay(t, server.port);
+  const proxy = await startHoldingProxy(t, server.port);
   const start = (endpoint?: string) =>
     place.startDaemon({
       ...variablesFor(server, prefix, endpoint),
       COMPILE_CACHE_REFRESH_MIN_PERCENT: "0",
     });
-  const [slow, one, two] = await Promise.all([start(way.endpoint), start(), start()]);
+  const [slow, one, two] = await Promise.all([start(proxy.endpoint), start(), start()]);
   const save = ({ client }: TestDaemon, name: string, files: Files) => {
     const localDir = join(place.allowed, name);
     write(localDir, files);
@@ -90,7 +89,7 @@ async function testFate(
     stored.set(name, files);
     return cache;
   };
-  /** Of each refresh that is stored. */
+  /** The files of each refresh that is stored. */
   const stored = new Map<string, Files>();
   let loads = 0;
   const requireStored = async () => {
@@ -104,7 +103,7 @@ async function testFate(
   };
 
   await refresh(one, "base", { "base/noise.bin": randomBytes(baseBytes) });
-  const commit = way.hold(isCommit, at);
+  const commit = proxy.hold(isCommit, at);
   const slowFiles = many("slow", 4);
   const saving = save(slow, "slow", slowFiles).catch(() => undefined);
   await commit.reached;

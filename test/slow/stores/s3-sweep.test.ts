@@ -4,9 +4,13 @@ import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTestPlace, environment } from "../../support/daemons.ts";
 import { writeLargeVersion } from "../../support/large-versions.ts";
-import { countUploads, listKeys } from "../../support/s3/bucket-content.ts";
-import { isCommit, isProbeRemoval, startHoldingWay } from "../../support/s3/holding-way.ts";
-import { ageLeftovers, probeKeys } from "../../support/s3/left-behind.ts";
+import {
+  ageLeftovers,
+  countUploads,
+  listKeys,
+  probeKeys,
+} from "../../support/s3/bucket-content.ts";
+import { isCommit, isProbeRemoval, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
 import { startObjectServer, variablesFor } from "../../support/s3/object-server.ts";
 import { lacksTools } from "../../support/tools.ts";
 
@@ -15,16 +19,16 @@ it("what killed daemons leave in a bucket is removed once it is a day old", {
 }, async (t) => {
   const place = await createTestPlace(t);
   const server = await startObjectServer(t, "versitygw");
-  const way = await startHoldingWay(t, server.port);
-  const start = () => place.startDaemon(variablesFor(server, "here", way.endpoint));
+  const proxy = await startHoldingProxy(t, server.port);
+  const start = () => place.startDaemon(variablesFor(server, "here", proxy.endpoint));
   const source = join(place.allowed, "source");
   writeLargeVersion(source, 1);
 
-  const removal = way.hold(isProbeRemoval, "call");
+  const removal = proxy.hold(isProbeRemoval, "call");
   const prober = await start();
   await removal.reached;
   prober.child.kill("SIGKILL");
-  const commit = way.hold(isCommit, "call");
+  const commit = proxy.hold(isCommit, "call");
   const saver = await start();
   const save = saver.client.save({ environment, localDir: source });
   await Promise.all([assert.rejects(save), commit.reached.then(() => saver.child.kill("SIGKILL"))]);
@@ -33,7 +37,7 @@ it("what killed daemons leave in a bucket is removed once it is a day old", {
   assert.deepEqual(await listKeys(server), [probe]);
   assert.ok((await countUploads(server)) > 0);
 
-  // It may be of a daemon that is at it.
+  // A probe this young may be under way.
   await (await start()).line("the store keeps to conditions");
   assert.deepEqual(await listKeys(server), [probe]);
 
@@ -42,7 +46,7 @@ it("what killed daemons leave in a bucket is removed once it is a day old", {
   await line("the store keeps to conditions");
   assert.deepEqual(await listKeys(server), []);
   const { cache } = await client.save({ environment, localDir: source });
-  // The sweep of uploads stands beside the save.
+  // The sweep of uploads runs beside the save.
   while ((await countUploads(server)) > 0) await sleep(20);
   assert.deepEqual(await listKeys(server), [`here/default/${cache?.filename}`]);
 });

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { before, describe, it } from "node:test";
 import {
+  type ArchiveFrame,
   type OwnArchive,
   openArchive,
-  type PlacedFrame,
 } from "../../../server/src/archive/format/open-archive.ts";
 import { seekTableFooterBytes } from "../../../server/src/archive/format/seek-table.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
@@ -30,11 +30,11 @@ async function saveSound(bench: FlowBench, files: Record<string, FileSpec>): Pro
   const reader = await bench.store.open({ namespace, filename: basename(bench.archivePath()) });
   assert.ok(reader);
   const own = (await openArchive(reader)) as OwnArchive;
-  await reader.close();
+  await reader[Symbol.asyncDispose]();
   const parts: Record<string, readonly [number, number]> = {};
   for (const [i, frame] of own.frames.entries())
     parts[`frame ${i}`] = [frame.offset, frame.offset + frame.bytes];
-  const manifestStart = own.indexOffset + own.manifest.index.bytes;
+  const manifestStart = own.indexOffset + 8 + bytes.readUInt32LE(own.indexOffset + 4);
   const footerStart = bytes.length - seekTableFooterBytes;
   const tableStart = footerStart - (own.frames.length + 2) * 8 - 8;
   parts.index = [own.indexOffset, manifestStart];
@@ -172,7 +172,7 @@ describe("an archive whose large file spans frames", () => {
     const load = (archive: Uint8Array) => outcome(bench(), archive, expected);
     for (const frame of own.frames)
       assert.equal(await load(bytes.subarray(0, frame.offset)), "ARCHIVE_CORRUPT");
-    const [, second, third] = own.frames as readonly PlacedFrame[];
+    const [, second, third] = own.frames as readonly ArchiveFrame[];
     assert.ok(second && third);
     const swapped = Buffer.concat([
       bytes.subarray(0, second.offset),

@@ -47,12 +47,12 @@ function beforeMoves(bench: FlowBench, body: () => Promise<void>) {
         moves.underWayAtTheEnd = moves.underWay;
         return work.removeStage(stage);
       },
-      moveEntry: async (job: Parameters<typeof work.moveEntry>[0]) => {
+      relocateEntry: async (job: Parameters<typeof work.relocateEntry>[0]) => {
         moves.begun += 1;
         moves.underWay += 1;
         try {
           await body();
-          return await work.moveEntry(job);
+          return await work.relocateEntry(job);
         } finally {
           moves.underWay -= 1;
         }

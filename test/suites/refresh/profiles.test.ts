@@ -32,6 +32,6 @@ it("a daemon knows its own profiles and those of its file, by their names", asyn
     assert.deepEqual(Object.keys(contents(loaded)).sort(), names.sort(), profile);
   }
   await assert.rejects(client.save({ environment, localDir, profile: "none" }), (error: Error) =>
-    error.message.includes("there are: full, lean, vllm, small"),
+    error.message.includes("known are: full, lean, vllm, small"),
   );
 });

@@ -12,7 +12,8 @@ import { symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Lifetime, makeExt4 } from "../../slow/stores/file-systems/local-mounts.ts";
+import { makeExt4 } from "../ext4.ts";
+import type { Lifetime } from "../mounts.ts";
 import type { Program } from "../programs.ts";
 
 const init = fileURLToPath(import.meta.resolve("./init.sh"));

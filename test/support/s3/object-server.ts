@@ -7,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import type { S3Server } from "../../../server/src/store/s3/client.ts";
+import { openStore, type S3Server } from "../../../server/src/store/open-store.ts";
+import type { Store } from "../../../server/src/store/store.ts";
 import { accepting, freePort } from "../ports.ts";
+import { recordingLogger } from "../recording-logger.ts";
 import { findTool } from "../tools.ts";
 
 const bucket = "compile-caches";
-// Garage is particular about what they look like.
+// In the form that garage demands.
 const credentials = {
   accessKeyId: `GK${randomBytes(12).toString("hex")}`,
   secretAccessKey: randomBytes(32).toString("hex"),
@@ -21,7 +23,7 @@ const credentials = {
 interface ServerKind {
   command(port: number, dir: string): readonly string[];
   readonly variables: Record<string, string>;
-  /** Writes what it reads when it starts. */
+  /** Writes the files that it reads when it starts. */
   prepare?(port: number, dir: string): Promise<void>;
 }
 
@@ -96,7 +98,7 @@ export interface ObjectServer {
   restart(): Promise<void>;
 }
 
-/** Has a server for the tests of a suite, which they may ask for once they run. */
+/** Runs a server for the tests of a suite; they get it by calling the result. */
 export function objectServerForSuite(name: ServerName): () => ObjectServer {
   let server: ObjectServer | undefined;
   let end = async () => {};
@@ -112,7 +114,7 @@ export function objectServerForSuite(name: ServerName): () => ObjectServer {
   return () => server as ObjectServer;
 }
 
-/** Starts a server, which ends with `scope`; its data lie in memory where there is a place. */
+/** Starts a server, which ends with `scope`; its data lie in memory if /dev/shm is there. */
 export async function startObjectServer(
   scope: { after(cleanUp: () => Promise<void>): void },
   name: ServerName,
@@ -146,7 +148,12 @@ export async function startObjectServer(
   return { port, bucket, dir, server, kill, restart: start };
 }
 
-/** What a daemon is told to use a bucket; `endpoint` stands for a way that is not the direct one. */
+/** Opens the store that has a prefix in the bucket of a server. */
+export function openStoreOn({ bucket, server }: ObjectServer, prefix: string): Promise<Store> {
+  return openStore({ kind: "s3", bucket, prefix, server }, recordingLogger([]));
+}
+
+/** The environment of a daemon that uses a bucket; `endpoint` may be that of a proxy. */
 export function variablesFor(
   { bucket, server }: ObjectServer,
   prefix: string,
@@ -161,7 +168,7 @@ export function variablesFor(
 }
 
 async function createBucket(server: Required<S3Server>): Promise<void> {
-  // A server that has just started may say for a moment that it is not ready.
+  // For a moment after its start a server may not be ready.
   const client = new S3Client({
     ...server,
     region: "us-east-1",

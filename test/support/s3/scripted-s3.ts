@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 
 /**
  * An object server in memory whose answers a test can script: the ones that real servers give too
- * seldom to wait for. It knows what the S3 store asks for, and checks no signature.
+ * seldom. It knows the calls that the S3 store makes, and checks no signature.
  */
 
 export interface Call {
@@ -16,14 +16,14 @@ export interface Call {
   readonly headers: IncomingMessage["headers"];
 }
 
-/** What becomes of a call instead of its answer; the calls of the last four have their effect. */
+/** What happens instead of an answer. After the last four the call has had its effect. */
 export type Fault =
   | { readonly error: readonly [status: number, code: string] }
   /** It is answered as if it had been done. */
   | { readonly pretends: true }
   /** The connection breaks, before or after the call took effect. */
   | { readonly lost: "call" | "answer" }
-  /** The body stops after so many bytes; the connection breaks, or stays open and silent. */
+  /** The body stops after that many bytes; the connection breaks, or stays open and silent. */
   | { readonly bodyBytes: number; readonly end: "reset" | "silence" }
   | { readonly delayMs: number }
   | { readonly heldUntil: Promise<void> };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { CacheError, type Reason } from "../../../server/src/domain/cache-error.ts";
-import { createS3Store } from "../../../server/src/store/s3/store.ts";
+import { openStore } from "../../../server/src/store/open-store.ts";
 import type { CommitMode, Store } from "../../../server/src/store/store.ts";
 import { eventually } from "../eventually.ts";
 import { type LogLine, recordingLogger } from "../recording-logger.ts";
@@ -11,8 +11,10 @@ export const name = { namespace: "default", filename: "cache_0123456789ab.latest
 /** The key of the object that the archive is. */
 export const key = `pre/fix/default/${name.filename}`;
 export const mebibyte = 1024 * 1024;
+/** A scripted server takes any. */
+export const credentials = { accessKeyId: "scripted", secretAccessKey: "scripted" };
 
-/** A store on a scripted server, once it knows what the server makes of conditions. */
+/** A store on a scripted server, once it has probed whether the server keeps to conditions. */
 export async function openScriptedStore(
   t: TestContext,
   conditions: ScriptedS3["conditions"] = "kept",
@@ -22,21 +24,15 @@ export async function openScriptedStore(
   s3.conditions = conditions;
   s3.script = script;
   const lines: LogLine[] = [];
-  const store = createS3Store({
-    bucket: s3.bucket,
-    prefix: "pre/fix",
-    logger: recordingLogger(lines),
-    server: {
-      endpoint: s3.endpoint,
-      credentials: { accessKeyId: "scripted", secretAccessKey: "scripted" },
-    },
-  });
+  const server = { endpoint: s3.endpoint, credentials };
+  const location = { kind: "s3", bucket: s3.bucket, prefix: "pre/fix", server } as const;
+  const store = await openStore(location, recordingLogger(lines));
   await eventually("the probe of conditions", () => lines.length > 0);
   const operations = () => s3.calls.map(({ operation }) => operation);
   return { s3, store, lines, operations };
 }
 
-/** Writes an archive of so many bytes, all alike. */
+/** Writes an archive of `bytes` bytes that are all `fill`. */
 export async function writeArchive(store: Store, bytes: number, fill: number, mode: CommitMode) {
   const writer = await store.create(name);
   try {
@@ -48,7 +44,7 @@ export async function writeArchive(store: Store, bytes: number, fill: number, mo
   }
 }
 
-/** A script that treats the first call of an operation so. */
+/** A script with a fault for the first call of an operation on the archive. */
 export function once(operation: string, fault: Fault, before = () => {}) {
   let done = false;
   return (call: Call) => {
@@ -59,7 +55,7 @@ export function once(operation: string, fault: Fault, before = () => {}) {
   };
 }
 
-/** A judge of an error. */
+/** A check of an error, for assert.rejects. */
 export const failsWith = (reason: Reason, message: RegExp) => (error: unknown) => {
   assert.ok(error instanceof CacheError, String(error));
   assert.equal(error.reason, reason);

@@ -8,13 +8,13 @@ export interface Toxic {
   readonly type: "latency" | "bandwidth" | "reset_peer" | "limit_data" | "timeout";
   /** `upstream` is towards the server. */
   readonly stream: "upstream" | "downstream";
-  /** The share of connections that it befalls; default 1. */
+  /** The share of connections that have it; default 1. */
   readonly toxicity?: number;
   readonly attributes: Readonly<Record<string, number>>;
 }
 
-/** A way to a server that can be made bad. */
-export interface BadWay {
+/** A network before a server that can be made bad. */
+export interface BadNetwork {
   readonly endpoint: string;
   /** Replaces all toxics by these. */
   poison(...toxics: Toxic[]): Promise<void>;
@@ -23,7 +23,7 @@ export interface BadWay {
 }
 
 /** Puts Toxiproxy before a server's port; it ends with the test. */
-export async function startToxiproxy(t: TestContext, serverPort: number): Promise<BadWay> {
+export async function startToxiproxy(t: TestContext, serverPort: number): Promise<BadNetwork> {
   const [apiPort, port] = [await freePort(), await freePort()];
   const child = spawn(
     findTool("toxiproxy-server") ?? "",

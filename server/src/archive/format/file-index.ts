@@ -3,8 +3,8 @@ import { CacheError } from "../../domain/cache-error.ts";
 import type { TarEntry } from "./tar-header.ts";
 
 /**
- * What the file index says of the content that one frame holds of one file. A file that spans frames
- * has a record in each; only the first of them follows a tar header.
+ * A record of the file index: a file or directory, or the part of a file that one frame holds. A file
+ * that spans frames has a record in each of them; only its first part follows a tar header.
  */
 export interface FileRecord extends TarEntry {
   /** First 16 bytes of the SHA-256 of this part, in base64. Absent for a directory. */
@@ -22,11 +22,14 @@ export function encodeIndexSection(records: readonly FileRecord[]): Buffer {
   });
 }
 
-/** Reads a section of at most `maxBytes` of JSON. Throws ARCHIVE_CORRUPT. */
-export function decodeIndexSection(section: Uint8Array, maxBytes: number): FileRecord[] {
+/** Bounds the memory that a damaged or hostile section can take. */
+const maxSectionBytes = 64 * 1024 * 1024;
+
+/** Reads a section. Throws ARCHIVE_CORRUPT if it is malformed or holds more than 64 MiB of JSON. */
+export function decodeIndexSection(section: Uint8Array): FileRecord[] {
   let records: unknown;
   try {
-    const json = zstdDecompressSync(section, { maxOutputLength: maxBytes });
+    const json = zstdDecompressSync(section, { maxOutputLength: maxSectionBytes });
     records = JSON.parse(json.toString("utf8"));
   } catch (cause) {
     throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index cannot be read", { cause });

@@ -1,21 +1,22 @@
-/**
- * The archive format, version 1: see docs/architecture.md. A tar stream cut into independent zstd
- * frames, then two skippable frames (file index, manifest) and the zstd seekable format's seek table.
- */
+// The archive format, version 1: see docs/architecture.md. A tar stream cut into independent zstd
+// frames, then two skippable frames (file index, manifest) and the zstd seekable format's seek table.
 
 export const formatName = "compilecache";
 export const formatVersion = 1;
 
-/** The most tar stream that a frame of format 1 may hold; a reader refuses more. */
+/** The most bytes of tar stream that a frame of format 1 may hold; a reader refuses more. */
 export const maxFrameContentBytes = 32 * 1024 * 1024;
 
-/** The most that such a frame may have in the archive: what does not compress grows a little. */
+/** The most bytes that such a frame may have in the archive: incompressible content grows a little. */
 export const maxFrameBytes = maxFrameContentBytes + 256 * 1024;
 
-/** How much tar stream a frame is given here: large enough to compress well, small enough to share out. */
+/**
+ * Bytes of tar stream that this writer puts into a frame: enough to compress well, and few enough to
+ * share the work out over threads.
+ */
 export const frameContentBytes = 16 * 1024 * 1024;
 
-/** The first two bytes of a gzip file, as they are read. */
+/** The first two bytes of a gzip file, big-endian; the magic numbers below are little-endian. */
 export const gzipMagic = 0x1f8b;
 export const zstdMagic = 0xfd2fb528;
 export const skippableMagicFirst = 0x184d2a50;

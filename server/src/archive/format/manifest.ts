@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
+import { toolVersion } from "../../domain/tool-version.ts";
 import {
   formatName,
   formatVersion,
@@ -20,13 +21,13 @@ export interface FrameRecord {
   readonly content_bytes: number;
   /** Size of this frame's section of the file index. */
   readonly index_bytes: number;
-  /** Files in this frame that count no more, because a later frame holds newer ones. */
+  /** Names of the files in this frame that are out of date, because a later frame holds newer ones. */
   readonly superseded?: readonly string[];
   /** Path of the directory that its files were saved from, where it is not the manifest's. */
   readonly local_dir?: string;
 }
 
-/** What an archive says of itself: the JSON text in the second skippable frame. */
+/** An archive's description of itself: the JSON text in the second skippable frame. */
 export interface Manifest {
   readonly format: typeof formatName;
   readonly version: number;
@@ -34,7 +35,7 @@ export interface Manifest {
   readonly environment: Environment;
   readonly environment_key: string;
   readonly generation: number;
-  /** ISO 8601. */
+  /** Time of creation, in ISO 8601. */
   readonly created_at: string;
   readonly tool: string;
   readonly file_count: number;
@@ -42,7 +43,10 @@ export interface Manifest {
   readonly content_bytes: number;
   /** Path of the directory that it was saved from, as its client saw it. Absent means unknown. */
   readonly local_dir?: string;
-  /** How many bytes of files refreshes have appended since the whole was packed. Absent means none. */
+  /**
+   * Bytes of files that refreshes have appended since the archive was last packed as a whole. Absent
+   * means 0.
+   */
   readonly appended_bytes?: number;
   /** The data frames, in their order in the file. */
   readonly frames: readonly FrameRecord[];
@@ -50,8 +54,51 @@ export interface Manifest {
   readonly index: { readonly bytes: number; readonly sha256: string };
 }
 
+/** The part of a manifest that does not follow from the frames. */
+export interface ArchiveHead {
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly generation: number;
+  /** Path of the directory that it is saved from, as its client sees it. */
+  readonly savedFrom: string;
+  readonly createdAt: Date;
+  /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
+  readonly appendedBytes: number;
+}
+
+/** How many files an archive holds, and the sum of their sizes in bytes. */
+export interface ArchiveTotals {
+  readonly fileCount: number;
+  readonly bytes: number;
+}
+
+/** Puts the manifest of a finished archive together. */
+export function manifestOf(
+  head: ArchiveHead,
+  totals: ArchiveTotals,
+  { frames, index }: Pick<Manifest, "frames" | "index">,
+): Manifest {
+  return {
+    format: formatName,
+    version: formatVersion,
+    namespace: head.namespace,
+    environment: head.environment,
+    environment_key: head.environmentKey,
+    generation: head.generation,
+    local_dir: head.savedFrom,
+    created_at: head.createdAt.toISOString(),
+    tool: `compilecache/${toolVersion}`,
+    ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
+    file_count: totals.fileCount,
+    content_bytes: totals.bytes,
+    frames,
+    index,
+  };
+}
+
 const digestBytes = 32;
-/** As Linux has it. */
+/** Linux's PATH_MAX. */
 const maxPathBytes = 4096;
 
 /** The skippable frame of a manifest: its SHA-256 (32 bytes), then its JSON text. */
@@ -61,7 +108,10 @@ export function encodeManifest(manifest: Manifest): Buffer {
   return skippableFrame(manifestMagic, Buffer.concat([digest, json]));
 }
 
-/** Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED. */
+/**
+ * Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT if it is damaged, and
+ * ARCHIVE_UNSUPPORTED if its format version is newer than this daemon's.
+ */
 export function decodeManifest(payload: Buffer): Manifest {
   const json = payload.subarray(digestBytes);
   const digest = createHash("sha256").update(json).digest();
@@ -87,7 +137,7 @@ function parseJson(json: Buffer): Manifest {
   }
 }
 
-// The digest says that a manifest arrived as it was written, not that its writer meant well.
+// The digest shows that a manifest is as it was written, not that its writer was honest.
 function checkShape(manifest: Manifest): void {
   const environment = manifest.environment;
   const texts = [
@@ -127,13 +177,14 @@ function checkShape(manifest: Manifest): void {
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );
-  if (!sound) throw corrupt("it lacks something, or has something of the wrong type");
-  if (Number.isNaN(Date.parse(manifest.created_at))) throw corrupt("it was made at no time");
+  if (!sound) throw corrupt("a field is missing or has the wrong type");
+  if (Number.isNaN(Date.parse(manifest.created_at)))
+    throw corrupt("its creation time is not a date");
   if (keyOf(environment) !== manifest.environment_key)
-    throw corrupt("its environment is not the one that its key tells of");
+    throw corrupt("its environment does not match its environment key");
 }
 
-/** The key of an environment; undefined if there can be none such. */
+/** The key of an environment; undefined if the environment is invalid. */
 function keyOf(environment: Environment): string | undefined {
   try {
     return environmentKey(environment);

@@ -1,40 +1,141 @@
 import { hash } from "node:crypto";
 import { CacheError } from "../../domain/cache-error.ts";
+import type { Environment } from "../../domain/environment.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
 import { decodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
-import { decodeSeekTable, seekTableBytes } from "./seek-table.ts";
+import { decodeSeekTable, seekTableBytes, seekTableFooterBytes } from "./seek-table.ts";
 
-/** A data frame and where it and its section of the file index start in the archive. */
-export interface PlacedFrame extends FrameRecord {
+/** A data frame of an open archive. */
+export interface ArchiveFrame {
+  /** Where it starts in the archive, and its size there. */
   readonly offset: number;
-  readonly sectionOffset: number;
+  readonly bytes: number;
+  /** Hexadecimal SHA-256 of those bytes. */
+  readonly sha256: string;
+  /** Size of the tar stream in it. */
+  readonly contentBytes: number;
+  /** Names of the files in it that are out of date, because a later frame holds newer ones. */
+  readonly superseded: readonly string[];
+  /** Path of the directory that its files were saved from, as that client saw it, where it is known. */
+  readonly savedFrom: string | undefined;
+  /** Its record in the manifest, for an archive that takes the frame over. */
+  readonly record: FrameRecord;
 }
 
-/** An archive of ours, verified as far as its end tells. */
-export interface OwnArchive {
-  readonly manifest: Manifest;
-  readonly frames: readonly PlacedFrame[];
+/**
+ * An open archive in our own format. Its manifest and seek table are verified; the file index and the
+ * frames are not until they are read.
+ */
+export class OwnArchive {
+  readonly namespace: string;
+  readonly environment: Environment;
+  readonly environmentKey: string;
+  readonly generation: number;
+  readonly createdAt: Date;
+  readonly fileCount: number;
+  /** Sum of the sizes of the files. */
+  readonly contentBytes: number;
+  /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
+  readonly appendedBytes: number;
+  /** The data frames, in their order in the file. The last only ends the tar stream. */
+  readonly frames: readonly ArchiveFrame[];
   /** Where the skippable frame of the file index starts. */
   readonly indexOffset: number;
+  readonly #reader: ArchiveReader;
+  readonly #index: Manifest["index"];
+
+  constructor(reader: ArchiveReader, manifest: Manifest) {
+    this.namespace = manifest.namespace;
+    this.environment = manifest.environment;
+    this.environmentKey = manifest.environment_key;
+    this.generation = manifest.generation;
+    this.createdAt = new Date(manifest.created_at);
+    this.fileCount = manifest.file_count;
+    this.contentBytes = manifest.content_bytes;
+    this.appendedBytes = manifest.appended_bytes ?? 0;
+    this.frames = placeFrames(manifest);
+    this.indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#reader = reader;
+    this.#index = manifest.index;
+  }
+
+  /** Reads a frame without verifying it, which unpackFrame does. The buffer belongs to the caller. */
+  readFrame({ offset, bytes }: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
+    return this.#reader.read(offset, bytes, signal);
+  }
+
+  /** Reads a frame and verifies it. Throws ARCHIVE_CORRUPT. */
+  async readVerifiedFrame(frame: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
+    const bytes = await this.readFrame(frame, signal);
+    requireDigest(bytes, frame.sha256);
+    return bytes;
+  }
+
+  /**
+   * Reads and verifies the whole file index: one section for each frame, in their order. All sections
+   * are views of one buffer. Throws ARCHIVE_CORRUPT.
+   */
+  async readIndex(signal?: AbortSignal): Promise<readonly Buffer[]> {
+    const { bytes, sha256 } = this.#index;
+    const index = await this.#reader.read(this.indexOffset, bytes, signal);
+    if (index.length !== bytes || hash("sha256", index, "hex") !== sha256)
+      throw corrupt("its file index does not match its digest");
+    if (index.readUInt32LE(0) !== indexMagic)
+      throw corrupt("its file index has the wrong magic number");
+    if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
+      throw corrupt("its file index has the wrong length");
+    let start = skippableHeaderBytes;
+    return this.frames.map(({ record }) => {
+      const section = index.subarray(start, start + record.index_bytes);
+      start += record.index_bytes;
+      return section;
+    });
+  }
+}
+
+function placeFrames(manifest: Manifest): ArchiveFrame[] {
+  let offset = 0;
+  return manifest.frames.map((record) => {
+    const frame = {
+      offset,
+      bytes: record.bytes,
+      sha256: record.sha256,
+      contentBytes: record.content_bytes,
+      superseded: record.superseded ?? [],
+      savedFrom: record.local_dir ?? manifest.local_dir,
+      record,
+    };
+    offset += record.bytes;
+    return frame;
+  });
+}
+
+/**
+ * Requires that a frame has the SHA-256 that the manifest lists, in hexadecimal. Throws
+ * ARCHIVE_CORRUPT.
+ */
+export function requireDigest(frame: Uint8Array, sha256: string): void {
+  if (hash("sha256", frame, "hex") !== sha256)
+    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
 }
 
 // Enough for the seek table and the manifest of a cache of gigabytes, in one read.
 const tailBytes = 128 * 1024;
 
-// Far more than the largest cache needs, and far less than what would exhaust the memory.
+// Far more than the largest cache needs, and far less than would exhaust the memory.
 const maxTailBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the end of an archive, with one ranged read as a rule. Answers undefined for an archive that
- * another tool made. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
+ * Opens an archive by reading its end, usually with a single ranged read. Returns undefined if another
+ * tool made the archive. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
  */
 export async function openArchive(
   reader: ArchiveReader,
   signal?: AbortSignal,
 ): Promise<OwnArchive | undefined> {
   const tail = new Tail(reader, signal);
-  const tableBytes = seekTableBytes(await tail.last(9));
+  const tableBytes = seekTableBytes(await tail.last(seekTableFooterBytes));
   if (tableBytes === undefined) return undefined;
   if (tableBytes > reader.bytes) throw corrupt("its seek table is longer than the file");
   const table = decodeSeekTable(await tail.last(tableBytes));
@@ -65,41 +166,13 @@ export async function openArchive(
   if (!agrees) throw corrupt("its manifest and its seek table disagree");
   const total = listed.reduce((sum, { bytes }) => sum + bytes, tableBytes);
   if (total !== reader.bytes) throw corrupt(`it has ${reader.bytes} bytes instead of ${total}`);
-  return place(manifest);
-}
-
-function place(manifest: Manifest): OwnArchive {
-  const indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
-  let offset = 0;
-  let sectionOffset = indexOffset + skippableHeaderBytes;
-  const frames = manifest.frames.map((frame) => {
-    const placed = { ...frame, offset, sectionOffset };
-    offset += frame.bytes;
-    sectionOffset += frame.index_bytes;
-    return placed;
-  });
-  if (sectionOffset !== indexOffset + manifest.index.bytes)
+  const sections = manifest.frames.reduce((sum, frame) => sum + frame.index_bytes, 0);
+  if (skippableHeaderBytes + sections !== manifest.index.bytes)
     throw corrupt("its file index has the wrong length");
-  return { manifest, frames, indexOffset };
+  return new OwnArchive(reader, manifest);
 }
 
-/** Reads the whole file index and verifies it: the sections of the frames, one after the other. */
-export async function readIndex(
-  reader: ArchiveReader,
-  archive: OwnArchive,
-  signal?: AbortSignal,
-): Promise<Buffer> {
-  const { bytes, sha256 } = archive.manifest.index;
-  const frame = await reader.read(archive.indexOffset, bytes, signal);
-  if (frame.length !== bytes || hash("sha256", frame, "hex") !== sha256)
-    throw corrupt("its file index does not match its digest");
-  if (frame.readUInt32LE(0) !== indexMagic) throw corrupt("its file index has the wrong mark");
-  if (frame.readUInt32LE(4) !== bytes - skippableHeaderBytes)
-    throw corrupt("its file index has the wrong length");
-  return frame;
-}
-
-/** The last bytes of an archive, read once. */
+/** The last bytes of an archive, kept so that they are usually read only once. */
 class Tail {
   readonly #reader: ArchiveReader;
   readonly #signal: AbortSignal | undefined;

@@ -5,16 +5,16 @@ import {
   skippableHeaderBytes,
 } from "./format.ts";
 
-/** Sizes of one frame, in bytes. A skippable frame has a content of 0. */
+/** Sizes of one frame, in bytes: in the archive, and decompressed. A skippable frame has no content. */
 export interface SeekEntry {
   readonly bytes: number;
   readonly contentBytes: number;
 }
 
-/** Number of frames (4 bytes), descriptor (1), magic number (4). */
+/** The footer is the number of frames (4 bytes), a descriptor (1) and a magic number (4). */
 export const seekTableFooterBytes = 9;
 
-/** The seek table of the zstd seekable format, without checksums: the last frame of the file. */
+/** Makes the seek table of the zstd seekable format, without checksums: the last frame of the file. */
 export function encodeSeekTable(entries: readonly SeekEntry[]): Buffer {
   const payload = Buffer.allocUnsafe(entries.length * 8 + seekTableFooterBytes);
   entries.forEach((entry, i) => {
@@ -28,7 +28,10 @@ export function encodeSeekTable(entries: readonly SeekEntry[]): Buffer {
   return skippableFrame(seekTableMagic, payload);
 }
 
-/** Size of the whole seek table frame, told from the last 9 bytes of a file; undefined if it has none. */
+/**
+ * Size in bytes of the whole seek table frame, from the last 9 bytes of a file; undefined if the file
+ * has no seek table.
+ */
 export function seekTableBytes(footer: Buffer): number | undefined {
   if (footer.length < seekTableFooterBytes) return undefined;
   const at = footer.length - seekTableFooterBytes;
@@ -37,7 +40,7 @@ export function seekTableBytes(footer: Buffer): number | undefined {
   return skippableHeaderBytes + footer.readUInt32LE(at) * entryBytes + seekTableFooterBytes;
 }
 
-/** Reads a whole seek table frame; undefined if it is none. */
+/** Reads a whole seek table frame; undefined if it is malformed. */
 export function decodeSeekTable(frame: Buffer): SeekEntry[] | undefined {
   if (seekTableBytes(frame) !== frame.length) return undefined;
   if (frame.readUInt32LE(0) !== seekTableMagic) return undefined;

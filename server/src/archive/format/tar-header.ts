@@ -1,4 +1,4 @@
-/** What a tar header says of one file or directory. A directory's name ends in `/`. */
+/** The fields of a tar header of a file or directory. A directory's name ends in `/`. */
 export interface TarEntry {
   readonly name: string;
   readonly size: number;
@@ -14,14 +14,14 @@ export const tarTrailer = Buffer.alloc(2 * tarBlockBytes);
 
 const maxOctalSize = 0o77777777777;
 
-/** Bytes that fill a content of `size` bytes up to a whole block. */
+/** Number of bytes that pad content of `size` bytes to a whole block. */
 export function tarPadding(size: number): number {
   return (tarBlockBytes - (size % tarBlockBytes)) % tarBlockBytes;
 }
 
 /**
- * The header of an entry: one ustar block, with a PAX header before it when the name or the size
- * does not fit. The same entry always gives the same bytes: a reader of format 1 compares them.
+ * The header of an entry: one ustar block, with a PAX header before it when the name or the size does
+ * not fit. The same entry always gives the same bytes, because readers of format 1 compare them.
  */
 export function encodeTarHeader(entry: TarEntry): Buffer {
   const split = splitName(entry.name);
@@ -43,7 +43,7 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
   return Buffer.concat([head, body, Buffer.alloc(tarPadding(body.length)), block]);
 }
 
-/** Length of the header of an entry, without making it where that is plain. */
+/** Length of an entry's header in bytes, without building it where it is a single block. */
 export function tarHeaderBytes(entry: TarEntry): number {
   const isPlain = splitName(entry.name) !== undefined && entry.size <= maxOctalSize;
   return isPlain ? tarBlockBytes : encodeTarHeader(entry).length;

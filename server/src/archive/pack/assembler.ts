@@ -1,22 +1,26 @@
 import { hash } from "node:crypto";
-import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import type { ArchiveWriter } from "../../store/store.ts";
 import { encodeIndexSection } from "../format/file-index.ts";
 import { indexMagic, skippableFrame } from "../format/format.ts";
-import { encodeManifest, type FrameRecord, type Manifest } from "../format/manifest.ts";
+import {
+  type ArchiveHead,
+  type ArchiveTotals,
+  encodeManifest,
+  type FrameRecord,
+  manifestOf,
+} from "../format/manifest.ts";
+import type { ArchiveFrame } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
 import { tarTrailer } from "../format/tar-header.ts";
 import { compressFrame, type PackedFrame } from "./frame-packer.ts";
 
-/** What a manifest says beyond what the frames themselves tell. */
-export type ManifestHead = Omit<Manifest, "file_count" | "content_bytes" | "frames" | "index">;
-
-/** Puts an archive together: data frames in the order of the tar stream, then all that follows them. */
+/** Writes an archive: data frames in the order of the tar stream, then what follows them. */
 export class ArchiveAssembler {
   readonly #writer: ArchiveWriter;
   readonly #format: ArchiveFormat;
-  readonly #maxBytes: number;
+  readonly #limits: Limits;
   readonly #signal: AbortSignal;
   readonly #frames: FrameRecord[] = [];
   readonly #sections: Uint8Array[] = [];
@@ -24,22 +28,16 @@ export class ArchiveAssembler {
   constructor(options: {
     writer: ArchiveWriter;
     format: ArchiveFormat;
-    maxArchiveBytes: number;
+    limits: Limits;
     signal: AbortSignal;
   }) {
     this.#writer = options.writer;
     this.#format = options.format;
-    this.#maxBytes = options.maxArchiveBytes;
+    this.#limits = options.limits;
     this.#signal = options.signal;
   }
 
-  /** Adds a frame as it is. Throws CACHE_TOO_LARGE. */
-  async addFrame(frame: Uint8Array, record: FrameRecord, section: Uint8Array): Promise<void> {
-    await this.#write(frame);
-    this.#frames.push(record);
-    this.#sections.push(section);
-  }
-
+  /** Adds a frame that was packed now. Throws CACHE_TOO_LARGE. */
   addPacked({ frame, sha256, contentBytes, section }: PackedFrame): Promise<void> {
     const record = {
       bytes: frame.length,
@@ -47,18 +45,28 @@ export class ArchiveAssembler {
       content_bytes: contentBytes,
       index_bytes: section.length,
     };
-    return this.addFrame(frame, record, section);
+    return this.#add(frame, record, section);
   }
 
-  /** Says that a later frame holds newer ones of these files of an earlier frame. */
+  /** Adds a frame of another archive unchanged. Throws CACHE_TOO_LARGE. */
+  carryOver(bytes: Uint8Array, { record, savedFrom }: ArchiveFrame, section: Uint8Array) {
+    // The files in it hold paths of the directory that they were saved from.
+    const origin = savedFrom === undefined ? {} : { local_dir: savedFrom };
+    return this.#add(bytes, { ...origin, ...record }, section);
+  }
+
+  /** Records that a later frame holds newer versions of these files of frame number `frame`. */
   supersede(frame: number, names: readonly string[]): void {
     const record = this.#frames[frame];
     if (record && names.length > 0)
       this.#frames[frame] = { ...record, superseded: [...(record.superseded ?? []), ...names] };
   }
 
-  /** Ends the tar stream, and in our own format adds file index, manifest and seek table. */
-  async finish(head: ManifestHead, totals: { fileCount: number; bytes: number }): Promise<void> {
+  /**
+   * Ends the tar stream and, for `tar.zst`, adds file index, manifest and seek table. Throws
+   * CACHE_TOO_LARGE.
+   */
+  async finish(head: ArchiveHead, totals: ArchiveTotals): Promise<void> {
     const frame = compressFrame(tarTrailer, this.#format);
     await this.addPacked({
       frame,
@@ -71,13 +79,12 @@ export class ArchiveAssembler {
     });
     if (this.#format !== "tar.zst") return;
     const index = skippableFrame(indexMagic, Buffer.concat(this.#sections));
-    const manifest = encodeManifest({
-      ...head,
-      file_count: totals.fileCount,
-      content_bytes: totals.bytes,
-      frames: this.#frames,
-      index: { bytes: index.length, sha256: hash("sha256", index, "hex") },
-    });
+    const manifest = encodeManifest(
+      manifestOf(head, totals, {
+        frames: this.#frames,
+        index: { bytes: index.length, sha256: hash("sha256", index, "hex") },
+      }),
+    );
     const seekTable = encodeSeekTable([
       ...this.#frames.map(({ bytes, content_bytes }) => ({ bytes, contentBytes: content_bytes })),
       { bytes: index.length, contentBytes: 0 },
@@ -86,12 +93,15 @@ export class ArchiveAssembler {
     for (const piece of [index, manifest, seekTable]) await this.#write(piece);
   }
 
+  async #add(frame: Uint8Array, record: FrameRecord, section: Uint8Array): Promise<void> {
+    await this.#write(frame);
+    this.#frames.push(record);
+    this.#sections.push(section);
+  }
+
   async #write(chunk: Uint8Array): Promise<void> {
-    if (this.#writer.bytesWritten + chunk.length > this.#maxBytes)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive would have more than ${this.#maxBytes} bytes (MAX_CACHE_SIZE_MB)`,
-      );
+    if (this.#writer.bytesWritten + chunk.length > this.#limits.maxArchiveBytes)
+      throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes");
     await this.#writer.write(chunk, this.#signal);
   }
 }

@@ -5,45 +5,43 @@ import { CutShort, readPieces } from "../../local/listed-file.ts";
 import { pathOfHandle } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
-import { mayMove, moveContent } from "../torch/relocate-content.ts";
+import { mayRelocate, relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
-import { listFiles, planScan, type ScanResult } from "./scan.ts";
+import { listFiles, planListing, type ScanResult } from "./scan.ts";
 
-const maxSectionBytes = 64 * 1024 * 1024;
-
-/** A stored file that a newer one takes the place of, in the frame that holds it or a part of it. */
+/** A stored file, or its part in one frame, that a newer version replaces. */
 export interface Superseded {
   readonly name: string;
-  /** Bytes of it in that frame. */
+  /** Bytes of the file in that frame. */
   readonly bytes: number;
-  /** Whether it starts in that frame. */
+  /** Whether the file starts in that frame. */
   readonly starts: boolean;
 }
 
 /** How a directory differs from a stored cache. */
 export interface Comparison {
-  /** What the directory has that the cache lacks or has with other content, planned for packing. */
+  /** Files of the directory that the cache lacks or has with other content, planned for packing. */
   readonly fresh: ScanResult;
-  /** Of those, the files whose names the cache lacks. */
+  /** How many of those have names that the cache lacks, and their bytes. */
   readonly newFiles: number;
   readonly newBytes: number;
-  /** Stored files with other content here, by frame of the cache. */
+  /** Stored files that have other content in the directory, by frame of the cache. */
   readonly superseded: readonly (readonly Superseded[])[];
-  /** Number of stored files that the directory lacks, or that do not travel from there. */
+  /** Number of stored files that the directory lacks, or that the profile leaves out. */
   readonly absent: number;
 }
 
 /**
- * Compares an open directory with the file index of a stored cache, one section for each of its
- * frames. A file of the same size and time (to the second) is taken for the same; with another time
- * its content decides. `superseded` names, by frame, the stored files that count no more. Paths that
- * a load moved along are moved back first, as `relocations` says for each frame.
+ * Compares an open directory with the file index of a stored cache, which has one section for each
+ * frame. A file of the same size and time (to the second) counts as the same; if the time differs, its
+ * content decides. `superseded` names, by frame, the stored files that are out of date. Paths that a
+ * load rewrote are rewritten back before the comparison, as `relocations` says for each frame.
  */
 export function compareTree(
   rootFd: number,
   options: {
     nowMs: number;
-    exclude: readonly string[];
+    unstable: readonly string[];
     profile: Profile;
     sections: readonly Uint8Array[];
     superseded: readonly (readonly string[])[];
@@ -79,9 +77,15 @@ export function compareTree(
   });
   for (const name of listed.young) seen.add(name);
   let absent = 0;
-  // What the profile leaves out here counts too: another save found it worth storing.
+  // Files that the profile leaves out count too: another save found them worth storing.
   for (const name of stored.keys()) if (!seen.has(name) && !name.endsWith("/")) absent += 1;
-  return { fresh: planScan({ ...listed, files: fresh }), newFiles, newBytes, superseded, absent };
+  return {
+    fresh: planListing({ ...listed, files: fresh }),
+    newFiles,
+    newBytes,
+    superseded,
+    absent,
+  };
 }
 
 interface StoredPart {
@@ -96,7 +100,7 @@ function storedFiles(
   const files = new Map<string, StoredPart[]>();
   sections.forEach((section, frame) => {
     const gone = new Set(superseded[frame]);
-    for (const record of decodeIndexSection(section, maxSectionBytes)) {
+    for (const record of decodeIndexSection(section)) {
       if (gone.has(record.name)) continue;
       const parts = files.get(record.name);
       if (parts) parts.push({ frame, record });
@@ -116,18 +120,18 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const moves = back && mayMove(file.name, back);
+  const moves = back && mayRelocate(file.name, back);
   if (!moves && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
   return withFile(rootFd, file.name, (fd) => {
-    const moved = moves ? moveContent(fd, file, back, checkpoint) : undefined;
+    const moved = moves ? relocateContent(fd, file, back, checkpoint) : undefined;
     const size = moved?.size ?? file.size;
     if (size !== first.record.size || isSameTime) return size === first.record.size;
     return hasDigests(moved?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);
   });
 }
 
-/** Whether a file's content has the digest of each part of the stored file, one after the other. */
+/** Whether the parts of a file's content have the digests of the stored parts, in order. */
 function hasDigests(pieces: Iterable<Uint8Array>, parts: readonly StoredPart[]): boolean {
   const lengths = parts.map(({ record }) => record.length ?? record.size);
   const digests = lengths.map(() => createHash("sha256"));

@@ -6,10 +6,12 @@ import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
-import { releaseMemory } from "../format/release-memory.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
-import { type FramePlan, type PartToPack, tarEntryOf } from "./scan.ts";
+import { releaseMemory } from "../release-memory.ts";
+import type { FramePlan, PartToPack } from "./plan.ts";
+import { tarEntryOf } from "./plan.ts";
 
+/** A frame that is ready to be written, and what the archive's index and manifest say of it. */
 export interface PackedFrame {
   readonly frame: Uint8Array;
   readonly sha256: string;
@@ -25,7 +27,10 @@ export interface PackedFrame {
   readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
 }
 
-/** Reads the planned files below an open directory into one frame. Runs in a worker. */
+/**
+ * Reads the planned files below an open directory into one frame; files that have changed since they
+ * were listed are left out, and named. Runs in a worker.
+ */
 export function packFrame(
   rootFd: number,
   plan: FramePlan,
@@ -64,33 +69,36 @@ export function packFrame(
 
 let reused = Buffer.alloc(0);
 
-/** A buffer that lasts until the next frame of this thread. */
+/** A buffer that is valid until this thread packs its next frame. */
 function frameBuffer(bytes: number): Buffer {
   if (reused.length < bytes) reused = Buffer.allocUnsafeSlow(Math.max(bytes, frameContentBytes));
   return reused.subarray(0, bytes);
 }
 
-/** Compresses tar stream as one frame (or gzip member) that stands alone. */
+/** Compresses a piece of tar stream to one frame (or gzip member) that can be read without others. */
 export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8Array {
   if (format === "tar.gz") return Uint8Array.from(gzipSync(content, { level: 6 }));
   const frame = zstdCompressSync(content, {
     params: {
       [constants.ZSTD_c_compressionLevel]: 3,
       [constants.ZSTD_c_contentSizeFlag]: 1,
-      // Like lies by like over the whole of a frame, in long matches.
+      // Similar files lie side by side, so long matches are found far back in the frame.
       [constants.ZSTD_c_windowLog]: 24,
       [constants.ZSTD_c_minMatch]: 6,
     },
     pledgedSrcSize: content.length,
     chunkSize: content.length + 128 * 1024,
   } as Parameters<typeof zstdCompressSync>[1]);
-  // A copy of its own size, so that what moves to the other thread is no larger.
+  // A copy of exactly this size: the whole buffer behind it moves to the other thread.
   const own = Uint8Array.from(frame);
   releaseMemory(frame);
   return own;
 }
 
-/** Writes a part's share of the tar stream; undefined if the file is not what was listed any more. */
+/**
+ * Writes a part's share of the tar stream and returns its length; undefined if the file has changed
+ * since it was listed.
+ */
 function packPart(
   rootFd: number,
   rootPath: string,

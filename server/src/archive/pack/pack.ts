@@ -2,11 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inOrder } from "../../async/in-order.ts";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import type { Profile } from "../../domain/profile.ts";
-import type { ArchiveWork } from "../archive-work.ts";
 import type { ArchiveAssembler } from "./assembler.ts";
-import { type PlannedFrame, pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
+import type { PlannedFrame } from "./plan.ts";
+import { pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
+import type { PackWork } from "./work.ts";
 
-/** What has been packed, of what there is to pack. Totals may still shrink or grow. */
+/** Progress of packing. The totals may still shrink or grow. */
 export interface Packed {
   readonly bytesDone: number;
   readonly bytesTotal: number;
@@ -14,6 +15,7 @@ export interface Packed {
   readonly filesTotal: number;
 }
 
+/** What a save has packed of its directory. */
 export interface PackResult {
   readonly fileCount: number;
   readonly bytes: number;
@@ -22,8 +24,8 @@ export interface PackResult {
 }
 
 /**
- * A file changed after frames of it were written, or kernels were left out because it holds them:
- * begin again without it.
+ * Thrown when a file changes that the archive already relies on: frames of it were written, or kernels
+ * were left out because it holds them. The caller starts again without that file.
  */
 export class EssentialFileChanged extends Error {
   readonly fileName: string;
@@ -36,20 +38,21 @@ export class EssentialFileChanged extends Error {
 
 /**
  * Packs what a save takes of an open directory as further frames of an archive. A file that is too
- * young, or changes while it is read, gets one more look at the end. Holds at most one packed frame
- * more than there are threads. Throws EssentialFileChanged, CACHE_TOO_LARGE, INSUFFICIENT_SPACE.
+ * young, or changes while it is read, is tried once more at the end. Holds at most `work.threads + 1`
+ * packed frames. Throws EssentialFileChanged, CACHE_TOO_LARGE or INSUFFICIENT_SPACE.
  */
 export async function* pack(options: {
   rootFd: number;
   scan: ScanResult;
-  exclude: readonly string[];
+  /** Names of files to leave out because they changed while an earlier attempt read them. */
+  unstable: readonly string[];
   profile: Profile;
   format: ArchiveFormat;
   assembler: ArchiveAssembler;
-  work: ArchiveWork;
+  work: PackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Packed, PackResult> {
-  const { rootFd, scan, exclude, profile, format, assembler, work, signal } = options;
+  const { rootFd, scan, unstable, profile, format, assembler, work, signal } = options;
   const again = [...scan.young];
   const holders = new Set(scan.bundled.holders);
   const leftOut: string[] = [];
@@ -65,7 +68,7 @@ export async function* pack(options: {
         if (spansFrames || holders.has(name)) throw new EssentialFileChanged(name);
         changed.push(name);
       }
-      // Nothing is left of a frame whose files all changed.
+      // All files of this frame have changed, so it is empty.
       if (packed.contentBytes === 0) continue;
       await assembler.addPacked(packed);
       filesDone += packed.fileCount;
@@ -79,7 +82,7 @@ export async function* pack(options: {
     const changed = again.length > scan.young.length;
     const settledAtMs = changed ? Date.now() + settledAfterMs : scan.settledAtMs;
     await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
-    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, exclude, profile });
+    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, unstable, profile });
     filesTotal = filesDone + second.fileCount;
     bytesTotal = bytesDone + second.bytes;
     leftOut.push(...second.gone, ...second.young);

@@ -1,37 +1,37 @@
-import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { type ListedFile, readFully, withListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import type { FileToPack } from "../pack/scan.ts";
 import { type BundledFile, type BundledKernel, bundledKernels } from "./kernel-bundles.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
 
-/** What torch brings back by itself. */
+/** The kernel files that torch writes again when it reads FX graph entries. */
 export interface Bundled {
-  /** Names of the files in the folders of those kernels. */
+  /** Names of those files. */
   readonly names: ReadonlySet<string>;
-  /** Names of the FX graph entries that hold them. */
+  /** Names of the FX graph entries that torch writes them from. */
   readonly holders: readonly string[];
 }
 
 const bundleFile = /^fxgraph\/[^/]+\/[^/]+\/[^/]+$/;
 const kernelFile = /^triton\/(\d+\/[A-Z2-7]{52})\/(.+)$/;
-/** torch puts this in the place of a kernel's folder in its JSON files. */
+/** In a bundle's JSON files, torch puts this in the place of the path of the kernel's folder. */
 const folderSign = "[REPLACE]";
 const maxJsonBytes = 1024 * 1024;
 const chunkBytes = 256 * 1024;
 
 /**
- * Finds the kernel folders below an open directory that torch writes anew, file for file and byte for
- * byte, when it reads an FX graph entry: a folder counts if an entry among the `finished` files
- * bundles all that it holds (`all` lists that), and none bundles the kernel otherwise.
+ * Finds the kernel folders below an open directory that torch writes again, file for file and byte for
+ * byte, when it reads an FX graph entry. A folder counts if an entry among the `finished` files bundles
+ * each of its files (of those in `all`), and no entry bundles that kernel differently.
  *
- * Reads each entry and each bundled kernel once or twice, through buffers of 64 and 256 KiB; holds names,
- * and 16 MiB of an entry's text at most. What it cannot make sense of covers nothing.
+ * Reads each entry and each bundled kernel once or twice, through buffers of 64 and 256 KiB; keeps
+ * names, and at most 16 MiB of an entry's text. An entry that cannot be read as a pickle covers no
+ * folder.
  */
 export function findBundledFolders(
   rootFd: number,
-  finished: readonly FileToPack[],
-  all: readonly FileToPack[],
+  finished: readonly ListedFile[],
+  all: readonly ListedFile[],
   checkpoint: Checkpoint,
 ): Bundled {
   const rootPath = currentPath(rootFd);
@@ -51,8 +51,11 @@ export function findBundledFolders(
     for (const { name } of folders.get(folder)?.values() ?? []) names.add(name);
   return { names, holders: [...new Set(covered.values())] };
 
-  /** Whether each kernel that the entry bundles is all that its folder holds. */
-  function readEntry(entry: FileToPack): { folder: string; holds: boolean }[] | undefined {
+  /**
+   * The folders of the kernels that an entry bundles, each with whether the bundle holds all of its
+   * files.
+   */
+  function readEntry(entry: ListedFile): { folder: string; holds: boolean }[] | undefined {
     return withListedFile(rootFd, rootPath, entry, (entryFd) => {
       const found: { folder: string; holds: boolean }[] = [];
       try {
@@ -63,7 +66,7 @@ export function findBundledFolders(
         }
       } catch (error) {
         if (!(error instanceof PickleUnreadable)) throw error;
-        // torch makes nothing of an entry that is cut short either.
+        // torch cannot use a truncated entry either.
         return [];
       }
       return found;
@@ -73,7 +76,7 @@ export function findBundledFolders(
   function holdsAll(
     entryFd: number,
     kernel: BundledKernel,
-    files: ReadonlyMap<string, FileToPack>,
+    files: ReadonlyMap<string, ListedFile>,
   ): boolean {
     const bundled = new Map(kernel.files.map((file) => [file.name, file]));
     for (const [name, file] of files) {
@@ -90,8 +93,8 @@ export function findBundledFolders(
 }
 
 /** The files of each kernel's folder, by their names in it. */
-function kernelFolders(files: readonly FileToPack[]): Map<string, Map<string, FileToPack>> {
-  const folders = new Map<string, Map<string, FileToPack>>();
+function kernelFolders(files: readonly ListedFile[]): Map<string, Map<string, ListedFile>> {
+  const folders = new Map<string, Map<string, ListedFile>>();
   for (const file of files) {
     const [, folder, name] = kernelFile.exec(file.name) ?? [];
     if (folder === undefined || name === undefined) continue;
@@ -107,7 +110,7 @@ interface Buffers {
   readonly theirs: Buffer;
 }
 
-/** Whether torch would write the file as it is, but for where the cache lies. */
+/** Whether torch would write this very content, apart from the path of the cache in it. */
 function isSameFile(
   { entryFd, source, kernel }: { entryFd: number; source: BundledFile; kernel: BundledKernel },
   { fd, size }: { fd: number; size: number },
@@ -119,7 +122,7 @@ function isSameFile(
   const bundled = Buffer.allocUnsafe(source.length);
   const content = Buffer.allocUnsafe(size);
   if (!readFully(entryFd, source.start, bundled) || !readFully(fd, 0, content)) return false;
-  // One character a byte, whatever they mean.
+  // One character for each byte, in any encoding.
   return isMoved(bundled.toString("latin1"), content.toString("latin1"), kernel);
 }
 
@@ -139,7 +142,7 @@ function isSameContent(
   return true;
 }
 
-/** Whether a file is what is bundled, but for where the kernel's folder lies. */
+/** Whether a file is the bundled one with the path of the kernel's folder filled in. */
 function isMoved(bundled: string, content: string, { device, hash }: BundledKernel): boolean {
   const [before = "", ...after] = bundled.split(folderSign);
   const end = content.indexOf(hash, before.length) + hash.length;

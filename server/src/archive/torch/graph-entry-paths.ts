@@ -1,9 +1,9 @@
 import { readPieces } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
-import type { MovedContent, Relocation } from "./relocation.ts";
+import type { RelocatedContent, Relocation } from "./relocation.ts";
 
-/** What takes the place of a part of a file. */
+/** Bytes that replace a range of a file. */
 interface Edit extends PickleRange {
   readonly bytes: Buffer;
 }
@@ -12,18 +12,18 @@ interface Edit extends PickleRange {
 const maxPaths = 10_000;
 
 /**
- * Moves along each text of a pickle that is a path below the old directory. What merely mentions such
- * a path, as generated code does in its comments, stays as it is. Undefined where nothing is to be
- * moved, or the file is no pickle that we can read.
+ * Rewrites each text of a pickle that is a path below the old directory. Text that only mentions such a
+ * path, as generated code does in its comments, is left alone. Returns undefined if nothing changes, or
+ * if the file cannot be read as a pickle.
  *
- * Reads what the pickle has beside its large values, once; holds the paths.
+ * Reads the pickle once, without its large values, and keeps only the paths in memory.
  */
-export function moveGraphEntry(
+export function relocateGraphEntry(
   fd: number,
   size: number,
   relocation: Relocation,
   checkpoint: Checkpoint,
-): MovedContent | undefined {
+): RelocatedContent | undefined {
   let edits: Edit[];
   try {
     edits = findEdits(fd, size, relocation, checkpoint);
@@ -61,10 +61,10 @@ function findEdits(
     const { start, end } = token.at;
     const length = Buffer.byteLength(token.text);
     const movedLength = length - fromBytes + toBytes.length;
-    // There it would not be found again.
+    // Longer text would not be recognised as a path, so it could not be rewritten back.
     if (movedLength > maxTextBytes) continue;
     const head = textHead(length);
-    // Not as Python writes it, or not UTF-8: could not be put back as it was.
+    // Not as Python writes it, or not UTF-8: rewriting it back would not give the same bytes.
     if (head.length + length !== end - start) continue;
     if (++paths > maxPaths) throw new PickleUnreadable("too many paths");
     const bytes = Buffer.concat([textHead(movedLength), toBytes]);
@@ -87,21 +87,21 @@ function growthOf({ start, end, bytes }: Edit): number {
   return bytes.length - (end - start);
 }
 
-/** What stands before the content of a frame. */
+/** The length before the content of a pickle frame, as an edit to add the growth of its texts to. */
 function lengthOf({ start, end }: PickleRange): Edit {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(end - start));
   return { start: start - bytes.length, end: start, bytes };
 }
 
-/** What Python writes before text: SHORT_BINUNICODE or BINUNICODE, and the length. */
+/** The opcode (SHORT_BINUNICODE or BINUNICODE) and the length that Python writes before text. */
 function textHead(length: number): Buffer {
   const head = Buffer.alloc(length > 0xff ? 5 : 2, length > 0xff ? 0x58 : 0x8c);
   head.writeUIntLE(length, 1, head.length - 1);
   return head;
 }
 
-/** The bytes of a file with the edits, which are in their order, made. */
+/** The bytes of a file after the edits, which are sorted by position. */
 function* spliced(
   fd: number,
   size: number,

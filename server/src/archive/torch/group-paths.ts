@@ -1,20 +1,20 @@
 import type { Relocation } from "./relocation.ts";
 
-/** Real groups have less than 2 KiB. */
+/** Largest group that is rewritten, in bytes. Real groups have less than 2 KiB. */
 export const maxGroupBytes = 64 * 1024;
 
 /**
- * Moves the paths in a Triton group, the JSON text that lists a kernel's files, along. Returns the very
- * content that came where it is none, holds no path below the old directory, or is or would be larger
- * than `maxGroupBytes`.
+ * Rewrites the paths in a Triton group, the JSON text that lists a kernel's files. Returns `content`
+ * itself if it is not a group, holds no path below the old directory, or is or would become larger than
+ * `maxGroupBytes`.
  */
-export function moveGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
+export function relocateGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
   if (content.length > maxGroupBytes) return content;
   let moved: string | undefined;
   try {
     moved = moveText(Buffer.from(content).toString("utf8"), relocation);
   } catch {
-    // No JSON, or nested too deeply.
+    // Not JSON, or nested too deeply.
     return content;
   }
   if (moved === undefined || Buffer.byteLength(moved) > maxGroupBytes) return content;
@@ -34,14 +34,14 @@ function moveText(text: string, { from, to }: Relocation): string | undefined {
   });
   if (written.size === 0) return undefined;
   const wanted = JSON.stringify({ ...group, child_paths: Object.fromEntries(moved) });
-  // As Python wrote it, where that can be: torch's bundle of the kernel holds it so.
+  // Keep Python's formatting if possible: torch's bundle of the kernel holds the group in it.
   const replaced = text.replace(quoted, (value) => written.get(value) ?? value);
   return JSON.stringify(JSON.parse(replaced)) === wanted ? replaced : wanted;
 }
 
 const quoted = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
-/** Text as Python's json writes it. */
+/** A JSON string as Python writes it. */
 function asPython(text: string): string {
   return JSON.stringify(text).replace(
     /[^ -~]/g,

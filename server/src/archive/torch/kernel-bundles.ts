@@ -1,20 +1,21 @@
 import type { Checkpoint } from "../../local/tree.ts";
 import { type PickleToken, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 
-/** A file of a kernel as torch's bundle of it holds it: its bytes, by where they lie. */
+/** A kernel's file inside an FX graph entry: where its bytes lie in the entry. */
 export interface BundledFile {
   readonly name: string;
   readonly start: number;
   readonly length: number;
 }
 
-/** A kernel in the bundle of an FX graph entry: what torch writes into `triton/<device>/<hash>/`. */
+/** A kernel that an FX graph entry bundles. torch writes its files into `triton/<device>/<hash>/`. */
 export interface BundledKernel {
   readonly device: number;
   readonly hash: string;
   readonly files: readonly BundledFile[];
 }
 
+/** Number of tokens in the longer of the two patterns below. */
 const longest = 6;
 /** Real kernels have 8. */
 const maxFiles = 1000;
@@ -22,12 +23,12 @@ const artifacts = "torch._inductor.triton_bundler.TritonKernelArtifacts";
 const artifact = "torch._inductor.triton_bundler.TritonKernelArtifact";
 
 /**
- * Finds the kernels that an FX graph entry, an open file of `size` bytes, brings along for Triton's
- * cache. Throws PickleUnreadable where torch could not read it either, or where we cannot.
+ * Finds the kernels that an FX graph entry, an open file of `size` bytes, bundles for Triton's cache.
+ * Throws PickleUnreadable if the entry cannot be read as a pickle, or if a kernel has more than 1000
+ * files.
  *
- * torch pickles `TritonKernelArtifacts(kernel_hash, device, [TritonKernelArtifact(filename,
- * payload)])` member by member, which puts these values side by side. Anything that does not look
- * exactly so is passed over.
+ * torch pickles `TritonKernelArtifacts(kernel_hash, device, [TritonKernelArtifact(filename, payload)])`
+ * member by member, which puts these values side by side. Any other sequence of values is ignored.
  */
 export function* bundledKernels(
   fd: number,
@@ -44,7 +45,7 @@ export function* bundledKernels(
         kernel = undefined;
       }
     }
-    // No more is ever asked for than what comes first after a class.
+    // The patterns match only the first values after a class.
     if (recent.length === longest) continue;
     recent.push(token);
     const made = kernelOf(recent);
@@ -52,7 +53,7 @@ export function* bundledKernels(
     const file = fileOf(recent);
     if (!file || !kernel) continue;
     kernel.files.push(file);
-    if (kernel.files.length > maxFiles) throw new PickleUnreadable("a kernel of too many files");
+    if (kernel.files.length > maxFiles) throw new PickleUnreadable("a kernel has too many files");
   }
   if (kernel) yield kernel;
 }

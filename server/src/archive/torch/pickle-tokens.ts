@@ -1,48 +1,58 @@
 import { readFully } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 
-/** A part of a file: its first byte, and the one after its last. */
+/** A part of a file, in bytes: `start` is its first byte, `end` the one after its last. */
 export interface PickleRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** A value as it comes up in a pickle. Nothing is built of it, and nothing in it is run. */
+/** A value in a pickle. No object is built from it, and no code in it is run. */
 export type PickleToken =
   /** A class by its module and name. */
   | { readonly kind: "class"; readonly name: string }
-  /** Text, and where the operation that writes it out lies; nowhere for text that is referred to. */
+  /**
+   * Text, and the range of the operation that holds it; absent where the pickle refers to earlier text.
+   */
   | { readonly kind: "text"; readonly text: string; readonly at?: PickleRange }
   | { readonly kind: "number"; readonly value: number }
   /** Bytes, by where they lie in the file. */
   | { readonly kind: "bytes"; readonly start: number; readonly length: number }
   | { readonly kind: "other" };
 
-/** A pickle that is cut short, or in another protocol than Python has written since 3.8. */
+/**
+ * Thrown for a pickle that is cut short, malformed, of another protocol than 4 or 5, or too large to
+ * follow.
+ */
 export class PickleUnreadable extends Error {}
 
-/** Longer text is no name, and counts as `other`. */
+/** The longest text that counts as `text`, in bytes: longer text is neither a name nor a path. */
 export const maxTextBytes = 4096;
-/** Room for all text that may be referred to again: real entries hold 0.4 MB of it. */
+/** Bounds the text that is kept because the pickle may refer to it; real entries hold 0.4 MB of it. */
 const maxKeptBytes = 16 * 1024 * 1024;
 const windowBytes = 64 * 1024;
 
 const other: PickleToken = { kind: "other" };
 
-/** Operations that put values together or mark a place, by the bytes of their argument. */
+/** Operations that combine values or set a mark, with the number of bytes of their argument. */
 const silent = new Map<number, number>([
   ...[..."()]}taesub01RQ"].map((code) => [code.charCodeAt(0), 0] as const),
   // EMPTY_SET, ADDITEMS, FROZENSET, NEWOBJ, NEWOBJ_EX, TUPLE1, TUPLE2, TUPLE3
   ...[0x8f, 0x90, 0x91, 0x81, 0x92, 0x85, 0x86, 0x87].map((code) => [code, 0] as const),
 ]);
-/** Values that nobody asks about, by the bytes of their argument: None, True, False, a float. */
+/**
+ * Values that count as `other`, with the number of bytes of their argument: None, True, False, a float.
+ */
 const plain = new Map<number, number>([
   [0x4e, 0],
   [0x88, 0],
   [0x89, 0],
   [0x47, 8],
 ]);
-/** Values with their length before them, by the bytes of that: text, bytes, and large integers. */
+/**
+ * Values that follow their length, with the number of bytes of that length: text, bytes, large
+ * integers.
+ */
 const textLength = new Map([
   [0x8c, 1],
   [0x58, 4],
@@ -75,9 +85,9 @@ const getCodes = new Map([
 const stop = 0x2e;
 
 /**
- * Reads the pickle that an open file of `size` bytes is, through a window of 64 KiB, and yields what
- * comes up in it, in order. Tells `onFrame` what each frame holds, without the length before it. Ends
- * only where the pickle does; throws PickleUnreadable anywhere else.
+ * Reads an open file of `size` bytes as one pickle, through a window of 64 KiB, and yields its values
+ * in order. Calls `onFrame` with the range of each frame's content. Throws PickleUnreadable unless the
+ * pickle ends exactly where the file does.
  */
 export function* readPickle(
   fd: number,
@@ -89,18 +99,18 @@ export function* readPickle(
   const memo = new Map<number, PickleToken>();
   let memoized = 0;
   let kept = 0;
-  // What a reference may be to, and the two names of a class, are what came last.
+  // The memo takes the last value, and a class takes its module and name from the last two.
   let last: PickleToken = other;
   let before: PickleToken = other;
 
   if (input.number(1) !== protocolCode || !protocols.has(input.number(1)))
-    throw new PickleUnreadable("no pickle of protocol 4 or 5");
+    throw new PickleUnreadable("not a pickle of protocol 4 or 5");
   for (;;) {
     const code = input.number(1);
     if (code === stop) break;
     if (code === memoize) {
       if (last.kind === "text" || last.kind === "class") {
-        // An entry takes room too, however short.
+        // Each entry of the memo takes memory of its own, even for short text.
         kept += 64 + (last.kind === "text" ? last.text.length : last.name.length);
         if (kept > maxKeptBytes) throw new PickleUnreadable("too much text");
         memo.set(memoized, last.kind === "text" ? { kind: "text", text: last.text } : last);
@@ -116,7 +126,7 @@ export function* readPickle(
     const skipped = silent.get(code);
     if (skipped !== undefined) {
       input.skip(skipped);
-      // What these leave on the stack is nothing that is kept.
+      // The result of these operations is neither text nor a class, so the memo need not keep it.
       last = other;
       continue;
     }
@@ -125,7 +135,7 @@ export function* readPickle(
     last = token;
     yield token;
   }
-  if (input.at() < size) throw new PickleUnreadable("more than a pickle");
+  if (input.at() < size) throw new PickleUnreadable("bytes after the pickle");
 
   function readValue(code: number): PickleToken {
     const text = textLength.get(code);
@@ -161,10 +171,10 @@ export function* readPickle(
 }
 
 function unknown(code: number): never {
-  throw new PickleUnreadable(`an operation that is not known: ${code}`);
+  throw new PickleUnreadable(`unknown operation ${code}`);
 }
 
-/** The bytes of a file from its start, as they are asked for. */
+/** Reads a file from its start, in pieces of the size that is asked for. */
 function createInput(fd: number, size: number, checkpoint: Checkpoint) {
   const window = Buffer.allocUnsafe(windowBytes);
   let windowStart = 0;
@@ -187,7 +197,7 @@ function createInput(fd: number, size: number, checkpoint: Checkpoint) {
 
   return {
     at: () => at,
-    /** A whole number without sign, low byte first. */
+    /** An unsigned integer, little-endian. */
     number(bytes: number): number {
       if (bytes < 8) return take(bytes).readUIntLE(0, bytes);
       const value = take(8).readBigUInt64LE();

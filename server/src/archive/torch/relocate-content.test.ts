@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { inflateSync } from "node:zlib";
-import { moveGroup } from "./group-paths.ts";
-import { moveContent } from "./relocate-content.ts";
+import { relocateGroup } from "./group-paths.ts";
+import { relocateContent } from "./relocate-content.ts";
 
 const move = { from: "/old/cache", to: "/a/longer/place" };
 const back = { from: move.to, to: move.from };
@@ -17,14 +17,14 @@ function moved(t: TestContext, name: string, content: Buffer, relocation = move)
   writeFileSync(join(dir, "file"), content);
   const fd = openSync(join(dir, "file"), "r");
   t.after(() => closeSync(fd));
-  const found = moveContent(fd, { name, size: content.length }, relocation, () => {});
+  const found = relocateContent(fd, { name, size: content.length }, relocation, () => {});
   if (!found) return undefined;
   const bytes = Buffer.concat(Array.from(found.pieces(), (piece) => Buffer.from(piece)));
   assert.equal(bytes.length, found.size);
   return bytes;
 }
 
-describe("moveContent of a Triton group", () => {
+describe("relocateContent of a Triton group", () => {
   const name = "triton/0/KEY/__grp__k.json";
   const group = (path: string) =>
     Buffer.from(JSON.stringify({ child_paths: { "k.cubin": path }, x: 1 }));
@@ -75,7 +75,7 @@ describe("moveContent of a Triton group", () => {
     for (const size of [65_500, 65_534, 65_538, 65_600])
       for (const { from, to } of [move, back]) {
         const here = Buffer.from(group(`${from}/k`).toString().padEnd(size));
-        const there = Buffer.from(moveGroup(here, { from, to }));
+        const there = Buffer.from(relocateGroup(here, { from, to }));
         assert.ok((moved(t, name, there, { from: to, to: from }) ?? there).equals(here));
       }
   });
@@ -94,7 +94,7 @@ describe("moveContent of a Triton group", () => {
   });
 });
 
-describe("moveContent of a graph entry", () => {
+describe("relocateContent of a graph entry", () => {
   const name = `fxgraph/gr/${"f".repeat(52)}/${"x".repeat(52)}`;
   const vectors = new URL("../../../../test/vectors/graph-entry.json", import.meta.url);
   const pickles = JSON.parse(readFileSync(vectors, "utf8")) as Record<

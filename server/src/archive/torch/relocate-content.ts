@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { readFully } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import { moveGraphEntry } from "./graph-entry-paths.ts";
-import { maxGroupBytes, moveGroup } from "./group-paths.ts";
-import type { MovedContent, Relocation } from "./relocation.ts";
+import { relocateGraphEntry } from "./graph-entry-paths.ts";
+import { maxGroupBytes, relocateGroup } from "./group-paths.ts";
+import type { RelocatedContent, Relocation } from "./relocation.ts";
 
 const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;
 const groupName = /^__grp__.*\.json$/;
@@ -13,36 +13,36 @@ export function isGraphEntry(name: string): boolean {
   return graphEntryName.test(name);
 }
 
-/** Whether a name is that of the text in which Triton lists a kernel's files. */
+/** Whether a name is that of a Triton group, the JSON text that lists a kernel's files. */
 export function isGroup(name: string): boolean {
   return groupName.test(basename(name));
 }
 
-/** Whether a file may hold paths that move, by its name. */
-export function mayMove(name: string, { from, to }: Relocation): boolean {
+/** Whether a file of this name may hold paths that the relocation changes. */
+export function mayRelocate(name: string, { from, to }: Relocation): boolean {
   return from !== to && (isGraphEntry(name) || isGroup(name));
 }
 
 /**
- * The content of an open file of `size` bytes with its absolute paths below one directory moved to
- * another; undefined where that is the content as it is. Moving back gives the same bytes, unless some
+ * Rewrites the absolute paths in an open file of `size` bytes from below one directory to below
+ * another; returns undefined if that changes nothing. Relocating back gives the same bytes, unless some
  * paths were below the new directory before.
  *
- * Triton builds a kernel anew whose group lists files that do not exist. torch's graph entries name
- * the source of each kernel by absolute path, and beside it torch looks for what autotuning found to be
- * best, and tunes anew where that is not found.
+ * Triton compiles a kernel again if its group lists files that do not exist. torch's graph entries name
+ * the source of each kernel by absolute path; torch looks beside it for the result of autotuning, and
+ * tunes again if there is none.
  */
-export function moveContent(
+export function relocateContent(
   fd: number,
   { name, size }: { name: string; size: number },
   relocation: Relocation,
   checkpoint: Checkpoint,
-): MovedContent | undefined {
-  if (!mayMove(name, relocation)) return undefined;
-  if (isGraphEntry(name)) return moveGraphEntry(fd, size, relocation, checkpoint);
+): RelocatedContent | undefined {
+  if (!mayRelocate(name, relocation)) return undefined;
+  if (isGraphEntry(name)) return relocateGraphEntry(fd, size, relocation, checkpoint);
   if (size > maxGroupBytes) return undefined;
   const content = Buffer.allocUnsafe(size);
   if (!readFully(fd, 0, content)) return undefined;
-  const moved = moveGroup(content, relocation);
+  const moved = relocateGroup(content, relocation);
   return moved === content ? undefined : { size: moved.length, pieces: () => [moved] };
 }

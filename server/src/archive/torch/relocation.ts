@@ -1,12 +1,15 @@
-/** Where files were saved from and where they are loaded, as their clients see these directories. */
+/**
+ * The directory that files were saved from and the one that they are loaded into, each by the path that
+ * its client sees.
+ */
 export interface Relocation {
   readonly from: string;
   readonly to: string;
 }
 
-/** A file with its paths moved along. */
-export interface MovedContent {
+/** The content of a file after its paths were rewritten. Sizes are in bytes. */
+export interface RelocatedContent {
   readonly size: number;
-  /** Its bytes; each piece is valid until the next. */
+  /** Its content; each piece is valid only until the next is taken. */
   pieces(): Iterable<Uint8Array>;
 }

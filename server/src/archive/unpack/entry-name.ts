@@ -4,8 +4,9 @@ const maxNameBytes = 4096;
 const maxComponentBytes = 255;
 
 /**
- * Judges the name of an entry before anything is made of it: relative, without `.`, `..` or empty
- * components, without NUL. Returns it without `../` before and `/` behind. Throws ARCHIVE_UNSAFE.
+ * Checks the name of an entry before it is used: relative, without `.`, `..` or empty components,
+ * without NUL, and no longer than Linux allows. Returns it without leading `./` and trailing `/`.
+ * Throws ARCHIVE_UNSAFE.
  */
 export function judgeEntryName(name: string): string {
   const plain = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");

@@ -10,28 +10,31 @@ const exclusive =
   fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW;
 const shared = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
 
-/** Where entries are written: a fresh directory that only we may write in. */
-export interface StagePlace {
-  /** Names this stage among all. */
+/** The directory that entries are written into: a fresh one, in which only the daemon may write. */
+export interface StageDirectory {
+  /** Unique among all stages, of other daemons too. */
   readonly id: string;
   /** Path of the stage, by an open descriptor. */
   readonly path: string;
-  /** The stage for people. */
-  readonly place: string;
-  /** Who is to own what is written; absent to leave it ours. */
+  /** How messages name it to people: the path of the directory that it will become. */
+  readonly shownAs: string;
+  /** Who is to own what is written; absent for the daemon's own user. */
   readonly owner?: Owner;
 }
 
-/** Writes an archive's entries below a stage. Names are judged here, whoever made the archive. */
+/**
+ * Writes an archive's entries into a stage. Checks each name, even in an archive of our own format.
+ * Throws ARCHIVE_UNSAFE, or the local directory's error.
+ */
 export class EntryWriter {
-  readonly #stage: StagePlace;
+  readonly #stage: StageDirectory;
   readonly #made = new Set<string>(["."]);
 
-  constructor(stage: StagePlace) {
+  constructor(stage: StageDirectory) {
     this.#stage = stage;
   }
 
-  /** Makes a directory and those above it. */
+  /** Makes a directory, and the directories above it. */
   makeDirectory(name: string): void {
     const plain = judgeEntryName(name);
     this.#guard(name, () => this.#ensure(plain));
@@ -48,7 +51,10 @@ export class EntryWriter {
     }
   }
 
-  /** Opens a file to write; `whole` is false where several frames write parts of it. */
+  /**
+   * Opens a file for writing; `whole` is false if several frames each write a part of it. The caller
+   * closes it.
+   */
   openFile(entry: TarEntry, whole = true): OpenEntry {
     const plain = judgeEntryName(entry.name);
     return this.#guard(entry.name, () => {
@@ -84,30 +90,31 @@ export class EntryWriter {
           `the archive holds ${JSON.stringify(name)} twice, or as file and directory (${code})`,
           { cause: error },
         );
-      // A name was judged before: one that is too long is so for this file system alone.
-      throw toLocalError(error, this.#stage.place);
+      // The name was checked before: one that is too long is too long only for this file system.
+      throw toLocalError(error, this.#stage.shownAs);
     }
   }
 }
 
-/** A file of an archive that is being written. */
+/** A file that is being written into a stage. */
 export class OpenEntry {
   readonly #fd: number;
   readonly #entry: TarEntry;
-  readonly #stage: StagePlace;
+  readonly #stage: StageDirectory;
 
-  constructor(fd: number, entry: TarEntry, stage: StagePlace) {
+  constructor(fd: number, entry: TarEntry, stage: StageDirectory) {
     this.#fd = fd;
     this.#entry = entry;
     this.#stage = stage;
   }
 
+  /** Writes `content` at a position, in bytes. */
   write(content: Uint8Array, position: number): void {
     try {
       for (let done = 0; done < content.length; )
         done += fs.writeSync(this.#fd, content, done, content.length - done, position + done);
     } catch (error) {
-      throw toLocalError(error, this.#stage.place);
+      throw toLocalError(error, this.#stage.shownAs);
     }
   }
 

@@ -2,18 +2,18 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { CacheError } from "../../domain/cache-error.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { requireSpace } from "../../local/disk-space.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { gzipMagic, zstdMagic } from "../format/format.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type OpenEntry, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type OpenEntry, type StageDirectory } from "./entry-writer.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
-export interface UnpackLimits {
-  readonly maxContentBytes: number;
-  readonly maxFileCount: number;
-}
+/** What an archive of another tool may unpack to. */
+export type UnpackLimits = Pick<Limits, "maxContentBytes" | "maxFileCount">;
 
+/** How much has been unpacked: files, and the sum of their sizes. */
 export interface Unpacked {
   readonly fileCount: number;
   readonly bytes: number;
@@ -22,17 +22,20 @@ export interface Unpacked {
 const fileTypes = new Set(["File", "OldFile", "ContiguousFile"]);
 const spaceCheckBytes = 32 * 1024 * 1024;
 
-/** What a tar stream may hold beside the content of its files: so much for each entry, and at its end. */
+/**
+ * Bytes that a tar stream may hold besides the content of its files: for each entry, and beyond that.
+ */
 const maxEntryOverheadBytes = 16 * 1024;
 const maxOtherBytes = 16 * 1024 * 1024;
 
 /**
- * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`) below the stage. It says
- * nothing of its size beforehand, so bytes, files and disk space are counted on the way. `report` is
- * called with what has been unpacked so far. Runs in a worker.
+ * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`) into a stage. Its size is
+ * not known beforehand, so bytes, files and disk space are checked on the way. Calls `report` with the
+ * totals so far every 32 MiB. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE, CACHE_TOO_LARGE or
+ * INSUFFICIENT_SPACE. Runs in a worker.
  */
-export async function unpackForeign(
-  stage: StagePlace,
+export async function unpackForeignStream(
+  stage: StageDirectory,
   chunks: AsyncIterable<Buffer>,
   limits: UnpackLimits,
   checkpoint: Checkpoint,
@@ -46,7 +49,7 @@ export async function unpackForeign(
       unpacking.write(piece);
       if (unpacking.bytes - reported >= spaceCheckBytes) {
         reported = unpacking.bytes;
-        requireSpace(stage.path, stage.place, spaceCheckBytes, 0);
+        requireSpace(stage.path, stage.shownAs, spaceCheckBytes, 0);
         report(unpacking);
       }
     }
@@ -84,10 +87,10 @@ async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-/** A tar stream on its way to files. Anything but plain files and directories is refused. */
+/** Writes the files of a tar stream. Refuses anything but plain files and directories. */
 class TarUnpacking {
   fileCount = 0;
-  /** Bytes of files that were written. */
+  /** Bytes of files written so far. */
   bytes = 0;
   readonly #limits: UnpackLimits;
   readonly #writer: EntryWriter;
@@ -99,7 +102,7 @@ class TarUnpacking {
   #sawEnd = false;
   #failure: unknown;
 
-  constructor(stage: StagePlace, limits: UnpackLimits) {
+  constructor(stage: StageDirectory, limits: UnpackLimits) {
     this.#limits = limits;
     this.#writer = new EntryWriter(stage);
     this.#parser = new Parser({
@@ -119,7 +122,7 @@ class TarUnpacking {
   write(piece: Buffer): void {
     this.#judgeHead(piece);
     this.#streamBytes += piece.length;
-    // The parser would keep whatever follows the end of the archive.
+    // The parser would buffer all that follows the end of the archive.
     if (!this.#sawEnd) this.#attempt(() => this.#parser.write(piece));
     const overhead = this.#streamBytes - this.bytes;
     if (overhead > maxOtherBytes + this.#entries * maxEntryOverheadBytes)
@@ -141,7 +144,7 @@ class TarUnpacking {
     this.#open = undefined;
   }
 
-  // The parser would decompress once more.
+  // Without this check, the parser would decompress the stream a second time.
   #judgeHead(piece: Buffer): void {
     if (this.#head.length >= 4) return;
     this.#head = Buffer.concat([this.#head, piece.subarray(0, 4)]);
@@ -195,15 +198,9 @@ class TarUnpacking {
     const { maxContentBytes, maxFileCount } = this.#limits;
     this.#entries += 1;
     if (this.#entries > maxFileCount)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive holds more than ${maxFileCount} entries (MAX_FILE_COUNT)`,
-      );
+      throw tooLarge(this.#limits, "maxFileCount", "the archive holds", "entries");
     if (this.bytes + bytes > maxContentBytes)
-      throw new CacheError(
-        "CACHE_TOO_LARGE",
-        `the archive unpacks to more than ${maxContentBytes} bytes (MAX_CONTENT_SIZE_MB)`,
-      );
+      throw tooLarge(this.#limits, "maxContentBytes", "the archive unpacks to", "bytes");
   }
 
   // The parser swallows what its listeners throw, so the first failure is kept here.
@@ -228,8 +225,8 @@ function unsafe(entry: ReadEntry, why: string): CacheError {
 }
 
 /**
- * Refuses extended headers that the parser takes for something else: a sparse file for a plain one,
- * and a name for a part of it, up to a NUL or a line break.
+ * Refuses extended headers that the parser misreads: it takes a sparse file for a plain one, and cuts a
+ * name at a NUL or a line break.
  */
 function judgeMeta(text: string): void {
   const refuse = (what: string) => new CacheError("ARCHIVE_UNSAFE", `the archive holds ${what}`);

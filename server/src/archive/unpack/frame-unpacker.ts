@@ -1,16 +1,14 @@
-import { hash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
-import { releaseMemory } from "../format/release-memory.ts";
+import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
-import { moveGroup } from "../torch/group-paths.ts";
+import { releaseMemory } from "../release-memory.ts";
+import { relocateGroup } from "../torch/group-paths.ts";
 import { isGraphEntry, isGroup } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
-import { EntryWriter, type StagePlace } from "./entry-writer.ts";
-
-const maxSectionBytes = 64 * 1024 * 1024;
+import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
 /** One data frame as it was fetched, with what the manifest says of it. */
 export interface FetchedFrame {
@@ -19,12 +17,12 @@ export interface FetchedFrame {
   readonly section: Uint8Array;
   readonly sha256: string;
   readonly contentBytes: number;
-  /** Files in it that a later frame holds anew. */
+  /** Names of the files in it that are out of date, because a later frame holds newer ones. */
   readonly superseded: readonly string[];
   readonly relocation: Relocation;
 }
 
-/** A part of a file that spans frames: whether all of it came is for the caller to add up. */
+/** A part of a file that spans frames; the caller checks that all parts are there. */
 export interface UnpackedPart {
   readonly name: string;
   readonly size: number;
@@ -32,21 +30,25 @@ export interface UnpackedPart {
   readonly length: number;
 }
 
+/** What was written from one frame. */
 export interface UnpackedFrame {
   readonly fileCount: number;
   readonly bytes: number;
   readonly parts: UnpackedPart[];
-  /** Files that start here and whose paths are still to be moved along, once they are whole. */
+  /**
+   * Names of files that start in this frame, and whose paths must be rewritten once all their parts are
+   * written.
+   */
   readonly unmoved: string[];
-  /** Whether this is the frame that ends the tar stream; it holds no files. */
+  /** Whether this is the frame without files that ends the tar stream. */
   readonly ends: boolean;
 }
 
-// Each knows which directories this thread has seen made in its stage; forgetting costs only time.
+// Each writer remembers which directories exist in its stage; forgetting them costs only time.
 const writers = new Map<string, EntryWriter>();
 const rememberedStages = 8;
 
-function writerFor(stage: StagePlace): EntryWriter {
+function writerFor(stage: StageDirectory): EntryWriter {
   let writer = writers.get(stage.id);
   if (!writer) {
     if (writers.size >= rememberedStages) writers.clear();
@@ -57,21 +59,20 @@ function writerFor(stage: StagePlace): EntryWriter {
 }
 
 /**
- * Verifies one frame and writes its files below the stage. The index is what we go by; the tar
- * stream must say the same, header for header, so that no other reader sees another archive.
- * Throws ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
+ * Verifies one frame and writes its files into the stage. Follows the file index, and requires that
+ * each header of the tar stream agrees with it, so that no other reader sees different files. Throws
+ * ARCHIVE_CORRUPT or ARCHIVE_UNSAFE. Runs in a worker.
  */
 export function unpackFrame(
-  stage: StagePlace,
+  stage: StageDirectory,
   fetched: FetchedFrame,
   checkpoint: Checkpoint,
 ): UnpackedFrame {
-  if (hash("sha256", fetched.frame, "hex") !== fetched.sha256)
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
+  requireDigest(fetched.frame, fetched.sha256);
   const content = decompress(fetched);
   releaseMemory(fetched.frame);
   try {
-    const records = decodeIndexSection(fetched.section, maxSectionBytes);
+    const records = decodeIndexSection(fetched.section);
     return unpackContent(stage, content, records, fetched, checkpoint);
   } finally {
     releaseMemory(content);
@@ -79,7 +80,7 @@ export function unpackFrame(
 }
 
 function unpackContent(
-  stage: StagePlace,
+  stage: StageDirectory,
   content: Buffer,
   records: readonly FileRecord[],
   fetched: FetchedFrame,
@@ -108,7 +109,7 @@ function unpackContent(
     }
     const { size, start = 0, length = size } = record;
     const end = start + length;
-    // Whoever reads the tar stream from end to end must find the parts one after the other.
+    // A reader of the whole tar stream must find the parts of a file next to each other.
     if ((start > 0 && i > 0) || (end < size && i < records.length - 1)) throw disagreement();
     if (at + length > content.length) throw disagreement();
     const data = content.subarray(at, at + length);
@@ -117,7 +118,7 @@ function unpackContent(
     if (moves && start === 0 && isGraphEntry(record.name)) unmoved.push(record.name);
     if (record.start === undefined) {
       const isMoved = moves && isGroup(record.name);
-      writer.writeFile(record, isMoved ? moveGroup(data, relocation) : data);
+      writer.writeFile(record, isMoved ? relocateGroup(data, relocation) : data);
     } else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });
@@ -163,7 +164,7 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
   }
 }
 
-/** The error for a tar stream that another reader would see otherwise than we do. */
+/** The error for an archive in which other readers would find different files than this one does. */
 export function disagreement(): CacheError {
   return new CacheError("ARCHIVE_UNSAFE", "the archive's file index and its tar stream disagree");
 }

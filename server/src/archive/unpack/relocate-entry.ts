@@ -2,14 +2,17 @@ import * as fs from "node:fs";
 import { requireSpace } from "../../local/disk-space.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
-import { moveContent } from "../torch/relocate-content.ts";
+import { relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
-import { EntryWriter, type StagePlace } from "./entry-writer.ts";
+import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
-/** Writes a file of a stage anew with its paths moved along, if it holds any that move. */
-export function moveEntry(
-  stage: StagePlace,
+/**
+ * Rewrites the paths in a file of a stage, if the relocation changes any. Throws INSUFFICIENT_SPACE, or
+ * the local directory's error.
+ */
+export function relocateEntry(
+  stage: StageDirectory,
   name: string,
   relocation: Relocation,
   checkpoint: Checkpoint,
@@ -19,10 +22,10 @@ export function moveEntry(
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     const { size, mode, mtimeMs } = fs.fstatSync(fd);
-    const moved = moveContent(fd, { name, size }, relocation, checkpoint);
+    const moved = relocateContent(fd, { name, size }, relocation, checkpoint);
     if (!moved) return;
-    requireSpace(stage.path, stage.place, moved.size, 1);
-    // Read on by its descriptor, while the new file takes the name.
+    requireSpace(stage.path, stage.shownAs, moved.size, 1);
+    // The old content is still read by its descriptor, while the new file takes the name.
     fs.unlinkSync(path);
     const entry = { name, size: moved.size, mode, mtime: mtimeMs / 1000 };
     const file = new EntryWriter(stage).openFile(entry);
@@ -37,7 +40,7 @@ export function moveEntry(
       file.close();
     }
   } catch (error) {
-    throw toLocalError(error, stage.place);
+    throw toLocalError(error, stage.shownAs);
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }

@@ -1,82 +1,84 @@
 import { inOrder } from "../../async/in-order.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveReader } from "../../store/store.ts";
-import type { ArchiveWork, MoveJob } from "../archive-work.ts";
-import { type OwnArchive, type PlacedFrame, readIndex } from "../format/open-archive.ts";
-import type { StagePlace } from "./entry-writer.ts";
+import type { ArchiveFrame, OwnArchive } from "../format/open-archive.ts";
+import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
+import type { RelocateJob, UnpackWork } from "./work.ts";
 
 const foreignChunkBytes = 1024 * 1024;
 
 /**
- * Unpacks an archive of ours below a stage, frame by frame on all threads; every byte is verified and
- * the totals must be the manifest's. Yields what has been unpacked so far. Holds at most one fetched
- * frame more than there are threads. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
+ * Unpacks an archive in our own format into a stage, frame by frame on all threads. Verifies every
+ * byte, and that the totals are the manifest's. Yields the totals so far. Holds at most `work.threads +
+ * 1` fetched frames. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
  */
 export async function* unpackOwn(options: {
-  reader: ArchiveReader;
   archive: OwnArchive;
-  stage: StagePlace;
+  stage: StageDirectory;
   /** Path of the local directory, as its client sees it. */
   localDir: string;
-  work: ArchiveWork;
+  work: UnpackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
-  const { reader, archive, stage, localDir, work, signal } = options;
-  const { local_dir: savedFrom = localDir } = archive.manifest;
-  const index = await readIndex(reader, archive, signal);
-  const unpack = async (placed: PlacedFrame) => {
-    const frame = await reader.read(placed.offset, placed.bytes, signal);
-    const sectionAt = placed.sectionOffset - archive.indexOffset;
-    // A copy: what goes to another thread takes all of the memory behind it along.
-    const section = Uint8Array.from(index.subarray(sectionAt, sectionAt + placed.index_bytes));
-    const { sha256, content_bytes: contentBytes, superseded = [] } = placed;
-    const relocation = { from: placed.local_dir ?? savedFrom, to: localDir };
+  const { archive, stage, localDir, work, signal } = options;
+  const sections = await archive.readIndex(signal);
+  const unpack = async ([i, placed]: [number, ArchiveFrame]) => {
+    const frame = await archive.readFrame(placed, signal);
+    // A copy: sending a view to another thread would send the whole buffer behind it.
+    const section = Uint8Array.from(sections[i] as Buffer);
+    const { sha256, contentBytes, superseded, savedFrom = localDir } = placed;
+    const relocation = { from: savedFrom, to: localDir };
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
     const { unmoved, ...unpacked } = await work.unpackFrame({ stage, fetched });
     return { ...unpacked, moves: unmoved.map((name) => ({ stage, name, relocation })) };
   };
-  const moves: MoveJob[] = [];
+  const moves: RelocateJob[] = [];
   const spanning = new SpanningFiles();
   let ended = false;
   let fileCount = 0;
   let bytes = 0;
-  for await (const unpacked of inOrder(archive.frames, work.threads + 1, unpack)) {
+  for await (const unpacked of inOrder(archive.frames.entries(), work.threads + 1, unpack)) {
     if (ended) throw disagreement();
     ended = unpacked.ends;
     fileCount += unpacked.fileCount;
     bytes += unpacked.bytes;
-    if (fileCount > archive.manifest.file_count || bytes > archive.manifest.content_bytes)
-      throw wrongTotals();
+    if (fileCount > archive.fileCount || bytes > archive.contentBytes) throw wrongTotals();
     spanning.add(unpacked.parts);
     moves.push(...unpacked.moves);
     yield { fileCount, bytes };
   }
-  if (fileCount !== archive.manifest.file_count || bytes !== archive.manifest.content_bytes)
-    throw wrongTotals();
+  if (fileCount !== archive.fileCount || bytes !== archive.contentBytes) throw wrongTotals();
   if (!ended) throw disagreement();
   spanning.requireWhole();
   await requireSound(stage, archive, fileCount, spanning.any, work);
-  for await (const _ of inOrder(moves, work.threads + 1, (move) => work.moveEntry(move)));
+  for await (const _ of inOrder(moves, work.threads + 1, (move) => work.relocateEntry(move)));
   return { fileCount, bytes };
 }
 
-/** Unpacks an archive that another tool made, on one thread, as a stream. */
-export async function* unpackOther(options: {
+/**
+ * Unpacks an archive that another tool made into a stage, as a stream on one thread. Yields the totals
+ * so far. Throws as unpackForeignStream does.
+ */
+export async function* unpackForeign(options: {
   reader: ArchiveReader;
-  stage: StagePlace;
+  stage: StageDirectory;
   limits: UnpackLimits;
-  work: ArchiveWork;
+  work: UnpackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
   const { reader, stage, limits, work, signal } = options;
   const reports: Unpacked[] = [];
   let wake = () => {};
-  const unpacking = work.unpackForeign({ stage, limits }, readChunks(reader, signal), (report) => {
-    reports.push(report);
-    wake();
-  });
+  const unpacking = work.unpackForeignStream(
+    { stage, limits },
+    readChunks(reader, signal),
+    (report) => {
+      reports.push(report);
+      wake();
+    },
+  );
   let ended = false;
   const end = () => {
     ended = true;
@@ -101,13 +103,13 @@ async function* readChunks(reader: ArchiveReader, signal: AbortSignal): AsyncGen
   }
 }
 
-/** Follows files that span frames: their parts must come one after the other, from first to last. */
+/** Checks files that span frames: their parts must follow each other, from the first to the last. */
 class SpanningFiles {
   #open: UnpackedPart | undefined;
-  /** Whether there was any such file. */
+  /** Whether there was a file that spans frames. */
   any = false;
 
-  /** Takes the parts of the next frame. */
+  /** Adds the parts of the next frame. */
   add(parts: readonly UnpackedPart[]): void {
     const [first] = parts;
     if (this.#open && !first) throw wrongParts(this.#open.name);
@@ -122,25 +124,25 @@ class SpanningFiles {
     }
   }
 
-  /** Requires that no file lacks its end. */
+  /** Requires that the last file is complete. */
   requireWhole(): void {
     if (this.#open) throw wrongParts(this.#open.name);
   }
 }
 
 /**
- * Requires what no single frame can show: that no file was written into by the parts of another of
- * its name (unlike whole files, parts cannot ask for a name that is free), and that a later frame
- * did hold each file that counts no more in an earlier one.
+ * Checks what no single frame can show: that the parts of one file were not written into another of the
+ * same name (which parts, unlike whole files, cannot notice), and that a later frame did hold each file
+ * that is out of date in an earlier one.
  */
 async function requireSound(
-  stage: StagePlace,
+  stage: StageDirectory,
   { frames }: OwnArchive,
   fileCount: number,
   anySpanning: boolean,
-  work: ArchiveWork,
+  work: UnpackWork,
 ): Promise<void> {
-  const superseded = frames.flatMap((frame) => frame.superseded ?? []);
+  const superseded = frames.flatMap((frame) => frame.superseded);
   if (!anySpanning && superseded.length === 0) return;
   const found = await work.inspectStage({ stage, names: superseded });
   if (found.fileCount !== fileCount || found.absent > 0) throw disagreement();

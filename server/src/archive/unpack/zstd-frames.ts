@@ -10,9 +10,9 @@ import {
 } from "../format/format.ts";
 
 /**
- * Decompresses a stream of zstd frames, one by one: Node 24 stops after the first without a word.
- * Skippable frames are passed over, but for our own, which mark an archive that lost its seek table.
- * Throws ARCHIVE_CORRUPT.
+ * Decompresses a stream of zstd frames one by one, because Node 24 silently stops after the first.
+ * Ignores skippable frames, except our own: they show that an archive has lost its seek table. Throws
+ * ARCHIVE_CORRUPT.
  */
 export async function* decompressFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const source = new Bytes(chunks);
@@ -66,7 +66,7 @@ async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
   }
 }
 
-/** The bytes of one frame, as its header and block headers delimit it (RFC 8878, section 3.1.1). */
+/** The bytes of one frame, delimited by its header and block headers (RFC 8878, section 3.1.1). */
 async function* rawFrame(source: Bytes): AsyncGenerator<Buffer> {
   const start = await source.take(5);
   const descriptor = start.readUInt8(4);
@@ -81,13 +81,13 @@ async function* rawFrame(source: Bytes): AsyncGenerator<Buffer> {
     last = (bits & 1) !== 0;
     const type = (bits >> 1) & 3;
     yield header;
-    // A run-length block stores one byte, whatever its size.
+    // A run-length block of any size stores one byte.
     yield await source.take(type === 1 ? 1 : bits >> 3);
   }
   if (descriptor & 0x04) yield await source.take(4);
 }
 
-/** Bytes taken from a stream in the amounts that the reader wants. */
+/** Reads a stream in pieces of the size that is asked for. */
 class Bytes {
   readonly #chunks: AsyncIterator<Buffer>;
   #held: Buffer = Buffer.alloc(0);

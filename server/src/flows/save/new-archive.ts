@@ -1,9 +1,8 @@
-import { formatName, formatVersion } from "../../archive/format/format.ts";
-import { ArchiveAssembler, type ManifestHead } from "../../archive/pack/assembler.ts";
+import type { ArchiveHead } from "../../archive/format/manifest.ts";
+import { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
-import { toolVersion } from "../../domain/tool-version.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../../store/store.ts";
 import type { Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
@@ -42,8 +41,7 @@ export class NewArchive implements AsyncDisposable {
     this.#target = target;
     this.#writer = writer;
     this.#signal = signal;
-    const { maxArchiveBytes } = limits;
-    this.assembler = new ArchiveAssembler({ writer, format, maxArchiveBytes, signal });
+    this.assembler = new ArchiveAssembler({ writer, format, limits, signal });
   }
 
   /** Finishes and commits it; undefined if the mode forbade that. */
@@ -58,7 +56,16 @@ export class NewArchive implements AsyncDisposable {
       filesDone: saved.fileCount,
       filesTotal: saved.fileCount,
     };
-    const head = manifestHead(this.#target, generation, saved.appendedBytes ?? 0);
+    const { namespace, environment, environmentKey, localDir } = this.#target;
+    const head = {
+      namespace,
+      environment,
+      environmentKey,
+      generation,
+      savedFrom: localDir.clientPath,
+      createdAt: new Date(),
+      appendedBytes: saved.appendedBytes ?? 0,
+    };
     await this.assembler.finish(head, saved);
     const result = await this.#writer.commit(mode, this.#signal);
     if (result === "exists") return undefined;
@@ -94,7 +101,7 @@ async function committed(
   { store, archiveFormat, logger }: FlowContext,
   target: CacheTarget,
   writer: ArchiveWriter,
-  head: ManifestHead,
+  head: ArchiveHead,
   saved: Saved,
 ): Promise<SaveOutcome> {
   const { namespace, cacheKey, environment } = target;
@@ -118,7 +125,7 @@ async function committed(
       archiveBytes: writer.bytesWritten,
       contentBytes: saved.bytes,
       fileCount: saved.fileCount,
-      createdAt: new Date(head.created_at),
+      createdAt: head.createdAt,
       generation: head.generation,
     },
     leftOutFileCount: saved.leftOutFileCount,
@@ -126,26 +133,6 @@ async function committed(
 }
 
 async function isThere(store: Store, name: ArchiveName): Promise<boolean> {
-  const reader = await store.open(name);
-  await reader?.close();
+  await using reader = await store.open(name);
   return reader !== undefined;
-}
-
-function manifestHead(
-  target: CacheTarget,
-  generation: number,
-  appendedBytes: number,
-): ManifestHead {
-  return {
-    format: formatName,
-    version: formatVersion,
-    namespace: target.namespace,
-    environment: target.environment,
-    environment_key: target.environmentKey,
-    generation,
-    local_dir: target.localDir.clientPath,
-    created_at: new Date().toISOString(),
-    tool: `compilecache/${toolVersion}`,
-    ...(appendedBytes > 0 ? { appended_bytes: appendedBytes } : {}),
-  };
 }

@@ -1,10 +1,4 @@
-import { hash } from "node:crypto";
-import {
-  type OwnArchive,
-  openArchive,
-  type PlacedFrame,
-  readIndex,
-} from "../../archive/format/open-archive.ts";
+import { type OwnArchive, openArchive } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { pack } from "../../archive/pack/pack.ts";
@@ -54,6 +48,12 @@ export async function* refresh(
   });
 }
 
+/** The stored cache that a refresh compares with, and the sections of its file index. */
+interface Stored {
+  readonly archive: OwnArchive;
+  readonly sections: readonly Buffer[];
+}
+
 /** One try; undefined if another save came between. */
 async function* refreshOnce(
   context: FlowContext,
@@ -62,7 +62,7 @@ async function* refreshOnce(
   unstable: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const reader = await openStored(context.store, target, signal);
+  await using reader = await openStored(context.store, target, signal);
   if (!reader)
     return yield* wholeIfItFits(
       context,
@@ -70,15 +70,11 @@ async function* refreshOnce(
       { rootFd, unstable, mode: "create", generation: 1 },
       signal,
     );
-  try {
-    const archive = await openOwn(context, target, reader, signal);
-    const stored = { reader, archive };
-    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
-    if (outcome?.status !== "SKIPPED") return outcome;
-    return { ...outcome, cache: describe(reader, archive) };
-  } finally {
-    await reader.close();
-  }
+  const archive = await openOwn(context, target, reader, signal);
+  const stored = { reader, archive };
+  const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+  if (outcome?.status !== "SKIPPED") return outcome;
+  return { ...outcome, cache: describe(reader, archive) };
 }
 
 async function* refreshStored(
@@ -89,7 +85,7 @@ async function* refreshStored(
   unstable: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const generation = (archive?.manifest.generation ?? 0) + 1;
+  const generation = (archive?.generation ?? 0) + 1;
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
   const attempt = { rootFd, unstable, mode, generation };
@@ -97,8 +93,8 @@ async function* refreshStored(
   if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
-  const index = await readIndex(reader, archive, signal);
-  const comparison = await compare(context, target, archive, index, attempt, signal);
+  const stored = { archive, sections: await archive.readIndex(signal) };
+  const comparison = await compare(context, target, stored, attempt, signal);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
@@ -109,7 +105,6 @@ async function* refreshStored(
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
   logBundled(context.logger, comparison.fresh);
-  const stored = { reader, archive, index };
   try {
     return yield* append(context, target, stored, comparison, attempt, signal);
   } catch (error) {
@@ -130,8 +125,7 @@ async function openOwn(
   try {
     const archive = await openArchive(reader, signal);
     const isThisCache =
-      archive?.manifest.namespace === target.namespace &&
-      archive.manifest.environment_key === target.environmentKey;
+      archive?.namespace === target.namespace && archive.environmentKey === target.environmentKey;
     return isThisCache ? archive : undefined;
   } catch (error) {
     if (!(error instanceof CacheError) || error.code !== "DATA_LOSS") throw error;
@@ -140,34 +134,27 @@ async function openOwn(
   }
 }
 
-function sectionOf(archive: OwnArchive, index: Buffer, frame: PlacedFrame): Buffer {
-  const start = frame.sectionOffset - archive.indexOffset;
-  return index.subarray(start, start + frame.index_bytes);
-}
-
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
   { workers }: FlowContext,
   { profile, localDir }: SaveTarget,
-  archive: OwnArchive,
-  index: Buffer,
+  { archive, sections }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
   const { clientPath } = localDir;
-  const { local_dir: savedFrom = clientPath } = archive.manifest;
   const compareNow = () =>
     work.compare({
       rootFd,
       nowMs: Date.now(),
-      exclude: unstable,
+      unstable,
       profile,
-      sections: archive.frames.map((frame) => Uint8Array.from(sectionOf(archive, index, frame))),
-      superseded: archive.frames.map((frame) => frame.superseded ?? []),
-      relocations: archive.frames.map((frame) => ({
+      sections: sections.map((section) => Uint8Array.from(section)),
+      superseded: archive.frames.map(({ superseded }) => superseded),
+      relocations: archive.frames.map(({ savedFrom = clientPath }) => ({
         from: clientPath,
-        to: frame.local_dir ?? savedFrom,
+        to: savedFrom,
       })),
     });
   const comparison = await compareNow();
@@ -177,27 +164,27 @@ async function compare(
 
 function isWorthIt(
   { refreshMinPercent }: FlowContext,
-  { manifest }: OwnArchive,
+  archive: OwnArchive,
   comparison: Comparison,
 ): boolean {
   const share = refreshMinPercent / 100;
   const enough = (added: number, stored: number) => added > 0 && added >= share * stored;
   return (
-    enough(comparison.newFiles, manifest.file_count) ||
-    enough(comparison.newBytes, manifest.content_bytes)
+    enough(comparison.newFiles, archive.fileCount) ||
+    enough(comparison.newBytes, archive.contentBytes)
   );
 }
 
 /** The union, where it is the local directory, is packed whole once too much of it was appended. */
 function isBetterPackedAfresh(
   { limits }: FlowContext,
-  { manifest }: OwnArchive,
+  archive: OwnArchive,
   comparison: Comparison,
 ): boolean {
   const { fresh, absent } = comparison;
-  const appended = (manifest.appended_bytes ?? 0) + fresh.bytes;
-  const bytes = manifest.content_bytes + fresh.bytes;
-  const files = manifest.file_count + fresh.fileCount;
+  const appended = archive.appendedBytes + fresh.bytes;
+  const bytes = archive.contentBytes + fresh.bytes;
+  const files = archive.fileCount + fresh.fileCount;
   if (bytes > limits.maxContentBytes || files > limits.maxFileCount) return true;
   return absent === 0 && appended > mostAppended * bytes;
 }
@@ -205,14 +192,13 @@ function isBetterPackedAfresh(
 async function* append(
   context: FlowContext,
   target: SaveTarget,
-  stored: { reader: ArchiveReader; archive: OwnArchive; index: Buffer },
+  stored: Stored,
   comparison: Comparison,
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const { workers, archiveFormat: format } = context;
   const { rootFd, unstable } = attempt;
-  const { manifest } = stored.archive;
   const { profile } = target;
   const { young, ...rest } = comparison.fresh;
   const scan = { ...rest, young: [] };
@@ -223,7 +209,7 @@ async function* append(
   const packed = yield* pack({
     rootFd,
     scan,
-    exclude: unstable,
+    unstable,
     profile,
     format,
     assembler,
@@ -241,29 +227,23 @@ async function* append(
     );
   const removed = sumOf(gone.flat());
   return yield* archive.commit(attempt, {
-    fileCount: manifest.file_count - removed.fileCount + packed.fileCount,
-    bytes: manifest.content_bytes - removed.bytes + packed.bytes,
+    fileCount: stored.archive.fileCount - removed.fileCount + packed.fileCount,
+    bytes: stored.archive.contentBytes - removed.bytes + packed.bytes,
     leftOutFileCount,
-    appendedBytes: (manifest.appended_bytes ?? 0) + packed.bytes,
+    appendedBytes: stored.archive.appendedBytes + packed.bytes,
   });
 }
 
 /** Copies the data frames of the stored archive as they are, each verified. */
 async function copyFrames(
-  { reader, archive, index }: { reader: ArchiveReader; archive: OwnArchive; index: Buffer },
+  { archive, sections }: Stored,
   assembler: ArchiveAssembler,
   signal: AbortSignal,
 ): Promise<void> {
-  const { manifest } = archive;
-  // What another directory saved keeps the paths that it was saved with.
-  const savedFrom = manifest.local_dir === undefined ? {} : { local_dir: manifest.local_dir };
   // The last frame only ends the tar stream.
-  for (const frame of archive.frames.slice(0, -1)) {
-    const { offset, sectionOffset, ...record } = frame;
-    const bytes = await reader.read(offset, frame.bytes, signal);
-    if (hash("sha256", bytes, "hex") !== frame.sha256)
-      throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
-    await assembler.addFrame(bytes, { ...savedFrom, ...record }, sectionOf(archive, index, frame));
+  for (const [i, frame] of archive.frames.slice(0, -1).entries()) {
+    const bytes = await archive.readVerifiedFrame(frame, signal);
+    await assembler.carryOver(bytes, frame, sections[i] as Buffer);
   }
 }
 

@@ -33,14 +33,12 @@ async function storedGeneration(
   target: SaveTarget,
   signal: AbortSignal,
 ): Promise<number> {
-  const reader = await openStored(store, target, signal);
+  await using reader = await openStored(store, target, signal);
   if (!reader) return 0;
   try {
     return describe(reader, await openArchive(reader, signal)).generation;
   } catch (error) {
     if (error instanceof CacheError && error.reason !== "STORE_UNAVAILABLE") return 0;
     throw error;
-  } finally {
-    await reader.close();
   }
 }

@@ -7,7 +7,7 @@ import type { FlowContext } from "../context.ts";
 /** Lists what a save takes of an open directory, on a worker thread. */
 export async function scanToSave(
   { workers, logger }: FlowContext,
-  what: { rootFd: number; exclude: readonly string[]; profile: Profile },
+  what: { rootFd: number; unstable: readonly string[]; profile: Profile },
   signal: AbortSignal,
 ): Promise<ScanResult> {
   const { scan: list } = workers.under(signal);

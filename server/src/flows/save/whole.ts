@@ -1,6 +1,5 @@
 import { pack } from "../../archive/pack/pack.ts";
-import type { ScanResult } from "../../archive/pack/scan.ts";
-import { CacheError } from "../../domain/cache-error.ts";
+import { requireWithin } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
@@ -16,17 +15,19 @@ export async function* saveWhole(
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const { workers, archiveFormat: format } = context;
+  const { workers, limits, archiveFormat: format } = context;
   const { rootFd, unstable } = attempt;
   const { profile } = target;
-  const scan = await scanToSave(context, { rootFd, exclude: unstable, profile }, signal);
-  requireWithinLimits(context, scan);
+  const scan = await scanToSave(context, { rootFd, unstable, profile }, signal);
+  const fileCount = scan.fileCount + scan.young.length;
+  requireWithin(limits, "maxFileCount", fileCount, "the directory holds");
+  requireWithin(limits, "maxContentBytes", scan.bytes + scan.youngBytes, "the directory holds");
   await using archive = await createNewArchive(context, target, scan.bytes, signal);
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
   const packed = yield* pack({
     rootFd,
     scan,
-    exclude: unstable,
+    unstable,
     profile,
     format,
     assembler: archive.assembler,
@@ -36,19 +37,4 @@ export async function* saveWhole(
   const leftOutFileCount = packed.leftOut.length + unstable.length;
   if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
   return yield* archive.commit(attempt, { ...packed, leftOutFileCount });
-}
-
-function requireWithinLimits({ limits }: FlowContext, scan: ScanResult): void {
-  const files = scan.fileCount + scan.young.length;
-  if (files > limits.maxFileCount)
-    throw new CacheError(
-      "CACHE_TOO_LARGE",
-      `the directory holds ${files} files, and at most ${limits.maxFileCount} are allowed (MAX_FILE_COUNT)`,
-    );
-  const bytes = scan.bytes + scan.youngBytes;
-  if (bytes > limits.maxContentBytes)
-    throw new CacheError(
-      "CACHE_TOO_LARGE",
-      `the directory holds ${bytes} bytes, and at most ${limits.maxContentBytes} are allowed (MAX_CONTENT_SIZE_MB)`,
-    );
 }

@@ -27,12 +27,12 @@ function replaceMember(t: Lifetime, owner: Record<string, Call>, member: string,
   return restore;
 }
 
-/** Puts a fault between this process and a call of node:fs/promises; returns what takes it away. */
+/** Puts a fault before a call of node:fs/promises; returns a function that takes it away. */
 export function injectFault(t: Lifetime, call: string, fault: Fault): () => void {
   return replaceMember(t, fs as unknown as Record<string, Call>, call, fault);
 }
 
-/** The same for a call on open files. */
+/** Puts a fault before a call on open files; returns a function that takes it away. */
 export async function injectFileFault(
   t: Lifetime,
   call: keyof FileHandle & string,

@@ -9,13 +9,13 @@ import {
   type Store,
 } from "../store.ts";
 
-/** A fresh, empty place for archives, and stores over it. */
-export interface StorePlace {
-  /** Another store over the same place, as another machine has one. */
+/** Storage for archives, fresh and empty, and stores over it. */
+export interface TestStorage {
+  /** Another store over the same storage, as another machine has one. */
   connect(): Promise<Store>;
   /**
-   * Whether of several commits at one moment the last wins, as where the storage offers nothing better:
-   * archives are whole all the same.
+   * Whether of several commits at one moment the last wins, because the storage offers nothing better.
+   * Archives are whole all the same.
    */
   readonly lastWins?: boolean;
 }
@@ -55,7 +55,7 @@ async function withReader<T>(
   try {
     return await body(reader);
   } finally {
-    await reader.close();
+    await reader[Symbol.asyncDispose]();
   }
 }
 
@@ -65,7 +65,7 @@ const versionOf = (store: Store, of = name) => withReader(store, ({ version }) =
 
 async function isAbsent(store: Store, of = name): Promise<boolean> {
   const reader = await store.open(of);
-  await reader?.close();
+  await reader?.[Symbol.asyncDispose]();
   return reader === undefined;
 }
 
@@ -74,21 +74,24 @@ type CommitResult = Awaited<ReturnType<ArchiveWriter["commit"]>>;
 const winnersOf = (results: readonly CommitResult[]) =>
   results.flatMap((result, n) => (result === "committed" ? [String(n)] : []));
 
-function assertOneWon({ lastWins }: StorePlace, results: readonly CommitResult[]): void {
+function assertOneWon({ lastWins }: TestStorage, results: readonly CommitResult[]): void {
   const { length } = winnersOf(results);
   assert.ok(lastWins ? length >= 1 : length === 1, `${length} have won`);
 }
 
-/** What every store must do, whatever holds its archives; each test gets a place of its own. */
-export function testStore(what: string, makePlace: (t: TestContext) => Promise<StorePlace>): void {
-  const check = (outcome: string, body: (store: Store, place: StorePlace) => Promise<void>) =>
+/** What every store must do. Each test gets storage of its own. */
+export function testStore(
+  what: string,
+  makeStorage: (t: TestContext) => Promise<TestStorage>,
+): void {
+  const check = (outcome: string, body: (store: Store, storage: TestStorage) => Promise<void>) =>
     it(outcome, async (t) => {
-      const place = await makePlace(t);
-      await body(await place.connect(), place);
+      const storage = await makeStorage(t);
+      await body(await storage.connect(), storage);
     });
 
   describe(`${what}: an archive`, () => {
-    check("is absent before anybody made it", async (store) => {
+    check("is absent before it was made", async (store) => {
       assert.ok(await isAbsent(store));
       assert.deepEqual(await store.list(undefined), []);
       assert.deepEqual(await store.list(name.namespace), []);
@@ -140,17 +143,17 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       assert.equal(await contentOf(store), "first");
     });
 
-    check("is seen by others when it is committed, and not before", async (store, place) => {
-      const other = await place.connect();
+    check("is seen by others when it is committed, and not before", async (store, storage) => {
+      const other = await storage.connect();
       const writer = await writing(store, "whole");
-      for (const seer of [store, other]) {
-        assert.ok(await isAbsent(seer));
-        assert.deepEqual(await seer.list(undefined), []);
+      for (const each of [store, other]) {
+        assert.ok(await isAbsent(each));
+        assert.deepEqual(await each.list(undefined), []);
       }
       await writer.commit("create");
-      for (const seer of [store, other]) {
-        assert.equal(await contentOf(seer), "whole");
-        assert.deepEqual(await seer.list(undefined), [name]);
+      for (const each of [store, other]) {
+        assert.equal(await contentOf(each), "whole");
+        assert.deepEqual(await each.list(undefined), [name]);
       }
     });
 
@@ -172,8 +175,8 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
   });
 
   describe(`${what}: commits`, () => {
-    check("to create: the first wins, and stays as it is", async (store, place) => {
-      const other = await place.connect();
+    check("to create: the first wins, and stays as it is", async (store, storage) => {
+      const other = await storage.connect();
       assert.equal(await put(store, "first"), "committed");
       const version = await versionOf(store);
       assert.equal(await put(other, "second"), "exists");
@@ -181,14 +184,14 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       assert.equal(await versionOf(other), version);
     });
 
-    check("to create: one of many at once wins", async (store, place) => {
-      const stores = [store, await place.connect(), await place.connect()];
+    check("to create: one of many at once wins", async (store, storage) => {
+      const stores = [store, await storage.connect(), await storage.connect()];
       const writers = await Promise.all(
         Array.from({ length: 12 }, (_, n) => writing(stores[n % 3] as Store, `number ${n}`)),
       );
       const results = await Promise.all(writers.map((writer) => writer.commit("create")));
       await Promise.all(writers.map((writer) => writer.abort()));
-      assertOneWon(place, results);
+      assertOneWon(storage, results);
       assert.ok(winnersOf(results).includes((await contentOf(store)).replace("number ", "")));
       assert.deepEqual(await store.list(undefined), [name]);
     });
@@ -226,8 +229,8 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       assert.equal(await contentOf(store), "three");
     });
 
-    check("to replace a version: one of many at once wins", async (store, place) => {
-      const stores = [store, await place.connect()];
+    check("to replace a version: one of many at once wins", async (store, storage) => {
+      const stores = [store, await storage.connect()];
       await put(store, "before");
       for (let round = 0; round < 3; round++) {
         const mode = { replaces: await versionOf(store) };
@@ -236,14 +239,14 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
             put(stores[n % 2] as Store, `round ${round}, number ${n}`, { mode }),
           ),
         );
-        assertOneWon(place, results);
+        assertOneWon(storage, results);
         const [inRound, winner = ""] = (await contentOf(store)).split(", number ");
         assert.equal(inRound, `round ${round}`);
         assert.ok(winnersOf(results).includes(winner));
       }
     });
 
-    check("to replace: last, whatever was replaced while it was written", async (store) => {
+    check("to replace: also an archive that came while it was written", async (store) => {
       await put(store, "base");
       const late = await writing(store, "replaces whatever is there");
       const mode = { replaces: await versionOf(store) };
@@ -272,32 +275,38 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       removed: (store) => store.remove(name),
       "set aside": async (store) => store.setAside(name, await versionOf(store)),
     };
-    for (const [what, takeAway] of Object.entries(takenAway))
-      check(`reads that very archive, or tells of it, once it is ${what}`, async (store, place) => {
-        await put(store, old);
-        await withReader(await place.connect(), async (reader) => {
-          assert.ok((await reader.read(150_000, 1000)).equals(old.subarray(150_000, 151_000)));
-          await takeAway(store);
-          for (const [offset, length] of [
-            [150_000, 500_000],
-            [0, 500_000],
-          ] as const)
-            try {
-              const read = await reader.read(offset, length);
-              assert.ok(read.equals(old.subarray(offset)), `other bytes from ${offset}`);
-            } catch (error) {
-              if (!(error instanceof ArchiveReplaced)) throw error;
-              assert.equal(error.reason, "STORE_UNAVAILABLE");
-            }
-        });
-      });
+    const readsItsOwn = async (reader: ArchiveReader, offset: number) => {
+      try {
+        const read = await reader.read(offset, 500_000);
+        assert.ok(read.equals(old.subarray(offset)), `other bytes from ${offset}`);
+      } catch (error) {
+        if (!(error instanceof ArchiveReplaced)) throw error;
+        assert.equal(error.reason, "STORE_UNAVAILABLE");
+      }
+    };
+    for (const [change, takeAway] of Object.entries(takenAway))
+      check(
+        `reads its own archive or throws ArchiveReplaced once that is ${change}`,
+        async (store, storage) => {
+          await put(store, old);
+          const other = await storage.connect();
+          await withReader(other, async (begun) => {
+            await begun.read(0, 1000);
+            await withReader(other, async (unread) => {
+              await takeAway(store);
+              for (const reader of [begun, unread])
+                for (const offset of [150_000, 1000, 0]) await readsItsOwn(reader, offset);
+            });
+          });
+        },
+      );
 
-    check("knows its archive's version, which no other archive has", async (store, place) => {
+    check("knows its archive's version, which no other archive has", async (store, storage) => {
       const versions = new Set<string>();
       for (const content of ["same", "same", "other"]) {
         await put(store, content, { mode: "replace" });
         const version = await versionOf(store);
-        assert.equal(await versionOf(await place.connect()), version);
+        assert.equal(await versionOf(await storage.connect()), version);
         versions.add(version);
       }
       assert.equal(versions.size, 3);
@@ -308,14 +317,14 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       const reader = await store.open(name);
       assert.ok(reader);
       const reading = reader.read(0, 100_000).catch(() => {});
-      await reader.close();
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
+      await reader[Symbol.asyncDispose]();
       await reading;
     });
   });
 
   describe(`${what}: a listing`, () => {
-    check("tells archives by namespace, then file name", async (store) => {
+    check("has archives by namespace, then file name", async (store) => {
       const names = [
         archiveName("00000000000b", "b"),
         archiveName("00000000000a", "a"),
@@ -343,7 +352,7 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       assert.equal(await contentOf(store, archiveName("0123456789ab", "model")), "one");
     });
 
-    check("tells neither what is being written nor what was set aside", async (store) => {
+    check("has neither what is being written nor what was set aside", async (store) => {
       await put(store, "damaged");
       await store.setAside(name, await versionOf(store));
       const writer = await writing(store, "half");
@@ -384,8 +393,8 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       assert.equal(await contentOf(store), "sound");
     });
 
-    check("happens once, whoever else wants it", async (store, place) => {
-      const other = await place.connect();
+    check("happens once, though several ask for it", async (store, storage) => {
+      const other = await storage.connect();
       await put(store, "damaged");
       const version = await versionOf(store);
       const results = await Promise.all(
@@ -437,13 +446,13 @@ export function testStore(what: string, makePlace: (t: TestContext) => Promise<S
       for (const [call, run] of Object.entries(calls))
         await assert.rejects(run, (error) => error === reason, call);
       await writer.abort();
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
       assert.equal(await contentOf(store), "there");
     });
   });
 
-  describe(`${what}: of itself`, () => {
-    check("tells where it is, and how much room it has", async (store) => {
+  describe(`${what}: about itself`, () => {
+    check("says where it is, and how much room it has", async (store) => {
       assert.match(store.url, /^(file|s3):\/\/[^@]+$/);
       const free = await store.freeBytes();
       assert.ok(free === undefined || free > 0);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createCallGate } from "./call-gate.ts";
 
-/** A call that answers when it is told to. */
+/** A call that is settled by the test. */
 function pending<T>() {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   let started = 0;
@@ -15,7 +15,7 @@ function pending<T>() {
 }
 
 const createGate = (slots: number, timeoutMs = 60_000) =>
-  createCallGate({ slots, timeoutMs, place: "the mount" });
+  createCallGate({ slots, timeoutMs, subject: "the mount" });
 
 describe("the call gate", () => {
   it("runs as many calls as it has slots, then those that wait, in order", async () => {
@@ -90,7 +90,7 @@ describe("the call gate", () => {
       gate.run(async () => {}, caller),
       (error) => error === reason,
     );
-    running.reject(new Error("nobody hears this"));
+    running.reject(new Error("too late to be heard"));
     assert.equal(await gate.run(async () => "after"), "after");
   });
 

@@ -1,25 +1,28 @@
 import { CacheError } from "../../domain/cache-error.ts";
 
+export interface GatedCallOptions<T> {
+  readonly signal?: AbortSignal | undefined;
+  /** How long the caller waits, for a slot and for the call; default: the gate's. */
+  readonly timeoutMs?: number;
+  /** Gets the result of a call whose caller no longer waits. */
+  readonly discard?: (late: T) => void;
+}
+
 /**
  * Calls on a mount that may hang. A call that hangs cannot be stopped: it keeps its slot, its caller
  * goes on after `timeoutMs` or when `signal` aborts, and the slots bound how many threads a dead mount
  * can hold.
  */
 export interface CallGate {
-  /**
-   * Runs a call when a slot is free. Throws STORE_UNAVAILABLE after `timeoutMs` (the wait included),
-   * or the signal's reason. What a call gives that nobody waits for any more goes to `discard`.
-   */
-  run<T>(
-    call: () => Promise<T>,
-    options?: { signal?: AbortSignal | undefined; timeoutMs?: number; discard?: (late: T) => void },
-  ): Promise<T>;
+  /** Runs a call when a slot is free. Throws STORE_UNAVAILABLE after `timeoutMs`, or the signal's reason. */
+  run<T>(call: () => Promise<T>, options?: GatedCallOptions<T>): Promise<T>;
 }
 
+/** Makes a gate of so many slots. `subject` says in its errors what did not answer. */
 export function createCallGate(options: {
   slots: number;
   timeoutMs: number;
-  place: string;
+  subject: string;
 }): CallGate {
   let free = options.slots;
   const queue: (() => void)[] = [];
@@ -36,8 +39,8 @@ export function createCallGate(options: {
           left = true;
           clearTimeout(timer);
           signal?.removeEventListener("abort", onAbort);
-          const place = queue.indexOf(start);
-          if (place >= 0) queue.splice(place, 1);
+          const waiting = queue.indexOf(start);
+          if (waiting >= 0) queue.splice(waiting, 1);
           reject(error);
         };
         const onAbort = () => leave(signal?.reason);
@@ -46,7 +49,7 @@ export function createCallGate(options: {
             leave(
               new CacheError(
                 "STORE_UNAVAILABLE",
-                `${options.place} did not answer within ${timeoutMs / 1000} s`,
+                `${options.subject} did not answer within ${timeoutMs / 1000} s`,
               ),
             ),
           timeoutMs,

@@ -1,12 +1,12 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes a directory, unless it is there, whose name survives a power cut. */
+/** Makes a directory, if it is absent, whose name survives a power cut. */
 export async function makeDurableDirectory(path: string): Promise<void> {
   try {
     await fs.mkdir(path);
   } catch (error) {
-    // Whoever made it may have been killed before its name was durable.
+    // The process that made it may have been killed before its name was durable.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   await syncDirectory(dirname(path));

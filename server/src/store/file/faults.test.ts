@@ -43,7 +43,7 @@ function scratch(t: TestContext): string {
 }
 
 async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
-  const store = await createFileStore(root);
+  const store = await createFileStore(root, recordingLogger([]));
   return { store, root, folder: join(root, name.namespace) };
 }
 
@@ -63,7 +63,7 @@ async function contentOf(store: Store): Promise<string | undefined> {
   try {
     return (await reader.read(0, reader.bytes)).toString();
   } finally {
-    await reader.close();
+    await reader[Symbol.asyncDispose]();
   }
 }
 
@@ -87,7 +87,7 @@ async function assertUnavailable(store: Store, but: readonly string[] = []): Pro
 
 describe("the file store on a file system without hard links", () => {
   for (const code of ["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"])
-    it(`commits all the same, only the first, and says so once (${code})`, async (t) => {
+    it(`commits all the same, only the first, and warns once (${code})`, async (t) => {
       const lines: LogLine[] = [];
       const root = join(scratch(t), "store");
       const store = await createFileStore(root, recordingLogger(lines));
@@ -102,7 +102,7 @@ describe("the file store on a file system without hard links", () => {
       assert.equal(await put(store, "third", { replaces: reader?.version ?? "" }), "committed");
       assert.equal(await put(store, "fourth", "replace"), "committed");
       assert.equal(await contentOf(store), "fourth");
-      await reader?.close();
+      await reader?.[Symbol.asyncDispose]();
       assert.deepEqual(
         visible(folder).filter((entry) => entry.endsWith(".partial")),
         [],
@@ -190,7 +190,7 @@ describe("the file store on a file system that fails", () => {
     assert.deepEqual(visible(folder), [name.filename]);
   });
 
-  it("to know the quota's error by name: INSUFFICIENT_SPACE all the same", async (t) => {
+  it("with a quota error that has no name: INSUFFICIENT_SPACE", async (t) => {
     const { store } = await freshStore(t);
     const edquot = Object.assign(new Error("Unknown system error -122"), { errno: -122 });
     await injectFileFault(t, "write", () => Promise.reject(edquot));
@@ -209,7 +209,7 @@ describe("the file store on a file system that fails", () => {
     assert.equal(await contentOf(store), "abcdefghijklmnopqrstuvwxyz");
   });
 
-  it("to tell of an open file: leaves it closed", async (t) => {
+  it("to stat an open file: leaves it closed", async (t) => {
     const { store, folder } = await freshStore(t);
     await put(store, "first");
     await injectFileFault(t, "stat", failing("EIO"));
@@ -222,11 +222,11 @@ describe("the file store on a file system that fails", () => {
 describe("the file store that others use meanwhile", () => {
   const versionIn = async (store: Store) => {
     const reader = await store.open(name);
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
     return reader?.version ?? "";
   };
 
-  /** Has something happen once a link was made, before its caller knows. */
+  /** Makes something happen after the next link, before its caller knows of it. */
   function afterNextLink(t: TestContext, happens: () => Promise<unknown>): void {
     let done = false;
     injectFault(t, "link", async (real) => {
@@ -251,7 +251,7 @@ describe("the file store that others use meanwhile", () => {
     );
   });
 
-  it("has not where it was stopped until its number had been swept", async (t) => {
+  it("has not committed if it was stopped until its number had been swept", async (t) => {
     const { store, folder } = await freshStore(t);
     await put(store, "first");
     const generations = join(folder, `.${name.filename}.generations`);
@@ -276,7 +276,7 @@ describe("the file store that others use meanwhile", () => {
     assert.deepEqual(readdirSync(generations), ["00000002"]);
   });
 
-  it("takes away numbers that were taken over an hour before the last", async (t) => {
+  it("removes numbers that were taken over an hour before the last", async (t) => {
     const { store, folder } = await freshStore(t);
     const generations = join(folder, `.${name.filename}.generations`);
     await put(store, "first");
@@ -312,7 +312,7 @@ describe("the file store that others use meanwhile", () => {
       assert.deepEqual(visible(folder), [`.${name.filename}.generations`, name.filename]);
     });
 
-  it("has committed a refresh once its number is taken, whatever fails then", async (t) => {
+  it("has committed a refresh once its number is taken, even if the rename fails", async (t) => {
     const { store } = await freshStore(t);
     await put(store, "first");
     const restore = injectFault(t, "rename", failing("EIO"));
@@ -369,7 +369,7 @@ describe("the file store that others use meanwhile", () => {
       },
     );
     restore();
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("does not take a stale handle in a write for an archive that was replaced", async (t) => {
@@ -399,7 +399,7 @@ describe("the file store on a mount that hangs", () => {
     await read;
     restore();
     assert.equal(await contentOf(store), "first");
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("lets go of a hung read at once when its caller goes away", async (t) => {
@@ -411,7 +411,7 @@ describe("the file store on a mount that hangs", () => {
     const read = assert.rejects(reader?.read(0, 1, caller.signal) ?? Promise.resolve(), /gone/);
     caller.abort(new Error("gone"));
     await read;
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 
   it("lets its writer give up while a write hangs", async (t) => {
@@ -451,7 +451,7 @@ describe("the file store whose root is gone", () => {
   it("is unavailable when it is a file, or a namespace is", async (t) => {
     const dir = scratch(t);
     writeFileSync(join(dir, "file"), "");
-    await assertUnavailable(await createFileStore(join(dir, "file")));
+    await assertUnavailable(await createFileStore(join(dir, "file"), recordingLogger([])));
     const { store, root } = await freshStore(t);
     writeFileSync(join(root, name.namespace), "");
     await assert.rejects(store.create(name), { reason: "STORE_UNAVAILABLE" });
@@ -459,7 +459,7 @@ describe("the file store whose root is gone", () => {
 
   it("starts without it, and never makes more than its last component", async (t) => {
     const dir = scratch(t);
-    const store = await createFileStore(join(dir, "not-there", "store"));
+    const store = await createFileStore(join(dir, "not-there", "store"), recordingLogger([]));
     await assertUnavailable(store);
     assert.deepEqual(readdirSync(dir), []);
   });
@@ -468,7 +468,7 @@ describe("the file store whose root is gone", () => {
     skip: cannotMount,
   }, async (t) => {
     const root = mountTmpfs(t, "size=1m");
-    const store = await createFileStore(root);
+    const store = await createFileStore(root, recordingLogger([]));
     await put(store, "first");
     execFileSync("umount", ["-l", root]);
     await assertUnavailable(store);
@@ -484,7 +484,7 @@ describe("the file store whose root is gone", () => {
     const root = join(outer, "inner", "store");
     mkdirSync(join(outer, "inner"));
     mount(t, ["-t", "tmpfs", "tmpfs", join(outer, "inner")], join(outer, "inner"));
-    const store = await createFileStore(root);
+    const store = await createFileStore(root, recordingLogger([]));
     await put(store, "first");
     execFileSync("umount", ["-l", join(outer, "inner")]);
     await assertUnavailable(store);
@@ -511,7 +511,7 @@ describe("the file store whose root is gone", () => {
     });
     assert.equal(await contentOf(store), "first");
     assert.deepEqual(await store.list(undefined), [name]);
-    await reader?.close();
+    await reader?.[Symbol.asyncDispose]();
   });
 });
 
@@ -564,7 +564,7 @@ describe("what a killed writer left", () => {
     for (const entry of entries) writeFileSync(join(folder, entry), "half");
   };
 
-  /** Has files look as if they were changed hours ago. Only the file system itself can do that. */
+  /** Makes files look as if they were changed hours ago: no call sets a time of change. */
   function setAges(t: TestContext, hours: Record<string, number>): void {
     injectFault(t, "stat", async (real, [path]) => {
       const stat = (await real()) as Stats;
@@ -590,7 +590,7 @@ describe("what a killed writer left", () => {
     assert.deepEqual(readdirSync(folder).sort(), expected);
   });
 
-  it("is judged by the file system's clock, not by ours", async (t) => {
+  it("is as old as the file system's clock says, not ours", async (t) => {
     const { store, folder } = await freshStore(t);
     leave(folder, partial(1));
     const realNow = Date.now;
@@ -600,7 +600,7 @@ describe("what a killed writer left", () => {
     assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
   });
 
-  it("is not what has just been made, whatever its modification time says", async (t) => {
+  it("is not a new file, though its modification time may be old", async (t) => {
     const { store, folder } = await freshStore(t);
     leave(folder, partial(1));
     utimesSync(join(folder, partial(1)), new Date(0), new Date(0));
@@ -608,7 +608,7 @@ describe("what a killed writer left", () => {
     assert.deepEqual(readdirSync(folder).sort(), [partial(1), name.filename].sort());
   });
 
-  it("blocks nobody when it cannot be removed", async (t) => {
+  it("blocks no writer when it cannot be removed", async (t) => {
     const { store, folder } = await freshStore(t);
     mkdirSync(join(folder, partial(1), "not-empty"), { recursive: true });
     setAges(t, { [partial(1)]: 2 });

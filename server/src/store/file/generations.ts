@@ -1,26 +1,25 @@
-import { randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CacheError } from "../../domain/cache-error.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
-import { refreshNames } from "./fresh-names.ts";
-import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
-import { renameOver } from "./rename-over.ts";
-import { lookAgainIfStale } from "./stale-look.ts";
+import { hiddenPath } from "./hidden-files.ts";
+import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
+import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 
 /**
  * POSIX has no "replace this file if it is still that one", but `link()` lets one of many take a
- * name. Whoever replaces a certain archive links its own as the next number in a hidden folder beside
- * it; the one that gets the number has replaced it, and then gives it the archive's name. If it is
- * killed before that, whoever looks next finds the higher number, and goes by it.
+ * name. A writer that replaces one version of an archive links its file as the next number in a hidden
+ * folder beside the archive. The one that gets the number has replaced that version, and then renames
+ * its file to the archive's name. If it is killed before that, the next to look finds the higher
+ * number, and takes that file for the archive.
  */
 
-/** The newest archive of a name, wherever it stands. */
+/** The newest file of an archive: the one with the archive's name, or one that has a number only. */
 export interface Newest {
   readonly path: string;
   readonly version: string;
-  /** Highest number taken; 0 if none is. */
+  /** The highest number that is taken; 0 if none is. */
   readonly number: number;
   /** Whether it has the archive's own name. */
   readonly published: boolean;
@@ -36,7 +35,7 @@ export function versionOf(stat: BigIntStats): string {
   return [stat.ino, stat.size, stat.mtimeNs].join("-");
 }
 
-/** Finds the newest archive of a name; undefined if there is none. */
+/** Finds the newest file of the archive `target`; undefined if there is none. */
 export function findNewest(target: string): Promise<Newest | undefined> {
   return lookAgainIfStale(() => findNewestNow(target));
 }
@@ -47,7 +46,7 @@ async function findNewestNow(target: string): Promise<Newest | undefined> {
     statIfThere(target),
     number > 0 ? statIfThere(pathOf(target, number)) : undefined,
   ]);
-  // The first to replace whatever is there takes no number, so the later of the two counts.
+  // A writer that replaces any version takes no number if there are none, so the later file counts.
   if (latest && (!numbered || numbered.ino === latest.ino || numbered.mtimeNs < latest.mtimeNs))
     return { path: target, version: versionOf(latest), number, published: true };
   if (!numbered) return undefined;
@@ -55,9 +54,9 @@ async function findNewestNow(target: string): Promise<Newest | undefined> {
 }
 
 /**
- * Puts a finished file in the place of the archive of that very version. Answers `exists`, and changes
- * nothing, if another came between. Without hard links it looks first and then renames: the last of
- * several that do so at once wins, and is whole.
+ * Replaces that very version of an archive by a finished file. Answers `exists`, and changes nothing,
+ * if another came between. Without hard links it looks first and then renames: the last of several
+ * that do so at once wins, and is whole.
  */
 export async function replaceVersion(
   partial: string,
@@ -89,15 +88,15 @@ export async function replaceVersion(
     return "exists";
   }
   await syncDirectory(dirname(claim));
-  // Committed: whoever looks goes by the number, and whoever replaces this one gives it its name.
+  // Committed: readers go by the number, and the next writer gives the file the archive's name.
   if (!isReplaced) await renameOver(partial, target).catch(() => {});
   await finish(target).catch(() => {});
   return "committed";
 }
 
 /**
- * Whether nobody had a number before it was taken. Others may have, and it may have been swept, if this
- * process was stopped in between for as long as numbers are kept.
+ * Whether a number was free when it was taken. If this process was stopped for as long as numbers are
+ * kept, others may have had it, and it was swept.
  */
 async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
   const taken = await statIfThere(claim);
@@ -105,7 +104,7 @@ async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
 }
 
 /**
- * Puts a finished file in the place of whatever is there, by `rename`. Where numbers were taken it
+ * Replaces any version of an archive by a finished file, with `rename`. Where numbers were taken it
  * takes the next: else an archive that was written later, but committed before, would pass for newer.
  */
 export async function replaceAny(
@@ -139,14 +138,14 @@ async function takeNextNumber(partial: string, target: string): Promise<boolean>
   }
 }
 
-/** Takes away everything numbered of an archive. */
+/** Removes all numbered files of an archive; false if there were none. */
 export async function removeNumbered(target: string): Promise<boolean> {
   const there = (await numbers(target)).length > 0;
   await fs.rm(folderOf(target), { recursive: true, force: true });
   return there;
 }
 
-/** Takes away what is numbered and is that very version. */
+/** Removes the numbered files that are that very version. */
 export async function removeNumberedVersion(target: string, version: string): Promise<void> {
   for (const number of await numbers(target)) {
     const stat = await statIfThere(pathOf(target, number));
@@ -154,7 +153,7 @@ export async function removeNumberedVersion(target: string, version: string): Pr
   }
 }
 
-// A slow process may have put an older archive over a newer one; and old numbers keep old archives.
+// A slow process may have renamed an older file over a newer one; and old numbers keep old files.
 async function finish(target: string): Promise<void> {
   const newest = await findNewest(target);
   if (newest && !newest.published) await publish(newest.path, target);
@@ -169,8 +168,7 @@ async function finish(target: string): Promise<void> {
 }
 
 async function publish(path: string, target: string): Promise<void> {
-  const name = `.${basename(target)}.${randomBytes(6).toString("hex")}.partial`;
-  const temporary = join(dirname(target), name);
+  const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
   await renameOver(temporary, target);
   // Renaming a file over itself does nothing, and leaves the other name.
@@ -186,7 +184,7 @@ function pathOf(target: string, number: number): string {
 }
 
 async function numbers(target: string): Promise<number[]> {
-  // Another machine may have made the folder since this one last looked.
+  // Another machine may have made the folder since this one looked last.
   await refreshNames(dirname(target));
   try {
     const names = await fs.readdir(folderOf(target));

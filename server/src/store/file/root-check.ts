@@ -1,18 +1,21 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { CallGate } from "./call-gate.ts";
+import type { FileStoreContext } from "./context.ts";
 
-/** A root that could not be looked at when the daemon started: it is to come with a mount. */
+/** The mount of a root that was out of reach when the store was opened. */
 const unknown = Symbol("unknown");
 
 /**
- * Makes a check that a store's root is there: a directory, and still on the mount that it was on.
- * What is left when a mount goes is a directory on another disk, which nobody shares. The check throws
- * STORE_UNAVAILABLE, or what the file system says.
+ * Makes a check that a store's root is a directory, and still on the mount that it was on: an unmounted
+ * file system leaves a directory on another disk, which no other machine shares. The check throws
+ * STORE_UNAVAILABLE, or the file system's own error.
  */
-export async function createRootCheck(root: string, gate: CallGate): Promise<() => Promise<void>> {
-  let mount = await gate.run(() => mountOf(root)).catch(() => unknown);
+export async function createRootCheck(
+  root: string,
+  call: FileStoreContext["call"],
+): Promise<() => Promise<void>> {
+  let mount = await call(() => mountOf(root)).catch(() => unknown);
   return async () => {
     if (!(await fs.stat(root)).isDirectory())
       throw new CacheError("STORE_UNAVAILABLE", `the store ${root} is not a directory`);
@@ -22,14 +25,14 @@ export async function createRootCheck(root: string, gate: CallGate): Promise<() 
   };
 }
 
-/** Where the file system that holds a path is mounted; undefined for the root of all. */
+/** Where the file system that holds a path is mounted; undefined for the root file system. */
 async function mountOf(path: string): Promise<string | undefined> {
-  let place = await fs.realpath(path);
-  while (!(await isMount(place))) {
-    if (place === "/") return undefined;
-    place = dirname(place);
+  let ancestor = await fs.realpath(path);
+  while (!(await isMount(ancestor))) {
+    if (ancestor === "/") return undefined;
+    ancestor = dirname(ancestor);
   }
-  return place;
+  return ancestor;
 }
 
 async function isMount(path: string): Promise<boolean> {

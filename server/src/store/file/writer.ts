@@ -1,34 +1,32 @@
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ArchiveWriter, CommitMode } from "../store.ts";
+import type { FileStoreContext } from "./context.ts";
 import { syncDirectory } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./generations.ts";
-import { hasNoHardLinks, isLinkedTwice, type Link } from "./hard-links.ts";
-import { renameOver } from "./rename-over.ts";
-import type { FileStorePlace } from "./store.ts";
-import { toStoreError } from "./store-error.ts";
-
-const partialName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(zst|gz)\.[0-9a-f]{12}\.partial$/;
-const abandonedAfterMs = 3_600_000;
+import { hiddenPath } from "./hidden-files.ts";
+import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
 
 /** Writing and making durable may rightly take longer than a look. */
-const writeTimeoutMs = 120_000;
+const timeoutMs = 120_000;
 
-/** How long a file that is given up is waited for: a cancel answers within a second, whatever hangs. */
+/** How long to wait for an unfinished file to close: a cancel answers within a second. */
 const closeTimeoutMs = 300;
 
-/** A writer of an archive that is a file: a hidden one beside `target`, until it is committed. */
+export interface FileArchiveWriter extends ArchiveWriter {
+  /** When its file was made, by the file system's clock. */
+  readonly createdAtMs: number;
+}
+
+/** A writer of the archive that will be the file `target`: a hidden file beside it until the commit. */
 export async function createFileArchiveWriter(
-  { root, gate, link }: FileStorePlace,
+  { call, link }: FileStoreContext,
   target: string,
-): Promise<ArchiveWriter & { readonly createdAtMs: number }> {
-  const directory = dirname(target);
-  const filename = target.slice(directory.length + 1);
-  const partial = join(directory, `.${filename}.${randomBytes(6).toString("hex")}.partial`);
+): Promise<FileArchiveWriter> {
+  const partial = hiddenPath(target, "partial");
   const file = await fs.open(partial, "wx", 0o644);
-  // A hung mount may keep a close waiting; nobody has to wait with it.
+  // A mount that hangs may delay this, and there is no need to wait.
   const close = () => file.close().catch(() => {});
   const { ctimeMs: createdAtMs } = await file.stat().catch(async (error) => {
     void close();
@@ -37,15 +35,6 @@ export async function createFileArchiveWriter(
   });
   let bytesWritten = 0;
   let finished = false;
-
-  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await gate.run(body, { signal, timeoutMs: writeTimeoutMs });
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw toStoreError(error, root);
-    }
-  };
 
   return {
     createdAtMs,
@@ -56,20 +45,23 @@ export async function createFileArchiveWriter(
       for (let done = 0; done < chunk.length; ) {
         const { bytesWritten: written } = await call(
           () => file.write(chunk, done, chunk.length - done, bytesWritten),
-          signal,
+          { signal, timeoutMs },
         );
         done += written;
         bytesWritten += written;
       }
     },
     async commit(mode, signal) {
-      await call(() => file.sync(), signal);
-      // From here on the commit runs to its end: nobody may think it undone while it is done.
-      const result = await call(async () => {
-        const published = await publish(file, partial, target, mode, link);
-        await syncDirectory(directory);
-        return published;
-      });
+      await call(() => file.sync(), { signal, timeoutMs });
+      // No signal from here on: a caller must not take for undone what is done.
+      const result = await call(
+        async () => {
+          const published = await publish(file, partial, target, mode, link);
+          await syncDirectory(dirname(target));
+          return published;
+        },
+        { timeoutMs },
+      );
       finished = true;
       void close();
       return result;
@@ -77,9 +69,9 @@ export async function createFileArchiveWriter(
     async abort() {
       if (finished) return;
       finished = true;
-      // An NFS client keeps a file that is removed while it is open, and with it the space that it takes.
+      // A file that is removed while it is open keeps its space: an NFS client gives it another name.
       await Promise.race([close(), sleep(closeTimeoutMs, undefined, { ref: false })]);
-      await call(() => fs.rm(partial, { force: true })).catch(() => {});
+      await call(() => fs.rm(partial, { force: true }), { timeoutMs }).catch(() => {});
     },
   };
 }
@@ -99,7 +91,7 @@ async function publish(
     mode === "create"
       ? await linkFirst(file, partial, target, link)
       : await replaceVersion(partial, target, mode.replaces, link);
-  // If that fails it is swept later: nobody may think undone what is done.
+  // If that fails, the file is swept later: what is done must not be taken for undone.
   await fs.rm(partial, { force: true }).catch(() => {});
   return result;
 }
@@ -124,7 +116,7 @@ async function linkFirst(
   return "committed";
 }
 
-/** Gives the file its name, whatever has it. On NFS it may fail after it was done. */
+/** Gives the file its name, and takes that from any other. On NFS this may fail after it was done. */
 async function rename(file: fs.FileHandle, partial: string, target: string): Promise<void> {
   const { ino } = await file.stat();
   try {
@@ -143,19 +135,4 @@ async function exists(path: string): Promise<boolean> {
       throw error;
     },
   );
-}
-
-/**
- * Removes unfinished files that nobody has written to for an hour, by the file system's clock: by the
- * time of change, which only it sets. (NFSv3 makes a file with a modification time that means nothing,
- * for a moment.) What cannot be removed, such as another user's, stays and hinders nobody.
- */
-export async function sweepPartials(directory: string, nowMs: number): Promise<void> {
-  for (const name of await fs.readdir(directory).catch(() => [])) {
-    if (!partialName.test(name)) continue;
-    const path = join(directory, name);
-    const stat = await fs.stat(path).catch(() => undefined);
-    if (stat && nowMs - stat.ctimeMs > abandonedAfterMs)
-      await fs.rm(path, { force: true }).catch(() => {});
-  }
 }

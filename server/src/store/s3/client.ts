@@ -1,20 +1,11 @@
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import type { Logger } from "../../domain/logger.ts";
 
-/** A region must be named to sign with; servers other than AWS hardly ever care which. */
+/** Signing needs the name of a region; servers other than AWS seldom care which. */
 const regionElsewhere = "us-east-1";
 
 const connectMs = 3_000;
 const attempts = 5;
-
-/** What the parts of the S3 store share: where archives live, and who calls there. */
-export interface S3Place {
-  readonly client: S3Client;
-  readonly bucket: string;
-  /** What all keys start with: nothing, or text that ends in a slash. */
-  readonly prefix: string;
-  readonly url: string;
-}
 
 /** A server, where it is not the one that the environment names. */
 export type S3Server = Pick<S3ClientConfig, "endpoint" | "credentials">;
@@ -22,7 +13,7 @@ export type S3Server = Pick<S3ClientConfig, "endpoint" | "credentials">;
 /**
  * A client that takes endpoint, region and credentials from where the AWS SDK takes them: environment
  * variables, profiles, roles. A server that AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 names is called
- * with the bucket in the path, for its host name seldom has one for each bucket.
+ * with the bucket in the path, for few such servers have a host name for each bucket.
  */
 export function createS3Client(logger: Logger, server: S3Server = {}): S3Client {
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
@@ -36,8 +27,8 @@ export function createS3Client(logger: Logger, server: S3Server = {}): S3Client 
     retryMode: "standard",
     maxAttempts: attempts,
     followRegionRedirects: true,
-    // Uploads carry CRC32. What is read, the archive's own digests judge: damage must be seen as
-    // damage, not as a store that fails.
+    // Uploads carry CRC32. Reads are checked by the archive's own digests: damage must show as damage,
+    // not as a failure of the store.
     requestChecksumCalculation: "WHEN_SUPPORTED",
     responseChecksumValidation: "WHEN_REQUIRED",
     // It would take a new connection for each part.
@@ -51,7 +42,7 @@ export function createS3Client(logger: Logger, server: S3Server = {}): S3Client 
   });
 }
 
-/** The SDK would print its warnings, and tell every call with all that it carries. */
+/** Without it the SDK prints its warnings; it would also log each call with all its content. */
 function sdkLogger(logger: Logger): NonNullable<S3ClientConfig["logger"]> {
   const warn = (warning: unknown) =>
     logger.debug("the AWS SDK warns", { warning: String(warning) });

@@ -16,7 +16,7 @@ for (const [kind, bytes, operation] of [
   ["parts", 7 * mebibyte, "CompleteMultipartUpload"],
 ] as const)
   describe(`a commit in ${kind}`, () => {
-    it("is seen by nobody before, and whole afterwards", async (t) => {
+    it("is invisible before, and whole afterwards", async (t) => {
       const { s3, store } = await openScriptedStore(t);
       const writer = await store.create(name);
       for (let n = 0; n < bytes / mebibyte; n++) await writer.write(Buffer.alloc(mebibyte, n));
@@ -68,7 +68,7 @@ for (const [kind, bytes, operation] of [
     });
 
     for (const policy of ["create", "replace that version"] as const)
-      it(`(${policy}) that was repeated, to a success, when another had come after it is no error`, async (t) => {
+      it(`(${policy}) whose repetition succeeded after another had replaced it is no error`, async (t) => {
         const { s3, store } = await openScriptedStore(t);
         if (policy !== "create") await writeArchive(store, bytes, 1, "create");
         const reader = await store.open(name);
@@ -84,7 +84,7 @@ for (const [kind, bytes, operation] of [
         assert.equal(faults.length, 0, "the call was not repeated");
       });
 
-    it("is no commit where a repeated call was told of a success that nothing shows", async (t) => {
+    it("is no commit where a repeated call got a success that cannot be seen", async (t) => {
       const { s3, store } = await openScriptedStore(t);
       await writeArchive(store, bytes, 1, "create");
       const faults: Fault[] = [{ lost: "call" }, { pretends: true }];
@@ -97,7 +97,7 @@ for (const [kind, bytes, operation] of [
       assert.equal(faults.length, 0, "the call was not repeated");
     });
 
-    it("is one where a repeated call's success shows only later", async (t) => {
+    it("is one where a repeated call's success can be seen only later", async (t) => {
       const { s3, store } = await openScriptedStore(t);
       const faults: Fault[] = [{ lost: "call" }];
       let looks = 0;
@@ -120,7 +120,7 @@ for (const [kind, bytes, operation] of [
       assert.equal(await writeArchive(store, bytes, 1, "create"), "committed");
     });
 
-    it("looks first where the server ignores conditions, and says so", async (t) => {
+    it("looks first where the server ignores conditions, and warns", async (t) => {
       const { s3, store, lines } = await openScriptedStore(t, "ignored");
       assert.equal(lines[0]?.level, "warn");
       assert.match(lines[0]?.message ?? "", /ignores conditions/);

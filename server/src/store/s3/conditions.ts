@@ -1,39 +1,39 @@
 import { orAborted } from "../../async/or-aborted.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { CommitMode } from "../store.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { toS3Error } from "./error.ts";
 import { probeConditions, type Verdict } from "./probe.ts";
 
-/** What the store's server is known to make of conditions. */
+/** Whether the store's server keeps to the conditions of commits. */
 export interface Conditions {
   /**
    * Whether the server keeps to the condition of such a commit; false where that is not known. Waits
    * for the probe.
    */
   hold(mode: CommitMode, signal: AbortSignal | undefined): Promise<boolean>;
-  /** In words. */
+  /** What is known, in a few words for people. */
   describe(): string;
 }
 
 /**
- * Probes the store's server in the background, now and, where that failed, when somebody wants to
- * know. Servers that ignore conditions do so without a word.
+ * Probes the store's server in the background, now and, if that failed, when it is next needed: a
+ * server that ignores conditions does not say so.
  */
-export function createConditions(place: S3Place, logger: Logger): Conditions {
+export function createConditions(context: S3Context, logger: Logger): Conditions {
   let verdict: Verdict | undefined;
   let probing: Promise<void> | undefined;
   const probe = async () => {
     try {
-      verdict = await probeConditions(place);
+      verdict = await probeConditions(context);
     } catch (error) {
       probing = undefined;
-      const failure = toS3Error(error, place);
+      const failure = toS3Error(error, context);
       logger.warn("could not find out which conditions the store keeps to", { error: failure });
       return;
     }
     const { create, replace } = verdict;
-    const fields = { store: place.url, create, replace };
+    const fields = { store: context.url, create, replace };
     if (isKept(verdict)) logger.info("the store keeps to conditions", fields);
     else logger.warn("the store ignores conditions: of several savers the last one wins", fields);
   };

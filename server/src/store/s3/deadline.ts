@@ -1,17 +1,17 @@
 import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 
-/** For how long one attempt may go without an answer, and an answer without a byte. */
+/** How long to wait for an attempt's answer, and for the next byte of an answer. */
 export const silentMs = 7_000;
 
-/** How long a call may take that moves little, its retries included. */
+/** How long a call with little content may take, its retries included. */
 export const lookMs = 15_000;
 
-/** What a call of the client is given besides its command. */
+/** Options of a call of the client, as the SDK takes them. */
 export interface CallOptions {
   readonly abortSignal: AbortSignal;
-  /** For how long an attempt may go without an answer. */
+  /** How long an attempt waits for its answer, in milliseconds. */
   readonly requestTimeout: number;
 }
 
@@ -20,7 +20,7 @@ export interface CallOptions {
  * STORE_UNAVAILABLE after `totalMs`, or the signal's reason.
  */
 export async function withDeadline<T>(
-  { url }: S3Place,
+  { url }: S3Context,
   call: (options: CallOptions) => Promise<T>,
   {
     signal,
@@ -41,7 +41,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** The error for a store that was waited for in vain. */
+/** The error for a store that did not answer. */
 export function noAnswer(url: string, waitedMs: number, cause: unknown): CacheError {
   return new CacheError(
     "STORE_UNAVAILABLE",
@@ -52,7 +52,7 @@ export function noAnswer(url: string, waitedMs: number, cause: unknown): CacheEr
 
 const slowestBytesPerSecond = 128 * 1024;
 
-/** Deadlines for a call that sends so many bytes, or makes the store move as many. */
+/** Deadlines for a call that sends that many bytes. */
 export function uploadDeadline(bytes: number): { answerMs: number; totalMs: number } {
   const answerMs = lookMs + Math.ceil((bytes / slowestBytesPerSecond) * 1000);
   return { answerMs, totalMs: answerMs + lookMs };

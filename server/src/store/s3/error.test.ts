@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
-import { failsWith, name, openScriptedStore } from "../../../../test/support/s3/scripted-store.ts";
+import {
+  credentials,
+  failsWith,
+  name,
+  openScriptedStore,
+} from "../../../../test/support/s3/scripted-store.ts";
 import { runsAll } from "../../../../test/support/tools.ts";
 import type { Reason } from "../../domain/cache-error.ts";
 import { createS3Store } from "./store.ts";
-
-const credentials = { accessKeyId: "scripted", secretAccessKey: "scripted" };
 
 describe("a store that refuses", { concurrency: true }, () => {
   for (const [error, reason, message] of [
@@ -18,7 +21,7 @@ describe("a store that refuses", { concurrency: true }, () => {
     [[507, "XMinioStorageFull"], "INSUFFICIENT_SPACE", /is full/],
     [[403, "QuotaExceeded"], "INSUFFICIENT_SPACE", /is full/],
   ] as [[number, string], Reason, RegExp][])
-    it(`with ${error.join(" ")} is told as ${reason}`, async (t) => {
+    it(`with ${error.join(" ")} is ${reason}`, async (t) => {
       const { s3, store } = await openScriptedStore(t);
       s3.script = () => ({ error });
       await assert.rejects(store.open(name), failsWith(reason, message));
@@ -29,7 +32,7 @@ describe("a store that refuses", { concurrency: true }, () => {
     });
 });
 
-it("a store that asks to slow down is asked some times, and told as unavailable", async (t) => {
+it("a store that asks to slow down is asked several times, then unavailable", async (t) => {
   const { s3, store, operations } = await openScriptedStore(t);
   s3.script = () => ({ error: [503, "SlowDown"] });
   const isRefused = failsWith("STORE_UNAVAILABLE", /SlowDown \(503\)/);
@@ -48,7 +51,7 @@ describe("a store that cannot be reached", () => {
       server: { endpoint, credentials },
     });
 
-  it("because nobody listens is unavailable after some tries", async (t) => {
+  it("because nothing listens is unavailable after some tries", async (t) => {
     const s3 = await startScriptedS3(t);
     const store = storeAt(s3.endpoint);
     const { port } = new URL(s3.endpoint);

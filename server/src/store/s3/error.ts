@@ -1,7 +1,7 @@
 import { CacheError, toCacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 
-/** What a failed call of the SDK tells. */
+/** An error of a call of the SDK. */
 interface S3Failure {
   readonly name: string;
   readonly message: string;
@@ -11,13 +11,13 @@ interface S3Failure {
 
 const fullNames = ["XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"];
 
-/** The HTTP status with which the store answered; undefined where it gave no answer. */
+/** The HTTP status of the store's answer; undefined if there was none. */
 export function statusOf(error: unknown): number | undefined {
   return (error as Partial<S3Failure>).$metadata?.httpStatusCode;
 }
 
 /** A failure of a call as a CacheError. */
-export function toS3Error(error: unknown, { url, bucket }: S3Place): CacheError {
+export function toS3Error(error: unknown, { url, bucket }: S3Context): CacheError {
   if (error instanceof CacheError) return error;
   const { name, message, code } = error as S3Failure;
   const status = statusOf(error);
@@ -40,7 +40,21 @@ export function toS3Error(error: unknown, { url, bucket }: S3Place): CacheError 
   return toCacheError(error);
 }
 
-/** Whether a call failed on the way, without an answer. */
+/** Runs a method of the store. Throws its failure as a CacheError, or the signal's reason. */
+export async function withS3Errors<T>(
+  context: S3Context,
+  method: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  try {
+    return await method();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw toS3Error(error, context);
+  }
+}
+
+/** Whether a call failed without an answer. */
 export function isNetworkFailure(error: unknown): boolean {
   const { name, code = "" } = error as Partial<S3Failure>;
   return (

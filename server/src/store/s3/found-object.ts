@@ -1,22 +1,22 @@
 import { HeadObjectCommand } from "@aws-sdk/client-s3";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 
-/** Where an object's metadata tell who wrote it. */
+/** The field of an object's metadata that says which writer made it. */
 export const ownerField = "compilecache-owner";
 
-/** One object as it was found: what has its key later on may be another. */
+/** One object as it was found. Another may have its key by now. */
 export interface FoundObject {
   readonly bytes: number;
-  /** What conditions go by; objects of the same content may share it. */
+  /** What conditions compare; objects of the same content may share it. */
   readonly etag: string;
-  /** Random, and of this object alone; absent if another tool wrote it. */
+  /** Random, and this object's alone; undefined if another tool wrote it. */
   readonly owner: string | undefined;
   readonly modifiedAt: Date;
 }
 
-/** What an answer tells of the object that it is about. */
+/** The object that an answer is about. */
 export function foundIn(answer: {
   ContentLength?: number | undefined;
   ContentRange?: string | undefined;
@@ -35,15 +35,15 @@ export function foundIn(answer: {
 
 /** The object that has a key; undefined if none has. */
 export async function lookAt(
-  place: S3Place,
+  context: S3Context,
   key: string,
   signal?: AbortSignal,
 ): Promise<FoundObject | undefined> {
-  const object = { Bucket: place.bucket, Key: key };
+  const object = { Bucket: context.bucket, Key: key };
   try {
     const answer = await withDeadline(
-      place,
-      (options) => place.client.send(new HeadObjectCommand(object), options),
+      context,
+      (options) => context.client.send(new HeadObjectCommand(object), options),
       { signal },
     );
     return foundIn(answer);
@@ -54,19 +54,19 @@ export async function lookAt(
 }
 
 /**
- * Whether an object is an archive. An empty one marks a place from which a damaged archive was taken:
- * servers that tie a removal to a version are rare, but many tie a replacement to one.
+ * Whether an object is an archive. An empty one stands for a damaged archive that was set aside: few
+ * servers have a condition for a removal, but many have one for a replacement.
  */
 export function isArchive(object: FoundObject | undefined): object is FoundObject {
   return object !== undefined && object.bytes > 0;
 }
 
-/** Tells an archive from any other that had or will have its key. */
+/** The identity of an archive: any other, earlier or later, that has its key has another version. */
 export function versionOf({ etag, owner }: FoundObject): string {
   return owner === undefined ? etag : `${etag} ${owner}`;
 }
 
-/** The part of a version that conditions go by. */
+/** The part of a version that conditions compare. */
 export function etagOf(version: string): string {
   return version.split(" ")[0] ?? "";
 }

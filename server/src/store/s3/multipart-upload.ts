@@ -7,8 +7,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { S3Place } from "./client.ts";
 import type { Answer, Condition } from "./commit.ts";
+import type { S3Context } from "./context.ts";
 import { type CallOptions, uploadDeadline, withDeadline } from "./deadline.ts";
 
 /** Every part but the last has this size, the least that S3 takes: some servers want them alike. */
@@ -19,17 +19,17 @@ export const partsInFlight = 4;
 
 const mostParts = 10_000;
 
-/** What is not aborted within this time is left to the sweep. */
+/** How long an abort may take; after that the sweep removes the parts. */
 const abortMs = 5_000;
 
-/** An object that is uploaded in parts. Nobody sees it before it is completed. */
+/** An object that is uploaded in parts. It is invisible until it is completed. */
 export interface MultipartUpload {
   /**
-   * Starts to upload the next part, when there is room for one more on its way. `release` is called
-   * when the part's memory is free again. Throws what an earlier part failed with.
+   * Starts to upload the next part, and waits while `partsInFlight` are on their way. `release` is
+   * called when the part's memory is free again. Throws the failure of an earlier part.
    */
   add(part: Buffer, release: () => void, signal?: AbortSignal): Promise<void>;
-  /** Waits for all parts. */
+  /** Waits for all parts. Throws the failure of any. */
   settle(signal?: AbortSignal): Promise<void>;
   complete(condition: Condition, options: CallOptions): Promise<Answer>;
   /** Stops the uploads and discards the parts. */
@@ -37,15 +37,15 @@ export interface MultipartUpload {
 }
 
 export async function createMultipartUpload(
-  place: S3Place,
+  context: S3Context,
   key: string,
   metadata: Record<string, string>,
   signal: AbortSignal | undefined,
 ): Promise<MultipartUpload> {
-  const { client, bucket, url } = place;
+  const { client, bucket, url } = context;
   const object = { Bucket: bucket, Key: key };
   const { UploadId } = await withDeadline(
-    place,
+    context,
     (options) =>
       client.send(
         new CreateMultipartUploadCommand({
@@ -66,7 +66,7 @@ export async function createMultipartUpload(
   const uploadPart = async (part: Buffer, PartNumber: number) => {
     const command = { ...upload, PartNumber, Body: part, ChecksumAlgorithm: "CRC32" as const };
     const { ETag, ChecksumCRC32 } = await withDeadline(
-      place,
+      context,
       (options) => client.send(new UploadPartCommand(command), options),
       { signal: stop.signal, ...uploadDeadline(part.length) },
     );
@@ -115,7 +115,7 @@ export async function createMultipartUpload(
       stop.abort();
       await Promise.all(underWay);
       await withDeadline(
-        place,
+        context,
         (options) => client.send(new AbortMultipartUploadCommand(upload), options),
         { totalMs: abortMs },
       );

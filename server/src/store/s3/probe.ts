@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import type { S3Place } from "./client.ts";
 import type { Condition } from "./commit.ts";
+import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
 import { createMultipartUpload } from "./multipart-upload.ts";
 import { sweepObjects } from "./sweep.ts";
 
-/** What a server makes of the conditions that calls carry. */
+/** Which conditions a server keeps to. */
 export interface Verdict {
   /** Of several writers that are to be the first, whole or in parts, exactly one is. */
   readonly create: boolean;
@@ -15,31 +15,31 @@ export interface Verdict {
   readonly replace: boolean;
 }
 
-/** Writers that race: of whole objects, and of ones in parts. */
+/** How many writers race: some with whole objects, some with uploads in parts. */
 const wholeRacers = 6;
 const racersInParts = 2;
 
 /**
- * Tries on a hidden object what the server makes of conditions, in some 25 small requests, and
- * removes it, and those that daemons which were killed at this left. Throws what a call throws that
- * failed for another reason.
+ * Tries on a hidden object, in some 25 small requests, whether the server keeps to conditions. Removes
+ * the object, and old ones of daemons that were killed while they probed. Throws the error of a call
+ * that failed for another reason.
  */
-export async function probeConditions(place: S3Place): Promise<Verdict> {
-  const { client, bucket, prefix } = place;
+export async function probeConditions(context: S3Context): Promise<Verdict> {
+  const { client, bucket, prefix } = context;
   const start = `${prefix}.probe-`;
   const Key = `${start}${randomBytes(8).toString("hex")}`;
   const object = { Bucket: bucket, Key };
   const put = (condition: Condition) =>
-    withDeadline(place, (options) =>
+    withDeadline(context, (options) =>
       client.send(
         new PutObjectCommand({ ...object, ...condition, Body: randomBytes(16) }),
         options,
       ),
     );
   const remove = () =>
-    withDeadline(place, (options) => client.send(new DeleteObjectCommand(object), options));
+    withDeadline(context, (options) => client.send(new DeleteObjectCommand(object), options));
   const beginInParts = async () => {
-    const upload = await createMultipartUpload(place, Key, {}, undefined);
+    const upload = await createMultipartUpload(context, Key, {}, undefined);
     await upload.add(randomBytes(16), () => {});
     await upload.settle();
     return upload;
@@ -50,7 +50,9 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
     const first: Condition = { IfNoneMatch: "*" };
     const create = await exactlyOne([
       ...Array.from({ length: wholeRacers }, () => put(first)),
-      ...uploads.map((upload) => withDeadline(place, (options) => upload.complete(first, options))),
+      ...uploads.map((upload) =>
+        withDeadline(context, (options) => upload.complete(first, options)),
+      ),
     ]);
     const { ETag: old = "" } = await put({});
     const replace = await exactlyOne(
@@ -61,7 +63,7 @@ export async function probeConditions(place: S3Place): Promise<Verdict> {
     await Promise.allSettled([
       remove(),
       ...uploads.map((upload) => upload.abort()),
-      sweepObjects(place, start),
+      sweepObjects(context, start),
     ]);
   }
 }
@@ -81,7 +83,7 @@ async function outcomeOf(call: Promise<unknown>): Promise<Outcome> {
   } catch (error) {
     const status = statusOf(error);
     if (status === 409 || status === 412) return "held back";
-    // Not understood; or, of an upload, swept away by the winner of the race.
+    // The server does not know the condition, or the winner of the race has removed this upload.
     if (status === 501 || status === 400 || status === 404) return "failed otherwise";
     throw error;
   }

@@ -2,7 +2,7 @@ import { orAborted } from "../../async/or-aborted.ts";
 
 const blockBytes = 4 * 1024 * 1024;
 
-/** Blocks that are fetched, or held, before anybody asked for them. */
+/** How many blocks are fetched, or held, before they are asked for. */
 const blocksAhead = 4;
 
 /** Fetches the bytes of an object from `start` up to `end`, until `signal` aborts. */
@@ -12,15 +12,14 @@ export type FetchBytes = (start: number, end: number, signal: AbortSignal) => Pr
 export interface ReadAhead {
   /** Reads from `start` up to `end` into memory of the caller's own. */
   read(start: number, end: number, signal?: AbortSignal): Promise<Buffer>;
-  /** Stops what was fetched ahead. */
+  /** Stops all fetches. */
   close(): void;
 }
 
 /**
- * Reads an object in large blocks, ahead of those who ask for its pieces: that takes fewer requests
- * than pieces, and spares the wait for each. It begins with a read from the very start, leaves out the
- * end that was read before, and holds on as long as the reads go forward. All others are fetched as
- * they are asked for.
+ * Reads an object in large blocks, before its pieces are asked for: that takes fewer requests, and no
+ * piece waits for its own. Reading ahead begins with a read of the very start, ends where reads before
+ * that began, and goes on while reads go forward. Any other read is a request of its own.
  */
 export function createReadAhead(bytes: number, fetch: FetchBytes): ReadAhead {
   const closed = new AbortController();
@@ -46,7 +45,7 @@ export function createReadAhead(bytes: number, fetch: FetchBytes): ReadAhead {
       if (!begun) limit = Math.min(limit, start);
       const first = Math.floor(start / blockBytes);
       const last = Math.floor((end - 1) / blockBytes);
-      // Whoever reads a block still has its promise; nobody will ask for it again.
+      // Reads under way hold the promises of their blocks, and later reads start behind them.
       for (const n of blocks.keys()) if (n < first) blocks.delete(n);
       const isForward = next <= first || blocks.has(first);
       if (!begun || !isForward || end > limit || last - first >= blocksAhead)

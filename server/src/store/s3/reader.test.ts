@@ -16,7 +16,7 @@ import { ArchiveReplaced } from "../store.ts";
 const slow = runsAll ? false : "takes long; npm run test:stores runs it";
 
 describe("an archive's reader", { concurrency: true }, () => {
-  it("takes one request for all that the end tells", async (t) => {
+  it("takes one request for the end of the archive", async (t) => {
     const { s3, store, operations } = await openScriptedStore(t);
     const { body, etag } = s3.put(key, randomBytes(mebibyte));
     const before = operations().length;
@@ -29,7 +29,7 @@ describe("an archive's reader", { concurrency: true }, () => {
     assert.deepEqual(operations().slice(before), ["GetObject"]);
   });
 
-  it("takes an empty object for none, and reads one that is shorter than an end", async (t) => {
+  it("takes an empty object for no archive, and reads one that is shorter than its end may be", async (t) => {
     const { s3, store } = await openScriptedStore(t);
     s3.put(key, Buffer.alloc(0));
     assert.equal(await store.open(name), undefined);
@@ -90,6 +90,17 @@ describe("an archive's reader", { concurrency: true }, () => {
         },
       );
     });
+
+  it("throws ArchiveReplaced where a server looks at the range first, and the new object is shorter", async (t) => {
+    const { s3, store } = await openScriptedStore(t);
+    s3.put(key, randomBytes(mebibyte));
+    const reader = await store.open(name);
+    s3.script = once("GetObject", { error: [416, "InvalidRange"] });
+    await assert.rejects(
+      async () => reader?.read(500_000, 1000),
+      (error) => error instanceof ArchiveReplaced,
+    );
+  });
 
   it("gives up when no byte has come for 15 s", { skip: slow }, async (t) => {
     const { s3, store } = await openScriptedStore(t);

@@ -3,35 +3,35 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
-import type { S3Place } from "./client.ts";
+import type { S3Context } from "./context.ts";
 import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
 import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
 import { foundIn, isArchive, versionOf } from "./found-object.ts";
 import { createReadAhead } from "./read-ahead.ts";
 
-/** A reader begins with the end, which tells all the rest, so it comes with the first request. */
+/** The end of an archive says where all the rest is, so the first request fetches it. */
 const tailBytes = 128 * 1024;
 
 const longestPauseMs = 1_000;
 
 /** Opens the archive that is the object `key`, or answers undefined if there is none. */
 export async function openS3Archive(
-  place: S3Place,
+  context: S3Context,
   name: ArchiveName,
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<ArchiveReader | undefined> {
-  const answer = await getTail(place, key, signal);
+  const answer = await getTail(context, key, signal);
   const found = answer && foundIn(answer);
   if (!isArchive(found)) return undefined;
   const { bytes, modifiedAt } = found;
   const object = { key, etag: found.etag };
   const tailOffset = Math.max(0, bytes - tailBytes);
   const tail = Buffer.allocUnsafeSlow(bytes - tailOffset);
-  await fill(place, object, tail, tailOffset, signal, answer);
+  await fill(context, object, tail, tailOffset, signal, answer);
   const ahead = createReadAhead(tailOffset, async (start, end, signal) => {
     const buffer = Buffer.allocUnsafeSlow(end - start);
-    await fill(place, object, buffer, start, signal);
+    await fill(context, object, buffer, start, signal);
     return buffer;
   });
   return {
@@ -43,34 +43,34 @@ export async function openS3Archive(
       signal?.throwIfAborted();
       const end = Math.min(offset + length, bytes);
       if (offset < tailOffset) return ahead.read(offset, end, signal);
-      // Of its own memory, for the caller may give that away.
+      // A copy, for the caller may transfer its memory.
       const buffer = Buffer.allocUnsafeSlow(Math.max(0, end - offset));
       tail.copy(buffer, 0, offset - tailOffset);
       return buffer;
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       ahead.close();
     },
   };
 }
 
-/** What reads go by: a key, and which object had it. */
+/** The object that a reader was opened on. */
 interface PinnedObject {
   readonly key: string;
   readonly etag: string;
 }
 
-/** The end of the object; undefined if there is none. A store that is too busy is asked for 15 s. */
-async function getTail(place: S3Place, key: string, signal: AbortSignal | undefined) {
-  const tail = { Bucket: place.bucket, Key: key, Range: `bytes=-${tailBytes}` };
+/** The end of the object; undefined if there is none. A store that is too busy is asked again for 15 s. */
+async function getTail(context: S3Context, key: string, signal: AbortSignal | undefined) {
+  const tail = { Bucket: context.bucket, Key: key, Range: `bytes=-${tailBytes}` };
   const until = performance.now() + lookMs;
   let refusal: unknown;
   for (let attempt = 1; ; attempt++) {
     const totalMs = Math.max(1, Math.round(until - performance.now()));
     try {
       return await withDeadline(
-        place,
-        (options) => place.client.send(new GetObjectCommand(tail), options),
+        context,
+        (options) => context.client.send(new GetObjectCommand(tail), options),
         { signal, totalMs },
       );
     } catch (error) {
@@ -79,7 +79,7 @@ async function getTail(place: S3Place, key: string, signal: AbortSignal | undefi
       if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
         return undefined;
       signal?.throwIfAborted();
-      // The client's own attempts may be over long before the time is; in the last ones it is cut short.
+      // The client's own retries may end long before `until`; the last ones are cut short by it.
       if (isTooBusy(error)) refusal = error;
       if (error !== refusal || performance.now() + longestPauseMs > until) throw refusal ?? error;
       await pause(attempt, signal);
@@ -93,11 +93,11 @@ function isTooBusy(error: unknown): boolean {
 }
 
 /**
- * Fills a buffer with the object's bytes from `offset`, going on where a broken answer stopped, until
- * no byte has come for a while. `answer` is one that was asked for already and holds these bytes.
+ * Fills a buffer with the object's bytes from `offset`. Where an answer breaks off it asks for the rest,
+ * and gives up when no byte has come for 15 s. `answer` is one that is there already, with these bytes.
  */
 async function fill(
-  place: S3Place,
+  context: S3Context,
   object: PinnedObject,
   buffer: Buffer,
   offset: number,
@@ -118,13 +118,13 @@ async function fill(
     for (let attempt = 0; done < buffer.length; attempt++) {
       try {
         if (attempt > 0) await pause(attempt, abortSignal);
-        next ??= await getRange(place, object, offset + done, offset + buffer.length, options);
+        next ??= await getRange(context, object, offset + done, offset + buffer.length, options);
         await drain(next.Body as Readable, take);
       } catch (error) {
         signal?.throwIfAborted();
-        if (stall.signal.aborted) throw noAnswer(place.url, lookMs, error);
-        if (isGone(error)) throw new ArchiveReplaced(place.url, error);
-        if (!mayPass(error)) throw toS3Error(error, place);
+        if (stall.signal.aborted) throw noAnswer(context.url, lookMs, error);
+        if (isGone(error)) throw new ArchiveReplaced(context.url, error);
+        if (!mayPass(error)) throw toS3Error(error, context);
       }
       next = undefined;
     }
@@ -134,7 +134,7 @@ async function fill(
 }
 
 async function getRange(
-  { client, bucket, url }: S3Place,
+  { client, bucket, url }: S3Context,
   { key, etag }: PinnedObject,
   start: number,
   end: number,
@@ -176,15 +176,17 @@ function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> 
   return sleep(Math.random() * most, undefined, signal ? { signal } : {});
 }
 
-/** Whether the same call may do better a moment later. */
+/** Whether the same call may succeed a moment later. */
 function mayPass(error: unknown): boolean {
   const status = statusOf(error);
   if (status !== undefined) return status === 429 || [500, 502, 503, 504].includes(status);
   return isNetworkFailure(error);
 }
 
-/** Whether the object is there no more, or another has its key. */
+/** Whether the object of a read is no longer there, or another has its key. */
 function isGone(error: unknown): boolean {
   const status = statusOf(error);
-  return status === 412 || (status === 404 && (error as Error).name === "NoSuchKey");
+  if (status === 404) return (error as Error).name === "NoSuchKey";
+  // The range was in the object. (MinIO compares it with a shorter new one before it looks at the tag.)
+  return status === 412 || status === 416;
 }

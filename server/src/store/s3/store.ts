@@ -1,10 +1,15 @@
+import { DeleteObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
-import { createS3Client, type S3Place, type S3Server } from "./client.ts";
+import { createS3Client, type S3Server } from "./client.ts";
 import { createConditions } from "./conditions.ts";
-import { toS3Error } from "./error.ts";
-import { listArchives, removeArchive, setArchiveAside } from "./objects.ts";
+import type { S3Context } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import { withS3Errors } from "./error.ts";
+import { isArchive, lookAt } from "./found-object.ts";
 import { openS3Archive } from "./reader.ts";
+import { setObjectAside } from "./set-aside.ts";
 import { sweepUploads } from "./sweep.ts";
 import { createS3ArchiveWriter } from "./writer.ts";
 
@@ -20,41 +25,84 @@ export function createS3Store(options: {
   server?: S3Server;
 }): Store {
   const { bucket, logger } = options;
-  const client = createS3Client(logger, options.server);
   const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
   const url = `s3://${bucket}/${options.prefix}`.replace(/\/$/, "");
-  const place: S3Place = { client, bucket, prefix, url };
-  const conditions = createConditions(place, logger);
+  const client = createS3Client(logger, options.server);
+  const context: S3Context = { client, bucket, prefix, url };
+  const conditions = createConditions(context, logger);
   const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
-  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await body();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw toS3Error(error, place);
-    }
-  };
+  const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
+    withS3Errors(context, body, signal);
 
   return {
     url,
     note: () => conditions.describe(),
-    open: (name, signal) => call(() => openS3Archive(place, name, keyOf(name), signal), signal),
+    open: (name, signal) => call(() => openS3Archive(context, name, keyOf(name), signal), signal),
     async create(name, signal) {
       signal?.throwIfAborted();
-      sweepUploads(place).catch((error: unknown) => {
+      sweepUploads(context).catch((error: unknown) => {
         logger.debug("could not sweep abandoned uploads", { error });
       });
-      return createS3ArchiveWriter(place, keyOf(name), conditions);
+      return createS3ArchiveWriter(context, keyOf(name), conditions);
     },
-    list: (namespace, signal) => call(() => listArchives(place, namespace, signal), signal),
-    remove: (name, signal) => call(() => removeArchive(place, keyOf(name), signal), signal),
+    list: (namespace, signal) => call(() => listArchives(context, namespace, signal), signal),
+    remove: (name, signal) => call(() => removeArchive(context, keyOf(name), signal), signal),
     setAside: (name, version, signal) =>
       call(async () => {
         const isConditional = await conditions.hold({ replaces: version }, signal);
-        return setArchiveAside(place, keyOf(name), version, isConditional, signal);
+        return setObjectAside(context, keyOf(name), version, isConditional, signal);
       }, signal),
     async freeBytes() {
       return undefined;
     },
   };
+}
+
+/** A request for each thousand. */
+async function listArchives(
+  context: S3Context,
+  namespace: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveName[]> {
+  const { client, bucket, prefix } = context;
+  const names: ArchiveName[] = [];
+  let ContinuationToken: string | undefined;
+  do {
+    const request = {
+      Bucket: bucket,
+      Prefix: namespace === undefined ? prefix : `${prefix}${namespace}/cache_`,
+      ...(ContinuationToken ? { ContinuationToken } : {}),
+    };
+    const page = await withDeadline(
+      context,
+      (options) => client.send(new ListObjectsV2Command(request), options),
+      { signal },
+    );
+    for (const { Key = "", Size } of page.Contents ?? []) {
+      const [namespace = "", filename = "", ...rest] = Key.slice(prefix.length).split("/");
+      if (rest.length > 0 || Size === 0) continue;
+      if (isNamespace(namespace) && parseArchiveFilename(filename))
+        names.push({ namespace, filename });
+    }
+    ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
+  } while (ContinuationToken);
+  // Keys are in another order: "a-b/" comes before "a/".
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return names.sort((a, b) => order(a.namespace, b.namespace) || order(a.filename, b.filename));
+}
+
+async function removeArchive(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const there = await lookAt(context, key, signal);
+  if (!there) return false;
+  const object = { Bucket: context.bucket, Key: key };
+  await withDeadline(
+    context,
+    (options) => context.client.send(new DeleteObjectCommand(object), options),
+    { signal },
+  );
+  return isArchive(there);
 }

@@ -51,7 +51,7 @@ describe("an archive's writer", () => {
       if (operation === "UploadPart") assert.ok(headers["x-amz-checksum-crc32"]);
   });
 
-  it("waits in write() while the parts on their way are not taken", async (t) => {
+  it("waits in write() while the server does not take the parts on their way", async (t) => {
     const { s3, store } = await openScriptedStore(t);
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     let sent = 0;
@@ -75,7 +75,7 @@ describe("an archive's writer", () => {
     assert.equal(await writer.commit("create"), "committed");
   });
 
-  it("fails with what a part failed with, and leaves nothing", async (t) => {
+  it("fails with the error of a part, and leaves nothing", async (t) => {
     const { s3, store } = await openScriptedStore(t);
     s3.script = ({ operation }) =>
       operation === "UploadPart" ? { error: [507, "InsufficientStorage"] } : undefined;

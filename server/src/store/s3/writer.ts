@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import type { ArchiveWriter } from "../store.ts";
-import type { S3Place } from "./client.ts";
 import { type Condition, commitObject } from "./commit.ts";
 import type { Conditions } from "./conditions.ts";
+import type { S3Context } from "./context.ts";
 import { uploadDeadline, withDeadline } from "./deadline.ts";
-import { toS3Error } from "./error.ts";
+import { withS3Errors } from "./error.ts";
 import { ownerField } from "./found-object.ts";
 import { createMultipartUpload, type MultipartUpload, partBytes } from "./multipart-upload.ts";
 
@@ -18,11 +18,11 @@ const completeMs = 60_000;
  * `partsInFlight + 1` parts in memory.
  */
 export function createS3ArchiveWriter(
-  place: S3Place,
+  context: S3Context,
   key: string,
   conditions: Conditions,
 ): ArchiveWriter {
-  const { client, bucket } = place;
+  const { client, bucket } = context;
   const owner = randomBytes(12).toString("hex");
   const metadata = { [ownerField]: owner };
   const spare: Buffer[] = [];
@@ -32,16 +32,10 @@ export function createS3ArchiveWriter(
   let upload: MultipartUpload | undefined;
   let finished = false;
 
-  const call = async <T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await body();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw toS3Error(error, place);
-    }
-  };
+  const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
+    withS3Errors(context, body, signal);
   const uploadPart = async (signal: AbortSignal | undefined) => {
-    upload ??= await createMultipartUpload(place, key, metadata, signal);
+    upload ??= await createMultipartUpload(context, key, metadata, signal);
     const full = part;
     const bytes = filled;
     part = spare.pop() ?? Buffer.allocUnsafeSlow(partBytes);
@@ -50,12 +44,16 @@ export function createS3ArchiveWriter(
   };
   const put = (condition: Condition) =>
     upload
-      ? withDeadline(place, (options) => (upload as MultipartUpload).complete(condition, options), {
-          answerMs: completeMs,
-          totalMs: completeMs,
-        })
+      ? withDeadline(
+          context,
+          (options) => (upload as MultipartUpload).complete(condition, options),
+          {
+            answerMs: completeMs,
+            totalMs: completeMs,
+          },
+        )
       : withDeadline(
-          place,
+          context,
           (options) =>
             client.send(
               new PutObjectCommand({
@@ -94,8 +92,8 @@ export function createS3ArchiveWriter(
           await upload.settle(signal);
         }
         const isConditional = await conditions.hold(mode, signal);
-        // From here on the commit runs to its end: nobody may think it undone while it is done.
-        const result = await commitObject(place, { key, owner, mode, isConditional, put });
+        // No signal from here on: a caller must not take for undone what is done.
+        const result = await commitObject(context, { key, owner, mode, isConditional, put });
         finished = result === "committed";
         return result;
       }, signal),

@@ -14,17 +14,17 @@ import {
 import { largeVersionIn, writeLargeVersion } from "../../../support/large-versions.ts";
 import { versionIn, writeVersion } from "../../../support/versions.ts";
 import { addFiles, filesIn } from "./added-files.ts";
-import type { RacePlace } from "./races.ts";
+import type { SharedStore } from "./races.ts";
 
 const saverCount = 32;
 const daemonCount = 4;
 const rounds = 6;
 
-/** Whole daemons over one store, spread over all roots of a place. */
-export function testDaemons(what: string, makePlace: () => RacePlace): void {
+/** Whole daemons over one store, spread over all roots of it. */
+export function testDaemons(what: string, makeStore: () => SharedStore): void {
   describe(`${what}: daemons`, () => {
     async function setUp(t: TestContext) {
-      const { roots, lastWins } = makePlace();
+      const { roots, lastWins } = makeStore();
       const place = await createTestPlace(t);
       const dir = (name: string) => join(place.allowed, name);
       const startDaemon = (n: number) =>

@@ -34,7 +34,7 @@ export async function runInGuest(
   assert.ok(status === 0 && outcomes.length > 0, `status ${status}:\n${guest.console()}`);
 }
 
-/** The tests of the top, each with those inside it, which were told before it. */
+/** The tests of the top level, each with those inside it, which were reported before it. */
 function nest(lines: string): Outcome[] {
   const levels: Outcome[][] = [];
   for (const line of lines.trim().split("\n")) {
@@ -51,7 +51,7 @@ async function show(t: TestContext, outcomes: readonly Outcome[]): Promise<void>
     await t.test(`${name} (${Math.round(milliseconds)} ms there)`, async (t) => {
       assert.equal(skip, false, "left out there");
       await show(t, inside);
-      const isToldInside = inside.some(({ failure }) => failure !== undefined);
-      if (failure !== undefined && !isToldInside) assert.fail(failure);
+      const isShownInside = inside.some(({ failure }) => failure !== undefined);
+      if (failure !== undefined && !isShownInside) assert.fail(failure);
     });
 }

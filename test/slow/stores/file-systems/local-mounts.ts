@@ -2,22 +2,20 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mount, mountTmpfs } from "../../../support/mounts.ts";
-import { findProgram, type Program } from "../../../support/programs.ts";
+import { makeExt4 } from "../../../support/ext4.ts";
+import { type Lifetime, mount, mountTmpfs } from "../../../support/mounts.ts";
+import type { Program } from "../../../support/programs.ts";
 
 const sftpServer = "/usr/lib/openssh/sftp-server";
-
-export interface Lifetime {
-  after(tidy: () => void): void;
-}
 
 /** A kind of file system of this machine. */
 export interface LocalFileSystem {
   readonly name: string;
   readonly needs: readonly Program[];
   readonly hasHardLinks: boolean;
-  /** Mounts one of its own, empty, until `scope` ends; returns where. */
+  /** Mounts a new, empty one until `scope` ends; returns where. */
   mount(scope: Lifetime): Promise<string>;
 }
 
@@ -38,6 +36,19 @@ export const localFileSystems: readonly LocalFileSystem[] = [
   },
 ];
 
+/** Mounts a file system for the tests of a suite; they get where by calling the result. */
+export function mountForSuite({ mount }: LocalFileSystem): () => string {
+  const tidy: (() => void)[] = [];
+  let target = "";
+  before(async () => {
+    target = await mount({ after: (step) => tidy.push(step) });
+  });
+  after(() => {
+    for (const step of tidy) step();
+  });
+  return () => target;
+}
+
 const scratch = () => mkdtempSync(join(tmpdir(), "compilecache-mount-"));
 
 function folders(dir: string, ...names: string[]): string[] {
@@ -45,12 +56,6 @@ function folders(dir: string, ...names: string[]): string[] {
     mkdirSync(join(dir, name));
     return join(dir, name);
   });
-}
-
-/** Makes an image of an ext4, in a file of that size. */
-export function makeExt4(image: string, mebibytes: number): void {
-  execFileSync("truncate", ["-s", `${mebibytes}M`, image]);
-  execFileSync(findProgram("mkfs.ext4") ?? "mkfs.ext4", ["-q", "-F", image]);
 }
 
 async function mountExt4(scope: Lifetime): Promise<string> {
@@ -71,7 +76,7 @@ async function mountOverlay(scope: Lifetime): Promise<string> {
   return target;
 }
 
-/** Sshfs without a network: it and an SFTP server talk through pipes. It is told not to link. */
+/** Sshfs without a network: it and an SFTP server talk through pipes. Its hard links are disabled. */
 async function mountSshfs(scope: Lifetime): Promise<string> {
   const dir = scratch();
   const [source, target = ""] = folders(dir, "source", "target");

@@ -1,23 +1,18 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 import { testStore } from "../../../../server/src/store/contract/suite.ts";
-import { createFileStore } from "../../../../server/src/store/file/store.ts";
+import { openFileStore } from "../../../support/file-store.ts";
 import { cannotRun } from "../../../support/programs.ts";
-import { localFileSystems } from "./local-mounts.ts";
+import { localFileSystems, mountForSuite } from "./local-mounts.ts";
 
-for (const { name, needs, hasHardLinks, mount } of localFileSystems)
+for (const fileSystem of localFileSystems) {
+  const { name, needs, hasHardLinks } = fileSystem;
   describe(`the file store on ${name}`, { skip: cannotRun(...needs) }, () => {
-    const tidy: (() => void)[] = [];
-    let root = "";
-    before(async () => {
-      root = await mount({ after: (step) => tidy.push(step) });
-    });
-    after(() => {
-      for (const step of tidy) step();
-    });
+    const mounted = mountForSuite(fileSystem);
     testStore(name, async () => {
-      const dir = mkdtempSync(join(root, "place-"));
-      return { connect: () => createFileStore(join(dir, "store")), lastWins: !hasHardLinks };
+      const dir = mkdtempSync(join(mounted(), "contract-"));
+      return { connect: () => openFileStore(join(dir, "store")), lastWins: !hasHardLinks };
     });
   });
+}

@@ -8,8 +8,8 @@ const skip = runsAll ? cannotRun(...guestNeeds) : "takes long; npm run test:stor
 
 describe("the file store on a real NFS", { skip }, () => {
   it("keeps its contract", (t) => runInGuest(t, ["contract.ts"]));
-  it("stands races of processes on two clients", (t) => runInGuest(t, ["races.ts"]));
+  it("survives races of processes on two clients", (t) => runInGuest(t, ["races.ts"]));
   it("serves daemons on two clients", (t) => runInGuest(t, ["daemons.ts"]));
-  it("stands a server that is full, read-only, gone or restarted", (t) =>
+  it("survives a server that is full, read-only, gone or restarted", (t) =>
     runInGuest(t, ["faults.ts"]));
 });

@@ -8,8 +8,8 @@ import { type StoreProcess, startStoreProcesses } from "./store-processes.ts";
 import type { Order } from "./store-work.ts";
 
 /** A store that processes race on. */
-export interface RacePlace {
-  /** Where it is seen: in one place, or in one for each client. */
+export interface SharedStore {
+  /** Its paths: one, or one for each client. */
   readonly roots: readonly string[];
   /** Whether of several commits at one moment the last wins, without hard links. */
   readonly lastWins: boolean;
@@ -30,32 +30,32 @@ export function startRacers(): StoreProcess[] {
   return processes;
 }
 
-/** Races of 32 processes, spread over all roots of a place. */
+/** Races of 32 processes, spread over all roots of a store. */
 export function testRaces(
   what: string,
   processes: StoreProcess[],
-  makePlace: () => RacePlace,
+  makeStore: () => SharedStore,
 ): void {
   describe(`${what}: ${processCount} processes`, () => {
-    let place: RacePlace;
+    let store: SharedStore;
     let count = 0;
     let name: ArchiveName;
     before(() => {
-      place = makePlace();
+      store = makeStore();
     });
 
     const nextName = () => {
       const key = String(count++).padStart(12, "0");
       name = { namespace: "races", filename: `cache_${key}.latest.tar.zst` };
     };
-    const rootOf = (n: number) => place.roots[n % place.roots.length] as string;
+    const rootOf = (n: number) => store.roots[n % store.roots.length] as string;
     const run = (n: number, task: Order["task"]) =>
       (processes[n] as StoreProcess).run({ root: rootOf(n), name, task });
     const all = (task: (n: number) => Order["task"]) =>
       allOf(processes.map((_, n) => run(n, task(n))));
     /** What each root shows, which must be the same. */
     const seen = async () => {
-      const [first, ...others] = await allOf(place.roots.map((_, n) => run(n, { kind: "read" })));
+      const [first, ...others] = await allOf(store.roots.map((_, n) => run(n, { kind: "read" })));
       for (const other of others) assert.deepEqual(other, first);
       return first as NonNullable<typeof first>;
     };
@@ -69,7 +69,7 @@ export function testRaces(
         const atMs = Date.now() + writtenWithinMs;
         const results = await all((n) => ({ kind: "put", entry: `${n}`, mode: "create", atMs }));
         const winners = results.flatMap(({ answer }, n) => (answer === "committed" ? [n] : []));
-        assert.ok(place.lastWins ? winners.length >= 1 : winners.length === 1, String(winners));
+        assert.ok(store.lastWins ? winners.length >= 1 : winners.length === 1, String(winners));
         const [winner = ""] = (await seen()).entries;
         assert.ok(winners.includes(Number(winner)), `${winner} is there, ${winners} won`);
       }
@@ -81,7 +81,7 @@ export function testRaces(
       await all((n) => ({ kind: "grow", entry: `${n}` }));
       const { entries } = await seen();
       assert.equal(new Set(entries).size, entries.length);
-      if (!place.lastWins) assert.equal(entries.length, processCount);
+      if (!store.lastWins) assert.equal(entries.length, processCount);
       assert.deepEqual(leftovers(), []);
     });
 
@@ -165,14 +165,14 @@ export function testRaces(
       const { entries } = await seen();
       assert.equal(new Set(entries).size, entries.length);
       const lost = acknowledged.filter((entry) => !entries.includes(entry));
-      if (!place.lastWins) assert.deepEqual(lost, []);
+      if (!store.lastWins) assert.deepEqual(lost, []);
       await run(0, { kind: "put", entry: "after", mode: "replace" });
       assert.deepEqual((await seen()).entries, ["after"]);
     });
   });
 }
 
-/** Waits for all, so that none is under way still when one has failed. */
+/** Waits for all, so that none is still under way when one has failed. */
 async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work);
   return Promise.all(work);

@@ -3,7 +3,7 @@ import { createCipheriv, hash } from "node:crypto";
 const payloadBytes = 200_000;
 
 /**
- * What stands for an archive in races: a list of entries, then noise that depends on them, then a
+ * The archives of races: a list of entries, then noise that depends on them, then a
  * digest of it all. Any mixture of two, or a part of one, is noticed.
  */
 export function seal(entries: readonly string[]): Buffer {

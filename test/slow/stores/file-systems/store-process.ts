@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { carryOut, type Done, type Order } from "./store-work.ts";
 
-/** A process of a race: it is told an Order, and answers with an Answer. */
+/** A process of a race: it gets Orders, and answers each. */
 export type Answer = Done | { readonly failure: string };
 
 async function answer(order: Order): Promise<Answer> {

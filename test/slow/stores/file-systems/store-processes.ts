@@ -6,7 +6,7 @@ import type { Done, Order } from "./store-work.ts";
 
 const program = fileURLToPath(import.meta.resolve("./store-process.ts"));
 
-/** A process of its own that works on a store, one order at a time. */
+/** A process that works on a store, one order at a time. */
 export interface StoreProcess {
   /** Throws if the order failed, or the process ended. */
   run(order: Order): Promise<Done>;

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createFileStore } from "../../../../server/src/store/file/store.ts";
 import {
   type ArchiveName,
   type ArchiveReader,
@@ -7,9 +6,10 @@ import {
   type CommitMode,
   type Store,
 } from "../../../../server/src/store/store.ts";
+import { openFileStore } from "../../../support/file-store.ts";
 import { seal, unseal } from "./sealed-content.ts";
 
-/** What a process of a race is told to do, through a store that it opened at `root`. */
+/** Work for a process of a race, through a store that it opened at `root`. */
 export interface Order {
   readonly root: string;
   readonly name: ArchiveName;
@@ -28,7 +28,7 @@ export interface Order {
 }
 
 export interface Done {
-  /** What the last call answered. */
+  /** The answer of the last call. */
   readonly answer: string | boolean;
   readonly entries: readonly string[];
   readonly version: string;
@@ -36,9 +36,9 @@ export interface Done {
 
 const stores = new Map<string, Promise<Store>>();
 
-/** Does what an order says. */
+/** Carries an order out. */
 export async function carryOut({ root, name, task }: Order): Promise<Done> {
-  if (!stores.has(root)) stores.set(root, createFileStore(root));
+  if (!stores.has(root)) stores.set(root, openFileStore(root));
   const store = (await stores.get(root)) as Store;
   switch (task.kind) {
     case "put":
@@ -76,7 +76,7 @@ async function put(
   }
 }
 
-/** Reads what is there, whole; once more where it was replaced meanwhile, as a load does. */
+/** Reads the whole archive; once more if it was replaced meanwhile, as a load does. */
 async function read(store: Store, name: ArchiveName): Promise<Done> {
   const failed = new Set<string>();
   for (;;) {
@@ -89,7 +89,7 @@ async function read(store: Store, name: ArchiveName): Promise<Done> {
       if (!(error instanceof ArchiveReplaced) || failed.has(reader.version)) throw error;
       failed.add(reader.version);
     } finally {
-      await reader.close();
+      await reader[Symbol.asyncDispose]();
     }
   }
 }

@@ -67,7 +67,7 @@ class _TransferStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper.
     TRANSFER_STATUS_INTERRUPTED: _TransferStatus.ValueType  # 5
     """Stopped because disk space or inodes ran short; `error` says where."""
     TRANSFER_STATUS_CANCELLED: _TransferStatus.ValueType  # 6
-    """Stopped because it was cancelled, or because nobody waited for it any more."""
+    """Stopped because it was cancelled, or because every caller that waited for it has gone."""
 
 class TransferStatus(_TransferStatus, metaclass=_TransferStatusEnumTypeWrapper):
     """TransferStatus says how far a transfer has come. The last four are final."""
@@ -85,7 +85,7 @@ TRANSFER_STATUS_ERROR: TransferStatus.ValueType  # 4
 TRANSFER_STATUS_INTERRUPTED: TransferStatus.ValueType  # 5
 """Stopped because disk space or inodes ran short; `error` says where."""
 TRANSFER_STATUS_CANCELLED: TransferStatus.ValueType  # 6
-"""Stopped because it was cancelled, or because nobody waited for it any more."""
+"""Stopped because it was cancelled, or because every caller that waited for it has gone."""
 global___TransferStatus = TransferStatus
 
 class _TransferPhase:
@@ -260,7 +260,7 @@ global___SaveSkipReason = SaveSkipReason
 
 @typing.final
 class LoadOutcome(google.protobuf.message.Message):
-    """LoadOutcome is what a finished load came to."""
+    """LoadOutcome is how a finished load ended."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -291,7 +291,7 @@ global___LoadOutcome = LoadOutcome
 
 @typing.final
 class SaveOutcome(google.protobuf.message.Message):
-    """SaveOutcome is what a finished save came to."""
+    """SaveOutcome is how a finished save ended."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -88,7 +88,7 @@ export const TransferStatus = {
   TRANSFER_STATUS_ERROR: 4,
   /** TRANSFER_STATUS_INTERRUPTED - Stopped because disk space or inodes ran short; `error` says where. */
   TRANSFER_STATUS_INTERRUPTED: 5,
-  /** TRANSFER_STATUS_CANCELLED - Stopped because it was cancelled, or because nobody waited for it any more. */
+  /** TRANSFER_STATUS_CANCELLED - Stopped because it was cancelled, or because every caller that waited for it has gone. */
   TRANSFER_STATUS_CANCELLED: 6,
   UNRECOGNIZED: -1,
 } as const;
@@ -493,7 +493,7 @@ export function saveSkipReasonToJSON(object: SaveSkipReason): string {
   }
 }
 
-/** LoadOutcome is what a finished load came to. */
+/** LoadOutcome is how a finished load ended. */
 export interface LoadOutcome {
   /** How it ended. */
   status: LoadStatus;
@@ -505,7 +505,7 @@ export interface LoadOutcome {
   cache?: Cache | undefined;
 }
 
-/** SaveOutcome is what a finished save came to. */
+/** SaveOutcome is how a finished save ended. */
 export interface SaveOutcome {
   /** How it ended. */
   status: SaveStatus;
@@ -576,7 +576,7 @@ export interface Transfer {
   error?:
     | Status
     | undefined;
-  /** What it came to. Absent while it runs, and for copies. */
+  /** How it ended. Absent while it runs, and for copies. */
   outcome?:
     | //
     /** Of a load. */

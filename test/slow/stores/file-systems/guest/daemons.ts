@@ -6,6 +6,6 @@ import { nfsVersions, rootsOf } from "./mounts.ts";
 for (const version of nfsVersions)
   testDaemons(`NFS ${version}, two clients`, () => {
     const roots = rootsOf(version);
-    const place = basename(mkdtempSync(join(roots[0], "daemons-")));
-    return { roots: roots.map((root) => join(root, place)), lastWins: false };
+    const folder = basename(mkdtempSync(join(roots[0], "daemons-")));
+    return { roots: roots.map((root) => join(root, folder)), lastWins: false };
   });

@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { injectFault, systemError } from "../../../../../server/src/store/contract/faults.ts";
-import { createFileStore } from "../../../../../server/src/store/file/store.ts";
 import type { CommitMode, Store } from "../../../../../server/src/store/store.ts";
+import { openFileStore } from "../../../../support/file-store.ts";
 import { seal, unseal } from "../sealed-content.ts";
 import { carryOut } from "../store-work.ts";
 import { nfsVersions, rootsOf } from "./mounts.ts";
@@ -35,11 +35,11 @@ async function entriesIn(store: Store) {
   const reader = await store.open(name);
   assert.ok(reader);
   const content = await reader.read(0, reader.bytes);
-  await reader.close();
+  await reader[Symbol.asyncDispose]();
   return { entries: unseal(content), version: reader.version };
 }
 
-/** What the server has in the end: an NFS client keeps a removed file until it is closed. */
+/** The names that the server has, without files that a client keeps until they are closed. */
 async function namesAt(server: string): Promise<string[]> {
   for (let waitedMs = 0; ; waitedMs += 100) {
     const names = readdirSync(join(server, name.namespace)).sort();
@@ -49,20 +49,20 @@ async function namesAt(server: string): Promise<string[]> {
 }
 
 for (const version of nfsVersions) {
-  /** A store for a test on a mount of the export. */
-  const makePlace = (mount: string) => basename(mkdtempSync(join(mount, "faults-")));
+  /** Makes a folder for the store of a test; returns its name. */
+  const makeFolder = (mount: string) => basename(mkdtempSync(join(mount, "faults-")));
 
   describe(`the file store on NFS ${version}`, () => {
     it("says INSUFFICIENT_SPACE when the server is full, and gives the space back", async (t) => {
       const mount = mountSmallDisk(t, version);
-      const place = makePlace(mount);
-      const store = await createFileStore(join(mount, place));
+      const folder = makeFolder(mount);
+      const store = await openFileStore(join(mount, folder));
       await put(store, seal(["first"]));
       const before = (await store.freeBytes()) as number;
       const tooLarge = Buffer.alloc(before + (4 << 20), "x");
       for (const mode of ["create", "replace"] as const)
         await assert.rejects(put(store, tooLarge, mode), { reason: "INSUFFICIENT_SPACE" }, mode);
-      assert.deepEqual(await namesAt(join(smallDisk, place)), [name.filename]);
+      assert.deepEqual(await namesAt(join(smallDisk, folder)), [name.filename]);
       assert.deepEqual((await entriesIn(store)).entries, ["first"]);
       await untilFree(store, before - 262_144);
       assert.equal(await put(store, seal(["second"]), "replace"), "committed");
@@ -70,8 +70,8 @@ for (const version of nfsVersions) {
 
     it("is unavailable for writers, not for readers, while the export is read-only", async (t) => {
       const mount = mountSmallDisk(t, version);
-      const place = makePlace(mount);
-      const store = await createFileStore(join(mount, place));
+      const folder = makeFolder(mount);
+      const store = await openFileStore(join(mount, folder));
       await put(store, seal(["first"]));
       exportSmallDisk("ro");
       t.after(() => exportSmallDisk("rw"));
@@ -82,7 +82,7 @@ for (const version of nfsVersions) {
       await assert.rejects(store.remove(name), unavailable);
       await assert.rejects(store.setAside(name, there.version), unavailable);
       assert.deepEqual(await store.list(undefined), [name]);
-      assert.deepEqual(await namesAt(join(smallDisk, place)), [name.filename]);
+      assert.deepEqual(await namesAt(join(smallDisk, folder)), [name.filename]);
       exportSmallDisk("rw");
       assert.equal(await put(store, seal(["second"]), "replace"), "committed");
     });
@@ -90,8 +90,8 @@ for (const version of nfsVersions) {
     for (const kind of ["soft", "hard"] as const)
       it(`is unavailable on a ${kind} mount whose server is out of reach, and comes back`, async (t) => {
         const mount = mountOverNetwork(t, version, kind);
-        const place = makePlace(mount);
-        const store = await createFileStore(join(mount, place));
+        const folder = makeFolder(mount);
+        const store = await openFileStore(join(mount, folder));
         await put(store, seal(["first"]));
         setNetwork("down");
         t.after(() => setNetwork("up"));
@@ -109,8 +109,8 @@ for (const version of nfsVersions) {
     // Over version 3 this kernel's client waits for minutes before it connects again.
     if (version !== "v3")
       it("loses nothing that was acknowledged when the server is restarted", async () => {
-        const place = makePlace(rootsOf(version)[0]);
-        const roots = rootsOf(version).map((root) => join(root, place));
+        const folder = makeFolder(rootsOf(version)[0]);
+        const roots = rootsOf(version).map((root) => join(root, folder));
         const entries = Array.from({ length: 40 }, (_, n) => `${n}`);
         const work = [0, 1].map(async (client) => {
           for (const entry of entries.filter((_, n) => n % 2 === client))
@@ -128,8 +128,8 @@ for (const version of nfsVersions) {
     for (const what of ["create", "refresh"] as const)
       it(`knows its own link although the answer to it was lost (${what})`, async (t) => {
         const [first, second] = rootsOf(version);
-        const place = makePlace(first);
-        const store = await createFileStore(join(first, place));
+        const folder = makeFolder(first);
+        const store = await openFileStore(join(first, folder));
         if (what === "refresh") await put(store, seal(["before"]));
         const mode = what === "create" ? what : { replaces: (await entriesIn(store)).version };
         loseAnswerToLink(t, first, second);
@@ -139,7 +139,7 @@ for (const version of nfsVersions) {
   });
 }
 
-/** A server gives back the space of a removed file when it comes to that. */
+/** A server gives the space of a removed file back some time later. */
 async function untilFree(store: Store, bytes: number): Promise<void> {
   for (let waitedMs = 0; ((await store.freeBytes()) as number) < bytes; waitedMs += 100) {
     assert.ok(waitedMs < 10_000, `only ${await store.freeBytes()} bytes are free`);
@@ -147,7 +147,7 @@ async function untilFree(store: Store, bytes: number): Promise<void> {
   }
 }
 
-/** A call that hung on a hard mount is done once the server answers; so are those behind it. */
+/** Calls that hang on a hard mount end some time after the server is back. */
 async function untilItAnswers(store: Store): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += 500)
     try {
@@ -159,14 +159,14 @@ async function untilItAnswers(store: Store): Promise<void> {
 }
 
 /**
- * Has a link be made and the client not know, as when the answer is lost and it asks again: the other
- * client makes it.
+ * Makes the next link without the first client's knowledge, as when the answer is lost and it asks
+ * again: the other client makes it.
  */
 function loseAnswerToLink(t: TestContext, first: string, second: string): void {
   const restore = injectFault(t, "link", async (_, [from, to]) => {
     restore();
     const [elsewhere, name] = [from, to].map((path) => String(path).replace(first, second));
-    // Version 3 tells changes of a directory apart by its time of change, in steps of 10 ms there.
+    // Version 3 sees a directory change by its time of change, which has steps of 10 ms there.
     await sleep(50);
     linkSync(elsewhere as string, name as string);
     await sleep(50);

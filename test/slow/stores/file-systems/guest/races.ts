@@ -9,7 +9,7 @@ describe("races on NFS", () => {
   for (const version of nfsVersions)
     testRaces(`NFS ${version}, two clients`, processes, () => {
       const roots = rootsOf(version);
-      const place = basename(mkdtempSync(join(roots[0], "races-")));
-      return { roots: roots.map((root) => join(root, place)), lastWins: false };
+      const folder = basename(mkdtempSync(join(roots[0], "races-")));
+      return { roots: roots.map((root) => join(root, folder)), lastWins: false };
     });
 });

@@ -1,13 +1,13 @@
 import type { TestEvent } from "node:test/reporters";
 import { inspect } from "node:util";
 
-/** A test of the guest, as its reporter writes it and the outer test tells it: a line of JSON each. */
+/** The result of a test in the guest: its reporter writes a line of JSON for each. */
 export interface GuestResult {
   readonly name: string;
-  /** How deep it stands; those in it come before it. */
+  /** How deep it is; the tests in it come before it. */
   readonly nesting: number;
   readonly skip: boolean | string;
-  /** What it failed with. */
+  /** Its error. */
   readonly failure?: string;
   readonly milliseconds: number;
 }

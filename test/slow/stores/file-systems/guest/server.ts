@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
-import { mount } from "../../../../support/mounts.ts";
-import type { Lifetime } from "../local-mounts.ts";
+import { type Lifetime, mount } from "../../../../support/mounts.ts";
 import type { NfsVersion } from "./mounts.ts";
 
 /** The disk that is small enough to run full, as the server itself sees it. */
@@ -9,7 +8,7 @@ export const smallDisk = "/mnt/export/small";
 
 const run = (command: string) => execFileSync("sh", ["-c", command], { stdio: "pipe" });
 
-/** Exports the small disk anew, `rw` or `ro`; clients that have it mounted are not told. */
+/** Exports the small disk anew, `rw` or `ro`; clients keep their mounts. */
 export function exportSmallDisk(access: "rw" | "ro"): void {
   run(
     `exportfs -o ${access},no_root_squash,no_subtree_check,sync,insecure,fsid=1 '*:${smallDisk}'`,
@@ -26,7 +25,7 @@ export function mountSmallDisk(t: Lifetime, version: NfsVersion): string {
 }
 
 /**
- * Mounts the export once more for a test, over the network that can be cut; with caches of its own.
+ * Mounts the export once more for a test, over the network that can be cut; with its own caches.
  * `soft` gives up soon where `hard` waits for the server.
  */
 export function mountOverNetwork(t: Lifetime, version: NfsVersion, kind: "soft" | "hard"): string {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { toStoreError } from "./store-error.ts";
+import { toFileStoreError } from "./error.ts";
 
-describe("toStoreError", () => {
+describe("toFileStoreError", () => {
   const messageOf = (code: string) => {
-    const { reason, message } = toStoreError(Object.assign(new Error(), { code }), "/cache");
+    const { reason, message } = toFileStoreError(Object.assign(new Error(), { code }), "/cache");
     return `${reason}: ${message}`;
   };
 
@@ -15,7 +15,7 @@ describe("toStoreError", () => {
     );
   });
 
-  test("names the error otherwise, and a full disk as what it is", () => {
+  test("names any other error, and says that a full disk is full", () => {
     assert.equal(messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
     assert.equal(messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
   });

@@ -7,20 +7,21 @@ import type { TestContext } from "node:test";
 /** Where a call is held: before the server sees it, or when the server has answered. */
 export type HeldPart = "call" | "answer";
 
-/** A call that is told by its method and its path, query included. */
+/** Chooses calls by their method and their path, query included. */
 export type CallFilter = (method: string, path: string) => boolean;
 
+/** A call that is, or will be, held up. */
 export interface Held {
-  /** It is held from here on. */
+  /** Resolves when it is held. */
   readonly reached: Promise<void>;
-  /** Lets it go; resolves once the server has answered it, whether or not the caller is still there. */
+  /** Lets it go; resolves once the server has answered it, even if the caller has gone. */
   release(): Promise<void>;
   /** Breaks the caller's connection instead. */
   lose(): void;
 }
 
-/** A way to an object server that can hold a call up. */
-export interface HoldingWay {
+/** A proxy before an object server that can hold calls up. */
+export interface HoldingProxy {
   readonly endpoint: string;
   /** Holds the next call of this kind. */
   hold(filter: CallFilter, part: HeldPart): Held;
@@ -47,13 +48,13 @@ export const isProbeRemoval: CallFilter = (method, path) =>
   method === "DELETE" && path.includes("/.probe-") && !path.includes("uploadId");
 
 /** Puts a proxy before a server's port; it ends with the test. */
-export async function startHoldingWay(t: TestContext, serverPort: number): Promise<HoldingWay> {
+export async function startHoldingProxy(t: TestContext, serverPort: number): Promise<HoldingProxy> {
   const holds: Hold[] = [];
   const proxy = createServer((call, response) => {
     const { method = "", url: path = "" } = call;
     const at = holds.findIndex(({ filter }) => filter(method, path));
     const [hold] = at < 0 ? [] : holds.splice(at, 1);
-    carry(serverPort, call, response, hold).catch(() => response.destroy());
+    passOn(serverPort, call, response, hold).catch(() => response.destroy());
   });
   proxy.listen(0, "127.0.0.1");
   await once(proxy, "listening");
@@ -84,8 +85,8 @@ export async function startHoldingWay(t: TestContext, serverPort: number): Promi
   };
 }
 
-/** Carries a call whole, then its answer whole. */
-async function carry(
+/** Passes a whole call on, then its whole answer back. */
+async function passOn(
   port: number,
   call: IncomingMessage,
   response: ServerResponse,

@@ -1,0 +1,40 @@
+import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import type { Relocation } from "../torch/relocation.ts";
+import type { Comparison } from "./compare.ts";
+import type { PackedFrame } from "./frame-packer.ts";
+import type { ListOptions, ScanResult } from "./scan.ts";
+
+/**
+ * The expensive steps of packing, which run on worker threads. Each step belongs to a signal: soon
+ * after that aborts, the step ends and throws the signal's reason.
+ */
+export interface PackWork {
+  /** How many steps run at once. */
+  readonly threads: number;
+  /** Lists what a save takes of an open directory, and plans how it is packed: see scanTree. */
+  scan(job: ScanJob): Promise<ScanResult>;
+  /** Compares an open directory with a stored cache: see compareTree. */
+  compare(job: CompareJob): Promise<Comparison>;
+  /** Reads and compresses the files of one planned frame. */
+  packFrame(job: PackJob): Promise<PackedFrame>;
+}
+
+export interface ScanJob extends ListOptions {
+  readonly rootFd: number;
+}
+
+export interface CompareJob extends ScanJob {
+  /** The sections of the stored cache's file index, one for each frame. */
+  readonly sections: readonly Uint8Array[];
+  /** For each frame, the names of files in it that are out of date. */
+  readonly superseded: readonly (readonly string[])[];
+  /** For each frame, how paths in this directory become those that its files were saved with. */
+  readonly relocations: readonly Relocation[];
+}
+
+export interface PackJob {
+  readonly rootFd: number;
+  /** JSON of a FramePlan. */
+  readonly plan: Uint8Array;
+  readonly format: ArchiveFormat;
+}

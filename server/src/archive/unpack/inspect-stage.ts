@@ -1,0 +1,11 @@
+import { existsSync, readdirSync } from "node:fs";
+import type { InspectJob, StageContent } from "./work.ts";
+
+/** Counts the files in a stage, and those of the given names that are missing from it. */
+export function inspectStage({ stage, names }: InspectJob): StageContent {
+  const entries = readdirSync(stage.path, { recursive: true, withFileTypes: true });
+  return {
+    fileCount: entries.filter((entry) => entry.isFile()).length,
+    absent: names.filter((name) => !existsSync(`${stage.path}/${name}`)).length,
+  };
+}

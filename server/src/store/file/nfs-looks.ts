@@ -1,0 +1,50 @@
+import { constants } from "node:fs";
+import * as fs from "node:fs/promises";
+
+/**
+ * An NFS client answers from its cache of names, and fails where another machine has changed a file
+ * since. This is how the store looks at files all the same.
+ */
+
+const attempts = 10;
+
+/** An NFSv3 client may also say EIO, once or twice, of a name that two machines keep replacing. */
+const errorAttempts = 3;
+
+const estale = -116;
+
+/** Whether NFS says that another machine replaced or removed a file since this one looked at it. */
+export function isStaleHandle(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).errno === estale;
+}
+
+/** Runs `look`, and runs it again if another machine came between, or may have. */
+export async function lookAgainIfStale<T>(look: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await look();
+    } catch (error) {
+      if (attempt >= attemptsAfter(error)) throw error;
+    }
+}
+
+function attemptsAfter(error: unknown): number {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" || isStaleHandle(error)) return attempts;
+  return code === "EIO" ? errorAttempts : 0;
+}
+
+/**
+ * Drops cached names of a directory that are out of date. An NFS client keeps names, and the absence of
+ * names, for up to a minute; when a directory is opened, it asks the server whether that has changed.
+ * Does nothing for a directory that is absent or may not be read.
+ */
+export async function refreshNames(directory: string): Promise<void> {
+  try {
+    const opened = await fs.open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    await opened.close();
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["ENOENT", "EACCES"].includes(code)) throw error;
+  }
+}

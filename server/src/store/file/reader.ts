@@ -1,0 +1,62 @@
+import type { BigIntStats } from "node:fs";
+import * as fs from "node:fs/promises";
+import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
+import type { FileStoreContext } from "./context.ts";
+import { findNewest, versionOf } from "./generations.ts";
+import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
+
+/** Opens the newest file of the archive `target`; undefined if there is none. */
+export async function openFileArchive(
+  { root, call }: FileStoreContext,
+  name: ArchiveName,
+  target: string,
+): Promise<ArchiveReader | undefined> {
+  const opened = await lookAgainIfStale(() => openNewest(target));
+  if (!opened) {
+    await fs.access(root);
+    return undefined;
+  }
+  const { file, stat } = opened;
+  const bytes = Number(stat.size);
+  const readInto = async (buffer: Buffer, done: number, offset: number) => {
+    try {
+      return await file.read(buffer, done, buffer.length - done, offset + done);
+    } catch (error) {
+      // An open file on a local disk stays readable; an NFS server may no longer have it.
+      throw isStaleHandle(error) ? new ArchiveReplaced(root, error) : error;
+    }
+  };
+  return {
+    ...name,
+    bytes,
+    modifiedAt: stat.mtime,
+    version: versionOf(stat),
+    async read(offset, length, signal) {
+      const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, bytes - offset)));
+      for (let done = 0; done < buffer.length; ) {
+        const { bytesRead } = await call(() => readInto(buffer, done, offset), { signal });
+        if (bytesRead === 0) return buffer.subarray(0, done);
+        done += bytesRead;
+      }
+      return buffer;
+    },
+    async [Symbol.asyncDispose]() {
+      // A mount that hangs may delay this, and there is no need to wait.
+      file.close().catch(() => {});
+    },
+  };
+}
+
+async function openNewest(
+  target: string,
+): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
+  const newest = await findNewest(target);
+  if (!newest) return undefined;
+  const file = await fs.open(newest.path, "r");
+  try {
+    return { file, stat: await file.stat({ bigint: true }) };
+  } catch (error) {
+    file.close().catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+import * as fs from "node:fs/promises";
+import { dirname } from "node:path";
+import { syncDirectory } from "./durable-directory.ts";
+import { findNewest, removeNumberedVersion, versionOf } from "./generations.ts";
+import { hiddenPath } from "./hidden-files.ts";
+
+/**
+ * Renames the archive of that version to a hidden name; false if the name has another, or none. POSIX
+ * cannot rename "only if it is still that file", so this looks before and after, and gives a good
+ * archive that came between its name back.
+ */
+export async function setFileAside(target: string, version: string): Promise<boolean> {
+  const newest = await findNewest(target);
+  if (newest?.version !== version) return false;
+  const aside = hiddenPath(target, "damaged");
+  try {
+    await fs.rename(newest.path, aside);
+  } catch (error) {
+    // Another caller was faster.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  const isThatVery = versionOf(await fs.stat(aside, { bigint: true })) === version;
+  if (isThatVery) await removeNumberedVersion(target, version);
+  else await giveBack(aside, newest.path);
+  await syncDirectory(dirname(target));
+  return isThatVery;
+}
+
+async function giveBack(aside: string, path: string): Promise<void> {
+  try {
+    await fs.link(aside, path);
+    await fs.unlink(aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") await fs.unlink(aside);
+    else await fs.rename(aside, path);
+  }
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { CopyObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { S3Context } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import { statusOf } from "./error.ts";
+import { etagOf, isArchive, lookAt, versionOf } from "./found-object.ts";
+
+/** A store copies an object of a gigabyte in some seconds. */
+const copyMs = 60_000;
+
+/**
+ * Copies an archive to a hidden name and puts an empty object at its key, if it is that very
+ * version; false if it is not. Where the store ignores conditions (`isConditional` is false), a good
+ * archive that came within the last milliseconds is lost.
+ */
+export async function setObjectAside(
+  context: S3Context,
+  key: string,
+  version: string,
+  isConditional: boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { client, bucket: Bucket } = context;
+  const isThere = async () => {
+    const there = await lookAt(context, key, signal);
+    return isArchive(there) && versionOf(there) === version;
+  };
+  if (!(await isThere())) return false;
+  const IfMatch = etagOf(version);
+  const slash = key.lastIndexOf("/") + 1;
+  const random = randomBytes(6).toString("hex");
+  const copy = {
+    Bucket,
+    Key: `${key.slice(0, slash)}.${key.slice(slash)}.${random}.damaged`,
+    CopySource: `${Bucket}/${key}`,
+    CopySourceIfMatch: IfMatch,
+  };
+  const empty = {
+    Bucket,
+    Key: key,
+    Body: Buffer.alloc(0),
+    ContentLength: 0,
+    ...(isConditional ? { IfMatch } : {}),
+  };
+  try {
+    await withDeadline(context, (options) => client.send(new CopyObjectCommand(copy), options), {
+      signal,
+      answerMs: copyMs,
+      totalMs: copyMs,
+    });
+    if (!isConditional && !(await isThere())) return false;
+    await withDeadline(context, (options) => client.send(new PutObjectCommand(empty), options), {
+      signal,
+    });
+    return true;
+  } catch (error) {
+    if ([404, 412].includes(statusOf(error) ?? 0)) return false;
+    throw error;
+  }
+}
