@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as delay, setImmediate as settle } from "node:timers/promises";
+import { setImmediate as settle } from "node:timers/promises";
 import { CacheError, type Reason } from "../domain/cache-error.ts";
 import type { LogFields, Logger } from "../domain/logger.ts";
 import { createDirectoryQueue } from "./directory-queue.ts";
@@ -259,13 +259,16 @@ describe("TransferRegistry.close", () => {
     assert.equal(running.state.status, "SUCCESS");
   });
 
-  it("then cancels what runs and what waits", async () => {
+  it("then cancels what runs and what waits", async (t) => {
     const { registry, load } = startRegistry();
     const transfers = [load("/a"), load("/a/b")];
     await settle();
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     const closing = registry.close(50);
-    await delay(20);
+    t.mock.timers.tick(49);
+    await settle();
     assert.equal(transfers[0]?.state.status, "IN_PROGRESS");
+    t.mock.timers.tick(1);
     await closing;
     for (const { state } of transfers) assert.equal(state.status, "CANCELLED");
   });

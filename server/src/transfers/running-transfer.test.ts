@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { setTimeout as delay, setImmediate as settle } from "node:timers/promises";
+import { describe, it, type TestContext } from "node:test";
+import { setImmediate as settle } from "node:timers/promises";
 import { CacheError, type Reason } from "../domain/cache-error.ts";
 import type { LogFields, Logger } from "../domain/logger.ts";
 import type { Outcome } from "../domain/outcome.ts";
@@ -217,16 +217,20 @@ describe("RunningTransfer.run", () => {
 });
 
 describe("RunningTransfer.cancel", () => {
-  it("returns the final state, after the flow has tidied up", async () => {
+  /** The time that a cancel waits for the flow never passes. */
+  const freezeTime = (t: TestContext) => t.mock.timers.enable({ apis: ["setTimeout"] });
+
+  it("returns the final state, after the flow has tidied up", async (t) => {
+    freezeTime(t);
     const { transfer, lines } = startTransfer();
     let tidy = false;
     transfer.run(
       endlessFlow(transfer.signal, async () => {
-        await delay(50);
+        for (let turns = 0; turns < 5; turns++) await settle();
         tidy = true;
       }),
     );
-    await delay(5);
+    await settle();
     const state = await transfer.cancel();
     assert.ok(tidy);
     assert.equal(state.status, "CANCELLED");
@@ -238,13 +242,14 @@ describe("RunningTransfer.cancel", () => {
     );
   });
 
-  it("stops a flow that only yields, and lets it tidy up", async () => {
+  it("stops a flow that only yields, and lets it tidy up", async (t) => {
+    freezeTime(t);
     const { transfer } = startTransfer();
     let tidy = false;
     const flow = (async function* (): Flow {
       try {
         for (;;) {
-          await delay(1);
+          await settle();
           yield { phase: "PACKING" };
         }
       } finally {
@@ -252,27 +257,28 @@ describe("RunningTransfer.cancel", () => {
       }
     })();
     transfer.run(flow);
-    await delay(10);
+    await settle();
     assert.equal((await transfer.cancel()).status, "CANCELLED");
     assert.ok(tidy);
   });
 
-  it("comes too late for a flow that is committing", async () => {
+  it("comes too late for a flow that is committing", async (t) => {
+    freezeTime(t);
     const { transfer } = startTransfer();
     const flow = (async function* (): Flow {
       yield { phase: "COMMITTING" };
-      await delay(20);
+      for (let turns = 0; turns < 5; turns++) await settle();
       yield {};
       return startedLoad;
     })();
     transfer.run(flow);
-    await delay(5);
+    await settle();
     const state = await transfer.cancel();
     assert.equal(state.status, "SUCCESS");
   });
 
   it("returns the present state after a second when the flow hangs", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+    freezeTime(t);
     const { transfer } = startTransfer();
     transfer.run(endlessFlow(transfer.signal, () => new Promise(() => {})));
     await settle();
@@ -295,11 +301,12 @@ describe("RunningTransfer.cancel", () => {
     assert.equal(transfer.signal.aborted, false);
   });
 
-  it("logs what went wrong when the flow could not tidy up", async () => {
+  it("logs what went wrong when the flow could not tidy up", async (t) => {
+    freezeTime(t);
     const { transfer, lines } = startTransfer();
     const failure = new Error("EACCES");
     transfer.run(endlessFlow(transfer.signal, () => Promise.reject(failure)));
-    await delay(5);
+    await settle();
     assert.equal((await transfer.cancel()).status, "CANCELLED");
     assert.deepEqual(
       lines.map(({ level, message }) => [level, message]),
@@ -353,7 +360,7 @@ describe("RunningTransfer.wait", () => {
     const waiting = [transfer.wait(one.signal), transfer.wait(other.signal)];
     one.abort(gone);
     await assert.rejects(waiting[0] as Promise<unknown>, gone);
-    await delay(5);
+    await settle();
     assert.equal(transfer.signal.aborted, false);
     other.abort(new CacheError("CANCELLED", "the caller went away"));
     await assert.rejects(waiting[1] as Promise<unknown>);
@@ -364,14 +371,14 @@ describe("RunningTransfer.wait", () => {
     const transfer = startEndless();
     transfer.detach();
     await assert.rejects(transfer.wait(AbortSignal.abort(gone)), gone);
-    await delay(5);
+    await settle();
     assert.equal(transfer.signal.aborted, false);
     await transfer.cancel();
   });
 
   it("need not have begun: a transfer that nobody has waited for goes on", async () => {
     const transfer = startEndless();
-    await delay(5);
+    await settle();
     assert.equal(transfer.state.status, "IN_PROGRESS");
     await transfer.cancel();
   });

@@ -58,7 +58,7 @@ describe("an interrupted save", () => {
   it("is cancelled by Ctrl-C on a terminal too, where a bar is drawn", async (t) => {
     const { client, child, ended, shown } = await startLongSave(t, startCliOnTerminal);
     const operationId = await underWay(client);
-    await shown("packing");
+    await shown(/packing/);
     child.stdin.write("\x03");
     assert.equal(await lastState(client, operationId), "cancelled");
     const { exitCode } = await ended;

@@ -17,8 +17,8 @@ export interface CliResult {
 export interface RunningCli {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<CliResult>;
-  /** Waits until its stdout holds this text. Throws if it ends without. */
-  shown(text: string): Promise<void>;
+  /** Waits until its stdout holds this. Throws if it ends without. */
+  shown(text: RegExp): Promise<void>;
 }
 
 /** Starts `compilecache` with these arguments, and with none of our own settings. */
@@ -42,10 +42,10 @@ export function startProgram(
       printed[name] += text;
     });
   const ended = once(child, "close").then(([exitCode]) => ({ exitCode, ...printed }));
-  const shown = async (text: string) => {
-    while (!printed.stdout.includes(text))
+  const shown = async (text: RegExp) => {
+    while (!text.test(printed.stdout))
       if (await Promise.race([once(child.stdout, "data").then(() => false), ended]))
-        throw new Error(`it ended without "${text}": ${JSON.stringify(printed)}`);
+        throw new Error(`it ended without ${text}: ${JSON.stringify(printed)}`);
   };
   return { child, ended, shown };
 }
