@@ -41,11 +41,11 @@ def _name(transfer: transfer_pb2.Transfer, context: grpc.ServicerContext) -> Non
 
 
 class _Loads:
-    """Loads that end once `watchers` calls have watched transfers for long enough to hear."""
+    """Loads that end once `watchers` callers have heard of their progress."""
 
     def __init__(self, watchers: int, *, names_transfers: bool = True) -> None:
         self._names_transfers = names_transfers
-        self._watches = threading.Semaphore(0)
+        self.heard = threading.Semaphore(0)
         self._watchers = watchers
         self._namespaces: list[str] = []
         self.watch_ended = threading.Event()
@@ -58,24 +58,24 @@ class _Loads:
             _name(transfer, context)
         with self._lock:
             for _ in range(self._watchers):
-                assert self._watches.acquire(timeout=LONG_ENOUGH_SECONDS)
+                assert self.heard.acquire(timeout=LONG_ENOUGH_SECONDS)
             self._watchers = 0
         return pb.LoadResponse(status=transfer_pb2.LOAD_STATUS_SUCCESS, transfer=transfer)
 
     def watch(
         self, request: pb.WatchTransferRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.WatchTransferResponse]:
+        # A call that is cancelled between two answers does not come back to this function.
         ended = threading.Event()
         context.add_callback(ended.set)
+        context.add_callback(self.watch_ended.set)
         namespace = request.operation_id.partition("-")[2]
         for bytes_done in (1, 2):
             in_progress = transfer_pb2.TRANSFER_STATUS_IN_PROGRESS
             transfer = _transfer(namespace, status=in_progress, bytes_done=bytes_done)
             yield pb.WatchTransferResponse(transfer=transfer)
-        self._watches.release()
         # The transfer goes on, as it does for others.
         assert ended.wait(LONG_ENOUGH_SECONDS)
-        self.watch_ended.set()
 
     def list(
         self, request: pb.ListTransfersRequest, context: grpc.ServicerContext
@@ -86,8 +86,10 @@ class _Loads:
         return serve(Load=self.load, WatchTransfer=self.watch, ListTransfers=self.list)
 
 
-def _answers(address: str, namespace: str, local_dir: Path) -> list[dict[str, Any]]:
-    """What a load says that is waited for and watched."""
+def _answers(
+    address: str, namespace: str, local_dir: Path, heard: threading.Semaphore | None = None
+) -> list[dict[str, Any]]:
+    """What a load says that is waited for and watched; releases `heard` after the second."""
     arguments = {"namespace": namespace, "local_dir": str(local_dir), "detach": False}
     found: list[dict[str, Any]] = []
     with CallerProcess("load", arguments, address, _environment, watch=True) as call:
@@ -96,27 +98,32 @@ def _answers(address: str, namespace: str, local_dir: Path) -> list[dict[str, An
             if answer is None:
                 return found
             found.append(answer)
+            if heard and len(found) == 2:
+                heard.release()
 
 
 def test_each_of_two_loads_with_the_same_key_shows_its_own_progress(
     serve: Serve, tmp_path: Path
 ) -> None:
-    address = _Loads(watchers=2).serve(serve)
+    served = _Loads(watchers=2)
+    address = served.serve(serve)
     with ThreadPoolExecutor() as threads:
         loads = {
-            namespace: threads.submit(_answers, address, namespace, tmp_path / namespace)
+            namespace: threads.submit(
+                _answers, address, namespace, tmp_path / namespace, served.heard
+            )
             for namespace in ("llama", "qwen")
         }
         for namespace, load in loads.items():
             answers = load.result()
             assert {answer["namespace"] for answer in answers} == {namespace}
-            assert [answer["bytes_done"] for answer in answers][:2] == [1, 2]
+            assert [answer["bytes_done"] for answer in answers] == [1, 2, 0]
             assert answers[-1]["status"] == "SUCCESS"
 
 
 def test_the_watch_ends_with_the_call_that_it_is_for(serve: Serve, tmp_path: Path) -> None:
     loads = _Loads(watchers=1)
-    answers = _answers(loads.serve(serve), "llama", tmp_path)
+    answers = _answers(loads.serve(serve), "llama", tmp_path, loads.heard)
     assert answers[-1]["status"] == "SUCCESS"
     assert loads.watch_ended.wait(LONG_ENOUGH_SECONDS)
 
