@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createCacheClient } from "compilecache-client";
 
 const launcher = resolve(import.meta.dirname, "../server/bin/compilecache.js");
-const startWithinMs = 20_000;
+const startWithinMs = 120_000;
 
 /** A daemon that lasts as long as the demo. */
 export interface DemoDaemon {

@@ -7,9 +7,7 @@ import { it } from "node:test";
 
 const demo = join(import.meta.dirname, "demo.ts");
 
-it("makes a cache, brings it back through both clients, and leaves nothing behind", {
-  timeout: 180_000,
-}, (t) => {
+it("makes a cache, brings it back through both clients, and leaves nothing behind", (t) => {
   const work = mkdtempSync(join(tmpdir(), "demo-test-"));
   t.after(() => rmSync(work, { recursive: true, force: true }));
   const { status, stdout, stderr } = spawnSync(process.execPath, [demo], {

@@ -12,7 +12,6 @@ const scratch = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 it("brings a real cache of 12,462 files back byte for byte through each client", {
   skip: existsSync(data) ? false : `${data} is absent`,
-  timeout: 240_000,
 }, (t) => {
   const work = mkdtempSync(join(scratch, "real-cache-"));
   t.after(() => rmSync(work, { recursive: true, force: true }));
