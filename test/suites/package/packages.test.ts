@@ -53,6 +53,7 @@ describe("what npm run package makes", () => {
       B10FS_CACHE_DIR: `${dir}/store`,
       TORCHINDUCTOR_CACHE_DIR: `${dir}/local`,
       COMPILE_CACHE_IDLE_EXIT_SECONDS: "300",
+      COMPILE_CACHE_SAVE_NICE: "0",
     };
     await writeForeignArchive(env, venv);
     const node = `${stdout.trim()}/bin/node`;
