@@ -52,7 +52,8 @@ describe("what npm run package makes", () => {
       XDG_RUNTIME_DIR: dir,
       B10FS_CACHE_DIR: `${dir}/store`,
       TORCHINDUCTOR_CACHE_DIR: `${dir}/local`,
-      COMPILE_CACHE_IDLE_EXIT_SECONDS: "1",
+      COMPILE_CACHE_IDLE_EXIT_SECONDS: "300",
+      COMPILE_CACHE_SAVE_NICE: "0",
     };
     await writeForeignArchive(env, venv);
     const node = `${stdout.trim()}/bin/node`;

@@ -5,6 +5,7 @@ Arguments: the local directory, and the Node that is to run it.
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -39,6 +40,13 @@ assert compilecache.load_compile_cache(namespace="foreign", if_local_exists="rep
 )
 assert [path.name for path in local.iterdir()] == ["foreign"]
 
-programs = [os.readlink(link) for link in Path("/proc").glob("[0-9]*/exe") if os.access(link, 4)]
-assert node in programs, f"{node} does not run: {programs}"
+programs = {
+    int(link.parent.name): os.readlink(link)
+    for link in Path("/proc").glob("[0-9]*/exe")
+    if os.access(link, os.R_OK)
+}
+daemons = [pid for pid, program in programs.items() if program == node]
+assert daemons, f"{node} does not run: {programs}"
+for pid in daemons:
+    os.kill(pid, signal.SIGTERM)
 print("the round trip is done")
