@@ -3,7 +3,7 @@ import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { CopyItem, CopySource } from "../local/copy-tree.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import type { FlowContext } from "./context.ts";
-import { closeUnheard, openOrMakeLocal, openStage, type Stage } from "./local-work.ts";
+import { closeWithoutWaiting, openOrMakeLocal, openStage, type Stage } from "./local-work.ts";
 
 /** A copy whose request was found to be sound. */
 export interface CopyTarget {
@@ -23,7 +23,7 @@ export async function* copy(context: FlowContext, target: CopyTarget, signal: Ab
     else yield* copyDirectory(context, source, target.destination, signal);
     return undefined;
   } finally {
-    closeUnheard(source.fd);
+    closeWithoutWaiting(source.fd);
   }
 }
 

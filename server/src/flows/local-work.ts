@@ -33,8 +33,8 @@ export class LocalDirectory implements AsyncDisposable {
         .under(uncancelled)
         .removeMadeDirectory(opened)
         .catch(() => {});
-    closeUnheard(opened.fd);
-    if (opened.parentFd !== undefined) closeUnheard(opened.parentFd);
+    closeWithoutWaiting(opened.fd);
+    if (opened.parentFd !== undefined) closeWithoutWaiting(opened.parentFd);
   }
 }
 
@@ -104,7 +104,7 @@ export class Stage implements AsyncDisposable {
       .under(uncancelled)
       .removeStage(this.#stage)
       .catch(() => {});
-    closeUnheard(this.fd);
+    closeWithoutWaiting(this.fd);
   }
 }
 
@@ -122,6 +122,6 @@ export async function openStage(
 }
 
 /** Closes a descriptor without waiting: a close that fails, as on a dead mount, changes nothing. */
-export function closeUnheard(fd: number): void {
+export function closeWithoutWaiting(fd: number): void {
   fs.close(fd, () => {});
 }
