@@ -1,34 +1,16 @@
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type CacheClient,
-  createCacheClient,
-  type Environment,
-} from "../clients/typescript/src/index.ts";
+import { type CacheClient, createCacheClient } from "../clients/typescript/src/index.ts";
 import { startDaemonProcess } from "../fixtures/daemon-process.ts";
 import { type Cost, cpuSecondsOf, timed } from "./cost.ts";
 import { packagedServer } from "./packaged-server.ts";
-
-/** The environment that benches save and load for; any would do, as archives differ only by its name. */
-export const environment: Environment = {
-  torchVersion: "2.11.0",
-  cudaVersion: "13.0",
-  computeCapability: "9.0",
-  tritonVersion: "3.6.0",
-};
+import { environment } from "./source-cache.ts";
 
 export type DaemonCost = Cost & {
   /** The most memory that the daemon held meanwhile. */
   readonly peakRssBytes: number;
 };
-
-/** How late the timers of the daemon's event loop fired. */
-export interface LoopDelay {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-}
 
 /** A daemon that is measured, and a client that is connected to it. */
 export interface MeasuredDaemon {
@@ -44,8 +26,11 @@ export interface MeasuredDaemon {
   startSave(localDir: string): Promise<string>;
   /** Waits for the end of a transfer; throws unless it succeeded. */
   finished(operationId: string): Promise<void>;
-  /** Starts a new measurement of the event loop's delay, or reads the one that runs. */
-  loopDelay(order: "reset" | "read"): Promise<LoopDelay>;
+  /**
+   * How late the timers of the daemon's event loop have fired since the last "reset", which the first
+   * call must be: the 99th percentile, in milliseconds.
+   */
+  loopP99Ms(order: "reset" | "read"): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -144,10 +129,10 @@ export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemo
       for await (const transfer of client.watch(operationId)) status = transfer.status;
       if (status !== "success") throw new Error(`the transfer ended in ${status}`);
     },
-    async loopDelay(order) {
+    async loopP99Ms(order) {
       child.send(order);
       const [answer] = await once(child, "message");
-      return answer as LoopDelay;
+      return answer;
     },
     async stop() {
       isStopping = true;

@@ -2,7 +2,16 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Environment } from "../clients/typescript/src/index.ts";
 import { makeCache } from "../fixtures/make-cache.ts";
+
+/** The environment that benches save and load for; any would do, as archives differ only by its name. */
+export const environment: Environment = {
+  torchVersion: "2.11.0",
+  cudaVersion: "13.0",
+  computeCapability: "9.0",
+  tritonVersion: "3.6.0",
+};
 
 /** A cache directory to measure with. */
 export interface SourceCache {

@@ -1,11 +1,8 @@
+// A process that asks for the state of a transfer again and again, one call after the other. It is told
+// {warmUp: operationId} to make some calls that do not count, {operationId, pauseMs} to begin, the
+// pause being the one between two calls, and "stop" to answer how long each call took, in milliseconds.
 import { setTimeout as sleep } from "node:timers/promises";
 import { createCacheClient } from "../../clients/typescript/src/index.ts";
-
-/**
- * A process that asks for the state of a transfer again and again, one call after the other: it is
- * told {operationId, pauseMs} to begin, the pause being that between two calls, and "stop" to answer
- * how long each call took, in milliseconds.
- */
 
 type Asking = { operationId: string; pauseMs: number };
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { atExit } from "../../fixtures/at-exit.ts";
 
-/** A process beside the bench, so that its work is neither the bench's nor the daemon's. */
+/** A process of its own, so that its work counts neither as the bench's nor as the daemon's. */
 export interface Probe {
   tell(message: object | string): void;
   /** The next answer. */
@@ -15,7 +15,7 @@ export interface Probe {
 export function startProbe(name: "get-transfer" | "watchers" | "burn", address = ""): Probe {
   const child = fork(fileURLToPath(import.meta.resolve(`./${name}.ts`)), [address]);
   const ended = once(child, "exit").then(() => {
-    throw new Error(`the probe ${name} ended too soon`);
+    throw new Error(`the probe ${name} ended too early`);
   });
   ended.catch(() => {});
   return {

@@ -1,9 +1,6 @@
+// A process that watches a transfer many times over. It is told {operationId, count}, answers "watching"
+// once each watch has had its first message, and the number of all messages once all have ended.
 import { createCacheClient } from "../../clients/typescript/src/index.ts";
-
-/**
- * A process that watches a transfer many times over: it is told {operationId, count}, answers
- * "watching" once each has had its first message, and the number of messages once all have ended.
- */
 
 const client = createCacheClient({ address: process.argv[2] });
 

@@ -16,6 +16,13 @@ export function describeMachine() {
 }
 export type Machine = ReturnType<typeof describeMachine>;
 
+/** Of figures measured `at` (ISO 8601) on a machine: the date, the commit and the machine, for people. */
+export function originText(at: string, machine: Machine): string {
+  const { commit, node, cores, cpu, memoryBytes, kernel } = machine;
+  const memory = `${Math.round(memoryBytes / 1024 ** 3)} GiB`;
+  return `${at.slice(0, 10)}, commit ${commit}, Node ${node}, ${cores} cores (${cpu}), ${memory}, Linux ${kernel}`;
+}
+
 /** The commit of the sources, with a plus behind it where they were changed since. */
 function commit(): string {
   const git = (...args: string[]) =>

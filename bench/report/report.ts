@@ -1,6 +1,7 @@
 import type { Series, SuiteResult, Target } from "../suite.ts";
 import { type Metric, metrics } from "../suite.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine, type Machine, originText } from "./machine.ts";
+import { table } from "./markdown.ts";
 import { summarize } from "./statistics.ts";
 
 /** A suite's results with where they come from: what goes into its JSON file. */
@@ -11,7 +12,7 @@ export interface Report extends SuiteResult {
   readonly rounds: number;
   /** When it ended, ISO 8601. */
   readonly at: string;
-  readonly machine: ReturnType<typeof describeMachine>;
+  readonly machine: Machine;
 }
 
 export function createReport(
@@ -33,11 +34,10 @@ export function createReport(
 /** The report as people read it. */
 export function toMarkdown(report: Report): string {
   const { suite, command, rounds, at, machine, subject, series, targets, notes } = report;
-  const memory = `${Math.round(machine.memoryBytes / 1024 ** 3)} GiB`;
   return [
     `### ${suite}`,
     `\`${command}\`: ${subject}. ${rounds === 1 ? "One round" : `Medians of ${rounds} rounds (least to most)`}.`,
-    `${at.slice(0, 10)}, commit ${machine.commit}, Node ${machine.node}, ${machine.cores} cores (${machine.cpu}), ${memory}, Linux ${machine.kernel}.`,
+    `${originText(at, machine)}.`,
     seriesTable(series),
     ...(targets.length > 0 ? [targetTable(targets)] : []),
     ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join("\n")] : []),
@@ -83,10 +83,4 @@ function targetTable(targets: readonly Target[]): string {
         : [what, "", `${atLeast}${unit}`, `${aim}${unit}`, "not measured"];
     }),
   );
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const align = head.map((_, column) => (column === 0 ? "---" : "--:"));
-  return [line(head), line(align), ...rows.map(line)].join("\n");
 }

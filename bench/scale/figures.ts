@@ -1,4 +1,5 @@
 import type { Machine } from "../report/machine.ts";
+import { median } from "../report/statistics.ts";
 
 export type StoreKind = "file" | "s3";
 export const storeKinds: readonly StoreKind[] = ["file", "s3"];
@@ -43,7 +44,12 @@ export interface Crowd {
   readonly movedBytes: readonly number[];
 }
 
-/** Loads through a way that is too narrow. */
+/** The median, over all rounds, of when the last one had ended; NaN if none did. */
+export function lastEndS({ endsS }: Pick<Crowd, "endsS">): number {
+  return median(endsS.map((ends) => ends.at(-1) ?? Number.NaN));
+}
+
+/** Loads through a proxy that limits them. */
 export interface NarrowRun {
   readonly what: "bandwidth" | "requests";
   /** Bytes a second, or requests. */

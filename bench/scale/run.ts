@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import type { Figures } from "./figures.ts";
 import { measure } from "./measure/measure.ts";
-import { writePage } from "./page/page.ts";
+import { writePage } from "./page/write-page.ts";
 
 interface Options {
   cache?: string;

@@ -36,12 +36,12 @@ export const latency: Suite = async ({ cache, rounds, scratch, say }) => {
     over: () => Promise<unknown>,
     pause = pauseMs,
   ) => {
-    await daemon.loopDelay("reset");
+    await daemon.loopP99Ms("reset");
     probe.tell({ operationId, pauseMs: pause });
     await over();
     probe.tell("stop");
     const tookMs = (await probe.answer()) as number[];
-    const { p99Ms: loopP99Ms } = await daemon.loopDelay("read");
+    const loopP99Ms = await daemon.loopP99Ms("read");
     measured.add(name, {
       p50Ms: percentile(tookMs, 50),
       p99Ms: percentile(tookMs, 99),

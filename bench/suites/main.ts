@@ -13,14 +13,14 @@ import type { Suite, Target, Values } from "../suite.ts";
 /** Does its work once; says what each part of it took, by its name. */
 type Contender = () => Promise<Record<string, Values>>;
 
-export const floor = "cp -r";
-export const saves = {
+const floor = "cp -r";
+const saves = {
   ours: "save: compilecache",
   peer: "save: b10-transfer 0.4.1",
   gzip: "save: tar, gzip",
   zstd: "save: tar, zstd -3",
 };
-export const loads = {
+const loads = {
   ours: "load: compilecache",
   peer: "load: b10-transfer 0.4.1",
   gzip: "load: tar, gzip",

@@ -3,12 +3,12 @@ import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../../fixtures/random.ts";
-import { environment } from "../../daemon.ts";
 import { emptyDirectory } from "../../scratch.ts";
+import { environment } from "../../source-cache.ts";
 import type { Calls, Operation } from "../figures.ts";
+import type { Bench } from "./bench.ts";
 import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
 import { createFileCallCounter, tracing } from "./file-calls.ts";
-import type { Bench } from "./measure.ts";
 
 type CallCounts = Omit<Calls, "cpuS" | "wallS">;
 

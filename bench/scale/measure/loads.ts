@@ -1,8 +1,8 @@
-import { environment } from "../../daemon.ts";
+import { environment } from "../../source-cache.ts";
 import type { Crowd, NarrowRun, StoreKind } from "../figures.ts";
+import type { Bench } from "./bench.ts";
 import { allAtOnce, forget, outOf, type Round, toCrowd } from "./crowds.ts";
 import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
-import type { Bench } from "./measure.ts";
 
 /** Pods that share a daemon, where they do. */
 const sharers = 8;

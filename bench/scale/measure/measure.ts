@@ -1,35 +1,15 @@
 import { join } from "node:path";
-import { type ObjectServer, startObjectServer } from "../../../fixtures/object-server.ts";
-import { cpuSecondsOf } from "../../cost.ts";
+import { startObjectServer } from "../../../fixtures/object-server.ts";
 import { describeMachine } from "../../report/machine.ts";
-import { createScratch, emptyDirectory, type Scratch } from "../../scratch.ts";
-import { describeCache, prepareCache, type SourceCache } from "../../source-cache.ts";
-import type { Figures, StoreKind } from "../figures.ts";
+import { createScratch, emptyDirectory } from "../../scratch.ts";
+import { describeCache, prepareCache } from "../../source-cache.ts";
+import type { Figures } from "../figures.ts";
+import { createBench } from "./bench.ts";
 import { callsOfFileStore, callsOfObjectStore } from "./calls.ts";
-import { type ScaleDaemon, startScaleDaemon } from "./daemon.ts";
-import { type LimitedProxy, startLimitedProxy } from "./limited-proxy.ts";
+import { startLimitedProxy } from "./limited-proxy.ts";
 import { crowdsOf, measureNarrow, measureShared } from "./loads.ts";
 import { measureSaves } from "./saves.ts";
 
-/** What the parts of the measurement share. */
-export interface Bench {
-  readonly dir: string;
-  readonly source: SourceCache;
-  readonly server: ObjectServer;
-  readonly proxy: LimitedProxy;
-  /** How often what varies is measured. */
-  readonly rounds: number;
-  /** What a daemon of this store is told, without and with the proxy in its way. */
-  variables(store: StoreKind, prefix: string, way?: "direct" | "proxy"): Record<string, string>;
-  serverCpuS(store: StoreKind): number;
-  start(store: StoreKind, prefix: string, count: number): Promise<ScaleDaemon[]>;
-  say(text: string): void;
-  /** Whether so much time has passed that no more is measured twice than must be. */
-  isLate(): boolean;
-}
-
-/** All is to end within six minutes; what comes after the loads takes two. */
-const lateAfterS = 200;
 const daemonCounts = [1, 2, 4, 8, 16];
 /** Of one daemon that loads, over what it writes. */
 const bytesPerDaemon = 450e6;
@@ -83,43 +63,4 @@ export async function measure(options: {
     await server.kill("SIGKILL");
     scratch.remove();
   }
-}
-
-function createBench(parts: {
-  scratch: Scratch;
-  source: SourceCache;
-  server: ObjectServer;
-  proxy: LimitedProxy;
-  rounds: number;
-  say: (text: string) => void;
-}): Bench {
-  const { scratch, source, server, proxy, rounds, say } = parts;
-  const { dir } = scratch;
-  const variables: Bench["variables"] = (store, prefix, way = "direct") =>
-    store === "s3"
-      ? server.variables(prefix, way === "proxy" ? `http://127.0.0.1:${proxy.port}` : undefined)
-      : { COMPILE_CACHE_STORE: `file://${join(dir, "stores", prefix)}` };
-  emptyDirectory(join(dir, "stores"));
-  const startedAt = performance.now();
-  return {
-    dir,
-    source,
-    server,
-    proxy,
-    rounds,
-    say,
-    variables,
-    isLate: () => (performance.now() - startedAt) / 1000 > lateAfterS,
-    serverCpuS: (store) => (store === "s3" ? cpuSecondsOf(server.pid()) : 0),
-    start: (store, prefix, count) =>
-      Promise.all(
-        Array.from({ length: count }, (_, i) =>
-          startScaleDaemon({
-            dir: join(dir, `daemon-${i}`),
-            source: dir,
-            variables: variables(store, prefix),
-          }),
-        ),
-      ),
-  };
 }

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { environment } from "../../daemon.ts";
+import { environment } from "../../source-cache.ts";
 import type { SaveRun, StoreKind } from "../figures.ts";
 import { storeKinds } from "../figures.ts";
+import type { Bench } from "./bench.ts";
 import { growCopy, refresh } from "./calls.ts";
 import { allAtOnce, type Round, toCrowd } from "./crowds.ts";
 import type { ScaleDaemon } from "./daemon.ts";
-import type { Bench } from "./measure.ts";
 
 const saverCount = 8;
 /** Of those that each bring something; every one of them has to have its turn. */

@@ -2,11 +2,13 @@ import { figure, table } from "../../report/markdown.ts";
 import { median } from "../../report/statistics.ts";
 import {
   type Figures,
+  lastEndS,
   type Operation,
   operations,
   type StoreKind,
   storeKinds,
 } from "../figures.ts";
+import type { Check } from "../simulate/check.ts";
 import { demandOf, requestsOf } from "../simulate/demand.ts";
 
 const megabyte = 1e6;
@@ -39,12 +41,11 @@ function callTable({ calls }: Figures, store: StoreKind): string {
 export function crowdTable(figures: Figures): string {
   const rows = storeKinds.flatMap((store) =>
     [...figures.loads[store], figures.shared[store]].map((crowd, i, { length }) => {
-      const wallS = median(crowd.endsS.map((ends) => ends.at(-1) ?? Number.NaN));
       const own = crowd.daemons === 1 ? "1 daemon" : `${crowd.daemons} daemons`;
       const name = i === length - 1 ? `${crowd.daemons} clients of one daemon` : own;
       return [
         `${store === "s3" ? "object" : "file"} store, ${name}`,
-        figure(wallS),
+        figure(lastEndS(crowd)),
         figure(median(crowd.cpuS)),
         figure(median(crowd.serverCpuS)),
         figure(median(crowd.othersCpuS)),
@@ -77,4 +78,22 @@ export function demandTable(figures: Figures): string {
       row("s that no resource explains", (demand) => demand.fixedS),
     ],
   );
+}
+
+/** What the model predicts of the measured runs, beside what was measured. */
+export function checkTable(checks: readonly Check[]): string {
+  const rows = checks.map(({ what, unit, predicted, measured, othersShare, isFed }) => [
+    what,
+    `${figure(predicted)} ${unit}`.trim(),
+    `${figure(measured)} ${unit}`.trim(),
+    isFed ? "fed with it" : errorOf(predicted, measured),
+    `${Math.round(othersShare * 100)} %`,
+  ]);
+  return table(["", "simulated", "measured", "error", "of the cores, others took"], rows);
+}
+
+function errorOf(predicted: number, measured: number): string {
+  if (measured === 0) return predicted === 0 ? "0 %" : "–";
+  const percent = Math.round((predicted / measured - 1) * 100);
+  return `${percent > 0 ? "+" : ""}${percent} %`;
 }

@@ -1,6 +1,6 @@
 import { figure, table } from "../../report/markdown.ts";
 import { median } from "../../report/statistics.ts";
-import type { Figures, SaveRun } from "../figures.ts";
+import { type Figures, lastEndS, type SaveRun } from "../figures.ts";
 import { type ColdStartResult, simulateColdStart } from "../simulate/cold-start.ts";
 import { aloneCost, requestsOf } from "../simulate/demand.ts";
 import { fleet, node, podCounts, scenariosOf } from "../simulate/scenarios.ts";
@@ -95,7 +95,7 @@ export function saveRunTable({ saves }: Figures): string {
     `${daemons}`,
     figure(median(inVain)),
     figure(median(failed)),
-    figure(median(endsS.map((ends) => ends.at(-1) ?? Number.NaN))),
+    figure(lastEndS({ endsS })),
     figure(median(cpuS)),
     figure(median(movedBytes) / 1e6),
   ]);

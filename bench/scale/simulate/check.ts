@@ -1,6 +1,5 @@
-import { figure, table } from "../../report/markdown.ts";
 import { median } from "../../report/statistics.ts";
-import { type Crowd, type Figures, type NarrowRun, storeKinds } from "../figures.ts";
+import { type Crowd, type Figures, lastEndS, type NarrowRun, storeKinds } from "../figures.ts";
 import { aloneCost, demandOf } from "./demand.ts";
 import { type FleetResult, simulateLoads } from "./loads.ts";
 import { type Fleet, type NodeModel, type StoreModel, unbounded } from "./model.ts";
@@ -43,10 +42,8 @@ const nodeOf = ({ machine }: Figures): NodeModel => ({
 });
 const lastOf = ({ podsEndS }: FleetResult) => podsEndS.at(-1) ?? Number.NaN;
 type Measured = Pick<Crowd, "endsS" | "othersCpuS">;
-const lastMeasured = ({ endsS }: Measured) =>
-  median(endsS.map((ends) => ends.at(-1) ?? Number.NaN));
 const othersShareOf = ({ machine }: Figures, run: Measured) =>
-  median(run.othersCpuS) / (machine.cores * lastMeasured(run));
+  median(run.othersCpuS) / (machine.cores * lastEndS(run));
 
 /** What the model says of the runs that were measured. */
 export function checkModel(figures: Figures): Check[] {
@@ -57,7 +54,7 @@ export function checkModel(figures: Figures): Check[] {
       predicted: lastOf(
         simulateLoads(fleetOf(crowd.daemons), demandOf(figures, store), endless, nodeOf(figures)),
       ),
-      measured: lastMeasured(crowd),
+      measured: lastEndS(crowd),
       othersShare: othersShareOf(figures, crowd),
       isFed: i === 0,
     })),
@@ -92,7 +89,7 @@ function checkNarrow(figures: Figures, run: NarrowRun): Check[] {
     othersShare: othersShareOf(figures, run),
     isFed: false,
   });
-  const checks = [check("the last", "s", lastOf, lastMeasured(run))];
+  const checks = [check("the last", "s", lastOf, lastEndS(run))];
   if (what === "requests")
     checks.push(
       check("refused", "", ({ refused }) => refused, median(refused)),
@@ -112,7 +109,7 @@ function checkSaves(figures: Figures): Check[] {
       what: `${countOf(crowd.daemons, "save")}, ${kind === "s3" ? "object" : "file"} store: the last`,
       unit: "s",
       predicted: fixedS + (crowd.daemons * cpuS) / machine.cores,
-      measured: lastMeasured(crowd),
+      measured: lastEndS(crowd),
       othersShare: othersShareOf(figures, crowd),
       isFed: crowd.daemons === 1,
     }));
@@ -121,21 +118,4 @@ function checkSaves(figures: Figures): Check[] {
 
 function countOf(daemons: number, what: string): string {
   return daemons === 1 ? `1 ${what}` : `${daemons} ${what}s at once`;
-}
-
-export function checkTable(checks: readonly Check[]): string {
-  const rows = checks.map(({ what, unit, predicted, measured, othersShare, isFed }) => [
-    what,
-    `${figure(predicted)} ${unit}`.trim(),
-    `${figure(measured)} ${unit}`.trim(),
-    isFed ? "fed with it" : errorOf(predicted, measured),
-    `${Math.round(othersShare * 100)} %`,
-  ]);
-  return table(["", "simulated", "measured", "error", "of the cores, others took"], rows);
-}
-
-function errorOf(predicted: number, measured: number): string {
-  if (measured === 0) return predicted === 0 ? "0 %" : "–";
-  const percent = Math.round((predicted / measured - 1) * 100);
-  return `${percent > 0 ? "+" : ""}${percent} %`;
 }

@@ -1,5 +1,5 @@
 import { median } from "../../report/statistics.ts";
-import type { Crowd, Figures, StoreKind } from "../figures.ts";
+import { type Crowd, type Figures, lastEndS, type StoreKind } from "../figures.ts";
 import type { LoadDemand } from "./model.ts";
 
 /** Blocks, or frames, that a load has asked for and not unpacked yet, as the daemon's code has it. */
@@ -31,8 +31,7 @@ export function demandOf(figures: Figures, store: StoreKind): LoadDemand {
 export function aloneCost({ machine }: Figures, alone: Crowd | undefined) {
   if (!alone) throw new Error("nothing was measured alone");
   const cpuS = median(alone.cpuS) + median(alone.serverCpuS);
-  const wallS = median(alone.endsS.map((ends) => ends.at(-1) ?? Number.NaN));
-  return { cpuS, wallS, fixedS: Math.max(0, wallS - cpuS / machine.cores) };
+  return { cpuS, fixedS: Math.max(0, lastEndS(alone) - cpuS / machine.cores) };
 }
 
 export function requestsOf(calls: Readonly<Record<string, number>>): number {

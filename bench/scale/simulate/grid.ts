@@ -11,7 +11,7 @@ export interface Cell {
 }
 
 /** Pods that are simulated; every other is in the tables, all are in the chart. */
-export const gridPods = [10, 30, 100, 300, 1_000, 3_000, 10_000];
+const gridPods = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 
 /** Simulates every store with every number of pods, with daemons of their own and shared ones. */
 export function simulateGrid(figures: Figures): Cell[] {

@@ -87,7 +87,7 @@ export function scenariosOf(figures: Figures): Scenario[] {
 
 /** Requests that a server with 16 cores answers, by the CPU that versitygw was seen to use. */
 const serverCores = 16;
-export function serverRequestsPerS({ loads, calls }: Figures): number {
+function serverRequestsPerS({ loads, calls }: Figures): number {
   const most = loads.s3.at(-1);
   if (!most) throw new Error("no load from the object store was measured");
   const cpuPerLoadS = median(most.serverCpuS) / most.daemons;
