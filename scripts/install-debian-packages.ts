@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { hasProgram, packageOf, programs } from "../test/support/programs.ts";
+import { hasProgram, packageOf, programs } from "../test/support/machine/programs.ts";
 
 /**
  * Installs the Debian packages that the tests on file systems use and that are not there. Throws where

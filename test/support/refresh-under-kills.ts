@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createTestPlace, environment, namesIn, type TestPlace } from "./daemons.ts";
-import { contents, many, write } from "./refresh-trees.ts";
+import { createTestPlace, environment, namesIn, type TestPlace } from "./daemon/daemons.ts";
+import { contents, many, write } from "./trees/refresh-trees.ts";
 
 type Files = Record<string, string>;
 

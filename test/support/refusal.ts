@@ -6,7 +6,7 @@ import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
 import type { Limits } from "../../server/src/domain/limits.ts";
 import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
-import { listTree } from "./trees.ts";
+import { listTree } from "./trees/trees.ts";
 
 /** Paths that this process has open below a directory, including removed files. */
 function openBelow(dir: string): string[] {

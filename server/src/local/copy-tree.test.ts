@@ -15,10 +15,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { cannotBeNobody, runAsNobody, serverModule } from "../../../test/support/as-user.ts";
-import { cannotMount, mountTmpfs } from "../../../test/support/mounts.ts";
+import {
+  cannotBeNobody,
+  runAsNobody,
+  serverModule,
+} from "../../../test/support/machine/as-user.ts";
+import { cannotMount, mountTmpfs } from "../../../test/support/machine/mounts.ts";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
-import { listTree, makeTree, noise } from "../../../test/support/trees.ts";
+import { listTree, makeTree, noise } from "../../../test/support/trees/trees.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
 import { type CopySource, copyItems, listSource, openSource } from "./copy-tree.ts";
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { cannotMount, mountTmpfs } from "../../../test/support/mounts.ts";
+import { cannotMount, mountTmpfs } from "../../../test/support/machine/mounts.ts";
 import { freeCgroupBytes, freeSpace, requireSpace } from "./disk-space.ts";
 
 const MiB = 1 << 20;

@@ -24,8 +24,8 @@ import {
   nobody,
   runAsNobody,
   serverModule,
-} from "../../../test/support/as-user.ts";
-import { cannotMount } from "../../../test/support/mounts.ts";
+} from "../../../test/support/machine/as-user.ts";
+import { cannotMount } from "../../../test/support/machine/mounts.ts";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
 import { type OpenedDirectory, openDirectory } from "./open-directory.ts";

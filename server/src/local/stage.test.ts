@@ -19,15 +19,15 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { eventually } from "../../../test/support/eventually.ts";
 import {
   cannotBeNobody,
   nobody,
   runAsNobody,
   serverModule,
-} from "../../../test/support/as-user.ts";
-import { eventually } from "../../../test/support/eventually.ts";
+} from "../../../test/support/machine/as-user.ts";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
-import { makeTree } from "../../../test/support/trees.ts";
+import { makeTree } from "../../../test/support/trees/trees.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
 import { type OpenedDirectory, openDirectory } from "./open-directory.ts";
 import { makeStage, type OpenStage, publishStage, removeStage, touchStage } from "./stage.ts";

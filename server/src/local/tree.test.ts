@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
-import { makeTree } from "../../../test/support/trees.ts";
+import { makeTree } from "../../../test/support/trees/trees.ts";
 import { createWorkerPool } from "../workers/worker-pool.ts";
 import { emptyDirectory, removeAt, walk } from "./tree.ts";
 

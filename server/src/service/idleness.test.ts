@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as settle } from "node:timers/promises";
-import { FakeTransfer, fakeOperations } from "../../../test/support/fake-operations.ts";
+import { FakeTransfer, fakeOperations } from "../../../test/support/daemon/fake-operations.ts";
 import { watchIdleness } from "./idleness.ts";
 
 const idleMs = 1_000;

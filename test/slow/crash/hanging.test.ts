@@ -12,7 +12,7 @@ import {
   environment,
   finalState,
   type TestDaemon,
-} from "../../support/daemons.ts";
+} from "../../support/daemon/daemons.ts";
 
 const untraceable = whyUntraceable();
 if (untraceable) throw new Error(untraceable);

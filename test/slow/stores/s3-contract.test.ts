@@ -1,7 +1,7 @@
 import { describe } from "node:test";
 import { testStore } from "../../../server/src/store/contract/suite.ts";
+import { lacksTools, leavesOut } from "../../support/machine/tools.ts";
 import { objectServerForSuite, openStoreOn } from "../../support/s3/object-server.ts";
-import { lacksTools, leavesOut } from "../../support/tools.ts";
 
 for (const { name, skip = false } of [
   { name: "versitygw", skip: lacksTools("versitygw") },

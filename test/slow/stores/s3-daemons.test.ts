@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { startClients } from "../../support/client-processes.ts";
-import { createTestPlace, environment } from "../../support/daemons.ts";
+import { startClients } from "../../support/client/client-processes.ts";
+import { saveAtOnce } from "../../support/client/save-at-once.ts";
+import { createTestPlace, environment } from "../../support/daemon/daemons.ts";
+import { lacksTools, leavesOut } from "../../support/machine/tools.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import { loadWhileReplaced } from "../../support/s3/load-while-replaced.ts";
 import { startTestObjectServer } from "../../support/s3/object-server.ts";
-import { saveAtOnce } from "../../support/save-at-once.ts";
-import { lacksTools, leavesOut } from "../../support/tools.ts";
-import { versionIn, writeVersion } from "../../support/versions.ts";
+import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 const saverCount = 32;
 const daemonCount = 4;

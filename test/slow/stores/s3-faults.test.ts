@@ -8,12 +8,12 @@ import {
   type SaveResult,
   type TransferPhase,
 } from "compilecache-client";
-import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
-import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemon/daemons.ts";
+import { leavesOut } from "../../support/machine/tools.ts";
 import { countUploads, listKeys } from "../../support/s3/bucket-content.ts";
 import { startTestObjectServer } from "../../support/s3/object-server.ts";
 import { startToxiproxy, type Toxic } from "../../support/s3/toxiproxy.ts";
-import { leavesOut } from "../../support/tools.ts";
+import { largeVersionIn, writeLargeVersion } from "../../support/trees/large-versions.ts";
 
 /** A store that is down answers within 15 s; the rest is what a busy machine may take. */
 const answersWithinMs = 25_000;

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
-import { largeVersionIn, writeLargeVersion } from "../../support/large-versions.ts";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemon/daemons.ts";
+import { lacksTools, runsAll } from "../../support/machine/tools.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import { startTestObjectServer } from "../../support/s3/object-server.ts";
-import { lacksTools, runsAll } from "../../support/tools.ts";
+import { largeVersionIn, writeLargeVersion } from "../../support/trees/large-versions.ts";
 
 const rounds = runsAll ? 12 : 3;
 

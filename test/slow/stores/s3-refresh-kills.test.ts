@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { leavesOut } from "../../support/machine/tools.ts";
 import { convergeUnderKills } from "../../support/refresh-under-kills.ts";
 import { countUploadsTo, listKeys, probeKeys } from "../../support/s3/bucket-content.ts";
 import { startTestObjectServer } from "../../support/s3/object-server.ts";
-import { leavesOut } from "../../support/tools.ts";
 
 const mebibyte = 1024 * 1024;
 

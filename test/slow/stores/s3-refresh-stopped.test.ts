@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { ObjectServer } from "../../../fixtures/object-server.ts";
-import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
-import { contents, many, write } from "../../support/refresh-trees.ts";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemon/daemons.ts";
+import { leavesOut } from "../../support/machine/tools.ts";
 import { countUploadsTo, listKeys } from "../../support/s3/bucket-content.ts";
 import { isCommit, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
 import { objectServerForSuite } from "../../support/s3/object-server.ts";
-import { leavesOut } from "../../support/tools.ts";
+import { contents, many, write } from "../../support/trees/refresh-trees.ts";
 
 const mebibyte = 1024 * 1024;
 

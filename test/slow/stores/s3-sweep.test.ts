@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createTestPlace, environment } from "../../support/daemons.ts";
-import { writeLargeVersion } from "../../support/large-versions.ts";
+import { createTestPlace, environment } from "../../support/daemon/daemons.ts";
+import { lacksTools } from "../../support/machine/tools.ts";
 import {
   ageLeftovers,
   countUploads,
@@ -12,7 +12,7 @@ import {
 } from "../../support/s3/bucket-content.ts";
 import { isCommit, isProbeRemoval, startHoldingProxy } from "../../support/s3/holding-proxy.ts";
 import { startTestObjectServer } from "../../support/s3/object-server.ts";
-import { lacksTools } from "../../support/tools.ts";
+import { writeLargeVersion } from "../../support/trees/large-versions.ts";
 
 it("what killed daemons leave in a bucket is removed once it is a day old", {
   skip: lacksTools("versitygw") ?? false,

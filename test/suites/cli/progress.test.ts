@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it, type TestContext } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
-import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { serve } from "../../support/served-operations.ts";
-import { startTestDaemon } from "../../support/test-daemon.ts";
+import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
+import { serve } from "../../support/daemon/served-operations.ts";
+import { startTestDaemon } from "../../support/daemon/test-daemon.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
 import { startCliOnTerminal } from "./run-cli.ts";
 
 /** Starts a save of a directory, on a terminal. */

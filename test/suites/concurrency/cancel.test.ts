@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { SaveInput, Transfer, TransferPhase } from "compilecache-client";
-import { type ClientProcess, startClients } from "../../support/client-processes.ts";
+import { type ClientProcess, startClients } from "../../support/client/client-processes.ts";
+import { call, connect } from "../../support/client/service-client.ts";
 import {
   createTestPlace,
   environment,
   finalState,
   namesIn,
   type TestDaemon,
-} from "../../support/daemons.ts";
+} from "../../support/daemon/daemons.ts";
 import { eventually } from "../../support/eventually.ts";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { call, connect } from "../../support/service-client.ts";
-import { versionIn, writeVersion } from "../../support/versions.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
+import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 import { writeLargeCache } from "./large-cache.ts";
 
 /** How often work is begun again that ended before its cancel came. */

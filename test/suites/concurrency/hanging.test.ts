@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { createTestPlace, environment, finalState } from "../../support/daemons.ts";
-import { holdFile } from "../../support/held-file.ts";
-import { versionIn, writeVersion } from "../../support/versions.ts";
+import { createTestPlace, environment, finalState } from "../../support/daemon/daemons.ts";
+import { holdFile } from "../../support/trees/held-file.ts";
+import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 /** A daemon, and directories for a load that hangs. What it does meanwhile, it does until the release. */
 async function createPlace(t: TestContext, graceSeconds = 0) {

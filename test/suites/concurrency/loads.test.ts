@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { startClients } from "../../support/client-processes.ts";
-import { createTestPlace, environment, finalState, namesIn } from "../../support/daemons.ts";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { versionIn, writeVersion } from "../../support/versions.ts";
+import { startClients } from "../../support/client/client-processes.ts";
+import { createTestPlace, environment, finalState, namesIn } from "../../support/daemon/daemons.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
+import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 const loaderCount = 16;
 

@@ -4,9 +4,9 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { Transfer } from "compilecache-client";
-import { createTestPlace, environment, type TestDaemon } from "../../support/daemons.ts";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { writeVersion } from "../../support/versions.ts";
+import { createTestPlace, environment, type TestDaemon } from "../../support/daemon/daemons.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
+import { writeVersion } from "../../support/trees/versions.ts";
 import { writeLargeCache } from "./large-cache.ts";
 
 const watcherCount = 8;

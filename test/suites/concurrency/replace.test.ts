@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
-import { startClients } from "../../support/client-processes.ts";
-import { createTestPlace, environment, namesIn } from "../../support/daemons.ts";
+import { startClients } from "../../support/client/client-processes.ts";
+import { createTestPlace, environment, namesIn } from "../../support/daemon/daemons.ts";
 import { patienceMs } from "../../support/eventually.ts";
-import { versionIn, writeVersion } from "../../support/versions.ts";
+import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 const saverCount = 3;
 const loaderCount = 5;

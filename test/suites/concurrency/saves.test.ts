@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { startClients } from "../../support/client-processes.ts";
-import { createTestPlace, environment, namesIn, type TestPlace } from "../../support/daemons.ts";
-import { saveAtOnce } from "../../support/save-at-once.ts";
-import { versionIn } from "../../support/versions.ts";
+import { startClients } from "../../support/client/client-processes.ts";
+import { saveAtOnce } from "../../support/client/save-at-once.ts";
+import {
+  createTestPlace,
+  environment,
+  namesIn,
+  type TestPlace,
+} from "../../support/daemon/daemons.ts";
+import { versionIn } from "../../support/trees/versions.ts";
 
 const saverCount = 32;
 

@@ -12,7 +12,7 @@ import { CacheError } from "../../../server/src/domain/cache-error.ts";
 import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { type FlowBench, namespace, suiteBench } from "../../support/flow-bench.ts";
 import { assertRefused } from "../../support/refusal.ts";
-import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
+import { type FileSpec, listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 /** An archive in our own format, and where each part of it starts and ends. */
 interface Sound {

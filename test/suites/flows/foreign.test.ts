@@ -7,8 +7,8 @@ import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { skippableFrame } from "../../../server/src/archive/format/format.ts";
 import type { ArchiveFormat } from "../../../server/src/domain/cache-id.ts";
 import { suiteBench } from "../../support/flow-bench.ts";
-import { paxHeader, rawEntry, tarEnd } from "../../support/raw-tar.ts";
-import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
+import { paxHeader, rawEntry, tarEnd } from "../../support/tar/raw-tar.ts";
+import { type FileSpec, listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 const files: Record<string, FileSpec> = {
   "fxgraph/ab/fabc/entry": noise(100_000, 3),

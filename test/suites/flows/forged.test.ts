@@ -8,6 +8,7 @@ import { encodeSeekTable, type SeekEntry } from "../../../server/src/archive/for
 import { encodeTarHeader } from "../../../server/src/archive/format/tar-header.ts";
 import type { Reason } from "../../../server/src/domain/cache-error.ts";
 import { createFlowBench, suiteBench } from "../../support/flow-bench.ts";
+import { assertRefused } from "../../support/refusal.ts";
 import {
   endFrame,
   type ForgedFrame,
@@ -15,9 +16,8 @@ import {
   forgeArchive,
   forgedFile,
   together,
-} from "../../support/forge.ts";
-import { assertRefused } from "../../support/refusal.ts";
-import { listTree, settledAt } from "../../support/trees.ts";
+} from "../../support/tar/forge.ts";
+import { listTree, settledAt } from "../../support/trees/trees.ts";
 
 const plain = [forgedFile("a/one.txt"), forgedFile("b/two.txt"), endFrame];
 

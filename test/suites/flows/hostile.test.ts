@@ -5,10 +5,10 @@ import { describe, it } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Reason } from "../../../server/src/domain/cache-error.ts";
 import { createFlowBench, scratchDir, suiteBench } from "../../support/flow-bench.ts";
-import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
-import { paxHeader, rawEntry, tarEnd } from "../../support/raw-tar.ts";
+import { cannotMount, mountTmpfs } from "../../support/machine/mounts.ts";
 import { assertNothingOpen, assertRefused } from "../../support/refusal.ts";
-import { listTree, makeTree, noise } from "../../support/trees.ts";
+import { paxHeader, rawEntry, tarEnd } from "../../support/tar/raw-tar.ts";
+import { listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 const fine = rawEntry({ name: "fine.txt", content: "fine" });
 

@@ -15,16 +15,16 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { cannotBeNobody, nobody } from "../../support/as-user.ts";
 import {
   cancelIn,
   createFlowBench,
   environment,
   type FlowBench,
 } from "../../support/flow-bench.ts";
-import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
+import { cannotBeNobody, nobody } from "../../support/machine/as-user.ts";
+import { cannotMount, mountTmpfs } from "../../support/machine/mounts.ts";
 import { assertNothingOpen } from "../../support/refusal.ts";
-import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
+import { type FileSpec, listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 const marker = ".compilecache-not-loaded";
 const files: Record<string, FileSpec> = {

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from "node:test";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
 import type { ArchiveFormat } from "../../../server/src/domain/cache-id.ts";
 import { createFlowBench } from "../../support/flow-bench.ts";
-import { makeTree } from "../../support/trees.ts";
+import { makeTree } from "../../support/trees/trees.ts";
 
 /** Replaces an archive of one format by one of the other, in a store that removes nothing. */
 async function replaceWhereNothingGoes(t: TestContext, from: ArchiveFormat, to: ArchiveFormat) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { archiveFormats } from "../../../server/src/domain/cache-id.ts";
 import { createFlowBench, scratchDir } from "../../support/flow-bench.ts";
-import { type FileSpec, listTree, makeTree, noise } from "../../support/trees.ts";
+import { type FileSpec, listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 const long = (bytes: number, fill = "x") => fill.repeat(bytes).slice(0, bytes);
 

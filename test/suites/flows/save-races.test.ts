@@ -17,12 +17,12 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { SaveOutcome } from "../../../server/src/domain/outcome.ts";
 import type { Progress } from "../../../server/src/transfers/state.ts";
-import { cannotBeNobody, runAsNobody } from "../../support/as-user.ts";
 import { cancelIn, createFlowBench, type FlowBench, scratchDir } from "../../support/flow-bench.ts";
-import { keepGrowing } from "../../support/growing-file.ts";
-import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
+import { cannotBeNobody, runAsNobody } from "../../support/machine/as-user.ts";
+import { cannotMount, mountTmpfs } from "../../support/machine/mounts.ts";
 import { assertNothingOpen } from "../../support/refusal.ts";
-import { listTree, makeTree, noise, settledAt } from "../../support/trees.ts";
+import { keepGrowing } from "../../support/trees/growing-file.ts";
+import { listTree, makeTree, noise, settledAt } from "../../support/trees/trees.ts";
 
 /** Runs `change` after a save has listed the files and before it reads any. */
 const onceListed = (change: () => unknown) => {
@@ -248,7 +248,7 @@ describe("a save of unusual files", () => {
     chmodSync(dir, 0o1777);
     const outcome = runAsNobody(`
       import { createFlowBench } from ${JSON.stringify(new URL("../../support/flow-bench.ts", import.meta.url))};
-      import { makeTree } from ${JSON.stringify(new URL("../../support/trees.ts", import.meta.url))};
+      import { makeTree } from ${JSON.stringify(new URL("../../support/trees/trees.ts", import.meta.url))};
       const ends = [];
       const after = (end) => ends.unshift(end);
       const bench = await createFlowBench({ after }, { parent: ${JSON.stringify(dir)} });

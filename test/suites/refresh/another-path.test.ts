@@ -14,12 +14,12 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { Manifest } from "../../../server/src/archive/format/manifest.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
-import { nobody } from "../../support/as-user.ts";
 import { createFlowBench, type FlowBench } from "../../support/flow-bench.ts";
-import { endFrame, forgeArchive, forgedFile } from "../../support/forge.ts";
-import { cannotMount, mountTmpfs } from "../../support/mounts.ts";
-import { contents, longAgo, many, write } from "../../support/refresh-trees.ts";
+import { nobody } from "../../support/machine/as-user.ts";
+import { cannotMount, mountTmpfs } from "../../support/machine/mounts.ts";
 import { assertRefused } from "../../support/refusal.ts";
+import { endFrame, forgeArchive, forgedFile } from "../../support/tar/forge.ts";
+import { contents, longAgo, many, write } from "../../support/trees/refresh-trees.ts";
 import { fxGraphEntryAt } from "./kernel-bundle.ts";
 
 const graph = (i: number) => `fxgraph/gr/KEY/${i}`;

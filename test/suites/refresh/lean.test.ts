@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { builtInProfiles } from "../../../server/src/domain/profile.ts";
 import { createFlowBench, type FlowBench } from "../../support/flow-bench.ts";
-import { contents, many, write } from "../../support/refresh-trees.ts";
+import { contents, many, write } from "../../support/trees/refresh-trees.ts";
 import { fxGraphEntry, type Kernel, kernelFiles } from "./kernel-bundle.ts";
 
 const lean = builtInProfiles.get("lean");

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { it } from "node:test";
-import { createTestPlace, environment } from "../../support/daemons.ts";
-import { contents, write } from "../../support/refresh-trees.ts";
+import { createTestPlace, environment } from "../../support/daemon/daemons.ts";
+import { contents, write } from "../../support/trees/refresh-trees.ts";
 import { fxGraphEntry, kernelFiles } from "./kernel-bundle.ts";
 
 it("a daemon knows its own profiles and those of its file, by their names", async (t) => {

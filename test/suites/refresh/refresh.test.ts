@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { createFlowBench } from "../../support/flow-bench.ts";
-import { keepGrowing } from "../../support/growing-file.ts";
-import { contents, longAgo, many, write } from "../../support/refresh-trees.ts";
+import { keepGrowing } from "../../support/trees/growing-file.ts";
+import { contents, longAgo, many, write } from "../../support/trees/refresh-trees.ts";
 
 async function benchWith(t: TestContext, files: Record<string, string | Buffer>) {
   const bench = await createFlowBench(t);

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from "node:test";
 import { readContents, writeContents } from "../../support/crash/cache-contents.ts";
 import { isPublished, saveFrom } from "../../support/crash/crash-cases.ts";
 import { stopAfterFirst, whyUntraceable } from "../../support/crash/kill-points.ts";
-import { createTestPlace, environment, namesIn } from "../../support/daemons.ts";
+import { createTestPlace, environment, namesIn } from "../../support/daemon/daemons.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const untraceable = whyUntraceable();

@@ -4,10 +4,10 @@ import { CacheError, type Reason } from "../../../server/src/domain/cache-error.
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
 import type { StoredCache } from "../../../server/src/domain/stored-cache.ts";
 import type { LoadSpec, SaveSpec } from "../../../server/src/operations/cache-operations.ts";
+import { call, failureOf } from "../../support/client/service-client.ts";
+import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
+import { serve } from "../../support/daemon/served-operations.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
-import { serve } from "../../support/served-operations.ts";
-import { call, failureOf } from "../../support/service-client.ts";
 
 const environment = {
   torchVersion: "2.1.0",

@@ -11,9 +11,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, test } from "node:test";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { call, failureOf } from "../../support/service-client.ts";
-import { cacheKey, environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
+import { call, failureOf } from "../../support/client/service-client.ts";
+import {
+  cacheKey,
+  environment,
+  startTestDaemon,
+  writeFiles,
+} from "../../support/daemon/test-daemon.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 type Failure = Awaited<ReturnType<typeof failureOf>>;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
-import { call, failureOf } from "../../support/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
+import { call, failureOf } from "../../support/client/service-client.ts";
+import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
 
 type Daemon = Awaited<ReturnType<typeof startTestDaemon>>;
 

@@ -4,10 +4,10 @@ import { existsSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { spawnServe } from "../../support/serve-process.ts";
-import { call, connect, tempDir } from "../../support/service-client.ts";
-import { environment } from "../../support/test-daemon.ts";
+import { call, connect, tempDir } from "../../support/client/service-client.ts";
+import { spawnServe } from "../../support/daemon/serve-process.ts";
+import { environment } from "../../support/daemon/test-daemon.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 const longestIdleSeconds = 64;
 

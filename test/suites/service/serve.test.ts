@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { describe, type TestContext, test } from "node:test";
+import { call, connect, tempDir } from "../../support/client/service-client.ts";
+import { spawnServe } from "../../support/daemon/serve-process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { spawnServe } from "../../support/serve-process.ts";
-import { call, connect, tempDir } from "../../support/service-client.ts";
 
 /** Flags of a daemon that keeps to a directory of its own. */
 async function ownPlaces(t: TestContext) {

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
-import { holdFile } from "../../support/held-file.ts";
-import { writeHugeFile } from "../../support/huge-file.ts";
-import { spawnServe } from "../../support/serve-process.ts";
-import { call, connect, failureOf, tempDir } from "../../support/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
+import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
+import { spawnServe } from "../../support/daemon/serve-process.ts";
+import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
+import { holdFile } from "../../support/trees/held-file.ts";
+import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 describe("stopping", () => {
   test("gives a running transfer its grace period, and takes no new work", async (t) => {

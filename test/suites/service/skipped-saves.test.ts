@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { IfStoredExists } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { SaveSkipReason, SaveStatus } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import { keepGrowing } from "../../support/growing-file.ts";
-import { call } from "../../support/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/test-daemon.ts";
+import { call } from "../../support/client/service-client.ts";
+import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
+import { keepGrowing } from "../../support/trees/growing-file.ts";
 
 const skip: IfStoredExists = 1;
 const refresh: IfStoredExists = 2;

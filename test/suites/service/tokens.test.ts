@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CacheServiceService } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
-import { serve } from "../../support/served-operations.ts";
-import { call, failureOf } from "../../support/service-client.ts";
+import { call, failureOf } from "../../support/client/service-client.ts";
+import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
+import { serve } from "../../support/daemon/served-operations.ts";
 
 type UnaryName = Exclude<keyof typeof CacheServiceService, "watchTransfer">;
 const reading: UnaryName[] = ["load", "getTransfer", "listTransfers", "getCacheInfo", "listCaches"];

@@ -10,10 +10,10 @@ import {
   WatchTransferResponse,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
+import { failureOf } from "../../support/client/service-client.ts";
+import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
+import { serve } from "../../support/daemon/served-operations.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeTransfer, fakeOperations } from "../../support/fake-operations.ts";
-import { serve } from "../../support/served-operations.ts";
-import { failureOf } from "../../support/service-client.ts";
 
 async function serveOne(t: TestContext, transfer: FakeTransfer) {
   return serve(t, fakeOperations({ getTransfer: () => transfer }));

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CacheClient, LoadInput, SaveInput } from "compilecache-client";
-import { environment, finalState, namesIn } from "../daemons.ts";
+import { environment, finalState, namesIn } from "../daemon/daemons.ts";
 import {
   bothCaches,
   type Contents,

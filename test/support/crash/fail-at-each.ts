@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { CacheServiceError, type Transfer } from "compilecache-client";
-import { createTestPlace, environment, namesIn, type TestDaemon } from "../daemons.ts";
+import { createTestPlace, environment, namesIn, type TestDaemon } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
 import { type FaultPoint, recordFaultPoints, withFault } from "./fault-points.ts";
 

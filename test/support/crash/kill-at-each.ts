@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { createTestPlace, namesIn } from "../daemons.ts";
+import { createTestPlace, namesIn } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
 import { type KillPoint, killAt, record } from "./kill-points.ts";
 

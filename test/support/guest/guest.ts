@@ -12,9 +12,9 @@ import { symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeExt4 } from "../ext4.ts";
-import type { Lifetime } from "../mounts.ts";
-import type { Program } from "../programs.ts";
+import { makeExt4 } from "../machine/ext4.ts";
+import type { Lifetime } from "../machine/mounts.ts";
+import type { Program } from "../machine/programs.ts";
 
 const init = fileURLToPath(import.meta.resolve("./init.sh"));
 const repository = fileURLToPath(import.meta.resolve("../../.."));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { environment, type TestDaemon } from "../daemons.ts";
+import { environment, type TestDaemon } from "../daemon/daemons.ts";
 import { patienceMs } from "../eventually.ts";
-import { largeVersionIn, writeLargeVersion } from "../large-versions.ts";
+import { largeVersionIn, writeLargeVersion } from "../trees/large-versions.ts";
 
 const versions = [0, 1, 2];
 const rounds = 10;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { constants, zstdCompressSync } from "node:zlib";
-import { noise } from "../../../../test/support/trees.ts";
+import { noise } from "../../../../test/support/trees/trees.ts";
 import { indexMagic, manifestMagic, skippableFrame } from "../format/format.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 

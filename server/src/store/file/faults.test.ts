@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ends } from "../../../../test/support/eventually.ts";
-import { cannotMount, mount, mountTmpfs } from "../../../../test/support/mounts.ts";
+import { cannotMount, mount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
 import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
 import {

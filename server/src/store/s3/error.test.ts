@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { runsAll } from "../../../../test/support/machine/tools.ts";
 import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { startScriptedS3 } from "../../../../test/support/s3/scripted-s3.ts";
 import {
@@ -8,7 +9,6 @@ import {
   name,
   openScriptedStore,
 } from "../../../../test/support/s3/scripted-store.ts";
-import { runsAll } from "../../../../test/support/tools.ts";
 import type { Reason } from "../../domain/cache-error.ts";
 import { createS3Store } from "./store.ts";
 

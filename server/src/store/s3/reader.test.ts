@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
+import { runsAll } from "../../../../test/support/machine/tools.ts";
 import type { Fault } from "../../../../test/support/s3/scripted-s3.ts";
 import {
   failsWith,
@@ -10,7 +11,6 @@ import {
   once,
   openScriptedStore,
 } from "../../../../test/support/s3/scripted-store.ts";
-import { runsAll } from "../../../../test/support/tools.ts";
 import { ArchiveReplaced } from "../store.ts";
 
 const slow = runsAll ? false : "takes long; npm run test:stores runs it";

@@ -4,15 +4,15 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startClients } from "../../../support/client-processes.ts";
+import { startClients } from "../../../support/client/client-processes.ts";
 import {
   createTestPlace,
   environment,
   namesIn,
   type TestDaemon,
-} from "../../../support/daemons.ts";
-import { largeVersionIn, writeLargeVersion } from "../../../support/large-versions.ts";
-import { versionIn, writeVersion } from "../../../support/versions.ts";
+} from "../../../support/daemon/daemons.ts";
+import { largeVersionIn, writeLargeVersion } from "../../../support/trees/large-versions.ts";
+import { versionIn, writeVersion } from "../../../support/trees/versions.ts";
 import { addFiles, filesIn } from "./added-files.ts";
 import type { SharedStore } from "./races.ts";
 

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeExt4 } from "../../../support/ext4.ts";
-import { type Lifetime, mount, mountTmpfs } from "../../../support/mounts.ts";
-import type { Program } from "../../../support/programs.ts";
+import { makeExt4 } from "../../../support/machine/ext4.ts";
+import { type Lifetime, mount, mountTmpfs } from "../../../support/machine/mounts.ts";
+import type { Program } from "../../../support/machine/programs.ts";
 
 const sftpServer = "/usr/lib/openssh/sftp-server";
 

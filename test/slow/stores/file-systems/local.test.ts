@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { testStore } from "../../../../server/src/store/contract/suite.ts";
 import { openFileStore } from "../../../support/file-store.ts";
-import { cannotRun } from "../../../support/programs.ts";
+import { cannotRun } from "../../../support/machine/programs.ts";
 import { localFileSystems, mountForSuite } from "./local-mounts.ts";
 
 for (const fileSystem of localFileSystems) {

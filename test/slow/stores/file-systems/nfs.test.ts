@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { guestNeeds } from "../../../support/guest/guest.ts";
-import { cannotRun } from "../../../support/programs.ts";
-import { runsAll } from "../../../support/tools.ts";
+import { cannotRun } from "../../../support/machine/programs.ts";
+import { runsAll } from "../../../support/machine/tools.ts";
 import { runInGuest } from "./guest-tests.ts";
 
 const skip = runsAll ? cannotRun(...guestNeeds) : "takes long; npm run test:stores runs it";

@@ -9,8 +9,8 @@ import {
   type GuestPlace,
   guestNeeds,
 } from "../../../support/guest/guest.ts";
-import { cannotRun } from "../../../support/programs.ts";
-import { runsAll } from "../../../support/tools.ts";
+import { cannotRun } from "../../../support/machine/programs.ts";
+import { runsAll } from "../../../support/machine/tools.ts";
 import { cutPower } from "./guest/power.ts";
 import { runInGuest } from "./guest-tests.ts";
 

@@ -1,8 +1,8 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { cannotRun } from "../../../support/programs.ts";
-import { runsAll } from "../../../support/tools.ts";
+import { cannotRun } from "../../../support/machine/programs.ts";
+import { runsAll } from "../../../support/machine/tools.ts";
 import { testDaemons } from "./daemon-races.ts";
 import { localFileSystems, mountForSuite } from "./local-mounts.ts";
 import { startRacers, testRaces } from "./races.ts";

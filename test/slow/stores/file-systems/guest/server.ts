@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
-import { type Lifetime, mount } from "../../../../support/mounts.ts";
+import { type Lifetime, mount } from "../../../../support/machine/mounts.ts";
 import type { NfsVersion } from "./mounts.ts";
 
 /** The disk that is small enough to run full, as the server itself sees it. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type CacheClient, createCacheClient, type Transfer } from "compilecache-client";
-import type { DaemonProcess } from "../../fixtures/daemon-process.ts";
+import type { DaemonProcess } from "../../../fixtures/daemon-process.ts";
 import { spawnServe } from "./serve-process.ts";
 
 /** The environment that these tests save and load for. */

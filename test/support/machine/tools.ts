@@ -1,4 +1,4 @@
-import { findTool, type ToolName } from "../../fixtures/tools.ts";
+import { findTool, type ToolName } from "../../../fixtures/tools.ts";
 
 /** Whether `npm run test:stores` runs, which skips nothing; `npm test` runs what is quick. */
 export const runsAll = process.env.STORE_TESTS === "all";

@@ -1,23 +1,26 @@
 import { createHash, hash } from "node:crypto";
-import { encodeIndexSection, type FileRecord } from "../../server/src/archive/format/file-index.ts";
+import {
+  encodeIndexSection,
+  type FileRecord,
+} from "../../../server/src/archive/format/file-index.ts";
 import {
   formatName,
   formatVersion,
   indexMagic,
   manifestMagic,
   skippableFrame,
-} from "../../server/src/archive/format/format.ts";
-import type { Manifest } from "../../server/src/archive/format/manifest.ts";
-import { encodeSeekTable, type SeekEntry } from "../../server/src/archive/format/seek-table.ts";
+} from "../../../server/src/archive/format/format.ts";
+import type { Manifest } from "../../../server/src/archive/format/manifest.ts";
+import { encodeSeekTable, type SeekEntry } from "../../../server/src/archive/format/seek-table.ts";
 import {
   encodeTarHeader,
   tarPadding,
   tarTrailer,
-} from "../../server/src/archive/format/tar-header.ts";
-import { compressFrame } from "../../server/src/archive/pack/frame-packer.ts";
-import { environmentKey } from "../../server/src/domain/environment.ts";
-import { environment, namespace } from "./flow-bench.ts";
-import { settledAt } from "./trees.ts";
+} from "../../../server/src/archive/format/tar-header.ts";
+import { compressFrame } from "../../../server/src/archive/pack/frame-packer.ts";
+import { environmentKey } from "../../../server/src/domain/environment.ts";
+import { environment, namespace } from "../flow-bench.ts";
+import { settledAt } from "../trees/trees.ts";
 
 /** A data frame to forge: its tar stream, and its records in the index. */
 export interface ForgedFrame {

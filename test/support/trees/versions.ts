@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { filesBelow } from "../../fixtures/compare-trees.ts";
+import { filesBelow } from "../../../fixtures/compare-trees.ts";
 
 const fileCount = 40;
 const finished = new Date(Date.now() - 60_000);

@@ -1,9 +1,9 @@
 import type { TestContext } from "node:test";
-import { parseTokens } from "../../server/src/domain/tokens.ts";
-import type { CacheOperations } from "../../server/src/operations/cache-operations.ts";
-import { serve as serveOperations } from "../../server/src/service/serve.ts";
-import { type LogLine, recordingLogger } from "./recording-logger.ts";
-import { connect, tempDir } from "./service-client.ts";
+import { parseTokens } from "../../../server/src/domain/tokens.ts";
+import type { CacheOperations } from "../../../server/src/operations/cache-operations.ts";
+import { serve as serveOperations } from "../../../server/src/service/serve.ts";
+import { connect, tempDir } from "../client/service-client.ts";
+import { type LogLine, recordingLogger } from "../recording-logger.ts";
 
 /** Operations behind a real server on a socket, with a client that is connected to it. */
 export async function serve(

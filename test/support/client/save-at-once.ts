@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { SaveInput, SaveResult } from "compilecache-client";
+import { environment } from "../daemon/daemons.ts";
+import { touchVersion, writeVersion } from "../trees/versions.ts";
 import type { ClientProcess } from "./client-processes.ts";
-import { environment } from "./daemons.ts";
-import { touchVersion, writeVersion } from "./versions.ts";
 
 /**
  * Has all clients save the same key at the same moment, each a version of its own, through the daemons

@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import { type DaemonProcess, startDaemonProcess } from "../../fixtures/daemon-process.ts";
+import { type DaemonProcess, startDaemonProcess } from "../../../fixtures/daemon-process.ts";
 
 /** Starts a daemon with these flags and variables, and no others; it is killed with the test. */
 export function spawnServe(

@@ -1,7 +1,7 @@
-import { CacheError } from "../../server/src/domain/cache-error.ts";
-import type { CacheOperations } from "../../server/src/operations/cache-operations.ts";
-import { isFinal, type TransferState } from "../../server/src/transfers/state.ts";
-import type { Transfer } from "../../server/src/transfers/transfer.ts";
+import { CacheError } from "../../../server/src/domain/cache-error.ts";
+import type { CacheOperations } from "../../../server/src/operations/cache-operations.ts";
+import { isFinal, type TransferState } from "../../../server/src/transfers/state.ts";
+import type { Transfer } from "../../../server/src/transfers/transfer.ts";
 
 /** A transfer that a test drives by hand. */
 export class FakeTransfer implements Transfer {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../eventually.ts";
 
 const writer = 'while :; do printf more >> "$1"; sleep 0.02; done';
 

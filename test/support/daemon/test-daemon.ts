@@ -1,11 +1,11 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { readConfig, type SettingKey } from "../../server/src/config/config.ts";
-import { startDaemon } from "../../server/src/daemon.ts";
-import { cacheKeyOf, environmentKey } from "../../server/src/domain/environment.ts";
-import { type LogLine, recordingLogger } from "./recording-logger.ts";
-import { connect, tempDir } from "./service-client.ts";
+import { readConfig, type SettingKey } from "../../../server/src/config/config.ts";
+import { startDaemon } from "../../../server/src/daemon.ts";
+import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
+import { connect, tempDir } from "../client/service-client.ts";
+import { type LogLine, recordingLogger } from "../recording-logger.ts";
 
 /** The environment that these tests save and load for. */
 export const environment = {
