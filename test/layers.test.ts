@@ -7,22 +7,22 @@ const root = resolve(import.meta.dirname, "..");
 
 /**
  * What each room may import besides itself. A room is a folder, or a file where that has a rule of its
- * own; a folder's rule does not hold for the folders in it. Paths are those of the repository.
+ * own; a folder's rule does not hold for the folders in it. Paths are below server/src.
  */
 const server: Rules = {
-  "server/src/async": [],
-  "server/src/domain": [],
-  "server/src/listen": ["domain"],
-  "server/src/local": ["domain"],
-  "server/src/store": ["domain"],
-  "server/src/store/open-store.ts": ["domain", "store", "store/file", "store/s3"],
-  "server/src/store/file": ["async", "domain", "store"],
-  "server/src/store/s3": ["async", "domain", "store"],
-  "server/src/store/contract": ["store"],
-  "server/src/archive": [],
-  "server/src/archive/format": ["domain", "store"],
-  "server/src/archive/torch": ["domain", "local"],
-  "server/src/archive/pack": [
+  async: [],
+  domain: [],
+  listen: ["domain"],
+  local: ["domain"],
+  store: ["domain"],
+  "store/open-store.ts": ["domain", "store", "store/file", "store/s3"],
+  "store/file": ["async", "domain", "store"],
+  "store/s3": ["async", "domain", "store"],
+  "store/contract": ["store"],
+  archive: [],
+  "archive/format": ["domain", "store"],
+  "archive/torch": ["domain", "local"],
+  "archive/pack": [
     "archive",
     "archive/format",
     "archive/torch",
@@ -31,7 +31,7 @@ const server: Rules = {
     "local",
     "store",
   ],
-  "server/src/archive/unpack": [
+  "archive/unpack": [
     "archive",
     "archive/format",
     "archive/torch",
@@ -40,9 +40,9 @@ const server: Rules = {
     "local",
     "store",
   ],
-  "server/src/workers": ["archive/pack", "archive/unpack", "domain", "local"],
-  "server/src/transfers": ["async", "domain"],
-  "server/src/flows": [
+  workers: ["archive/pack", "archive/unpack", "domain", "local"],
+  transfers: ["async", "domain"],
+  flows: [
     "archive/format",
     "archive/unpack",
     "async",
@@ -52,46 +52,16 @@ const server: Rules = {
     "transfers",
     "workers",
   ],
-  "server/src/flows/save": [
-    "archive/format",
-    "archive/pack",
-    "domain",
-    "flows",
-    "store",
-    "transfers",
-  ],
-  "server/src/operations": [
-    "domain",
-    "flows",
-    "flows/save",
-    "local",
-    "store",
-    "transfers",
-    "workers",
-  ],
-  "server/src/service": ["async", "domain", "listen", "operations", "transfers"],
-  "server/src/config": ["domain", "listen", "local", "store/open-store.ts"],
-  "server/src/logging.ts": ["domain"],
-  "server/src/daemon.ts": [
-    "config",
-    "domain",
-    "logging.ts",
-    "operations",
-    "service",
-    "store/open-store.ts",
-  ],
-  "server/src/cli/program.ts": ["cli", "cli/commands", "domain"],
-  "server/src/cli/commands": [
-    "cli",
-    "cli/output",
-    "config",
-    "daemon.ts",
-    "domain",
-    "listen",
-    "logging.ts",
-  ],
-  "server/src/cli": ["cli/output", "domain"],
-  "server/src/cli/output": [],
+  "flows/save": ["archive/format", "archive/pack", "domain", "flows", "store", "transfers"],
+  operations: ["domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
+  service: ["async", "domain", "listen", "operations", "transfers"],
+  config: ["domain", "listen", "local", "store/open-store.ts"],
+  "logging.ts": ["domain"],
+  "daemon.ts": ["config", "domain", "logging.ts", "operations", "service", "store/open-store.ts"],
+  "cli/program.ts": ["cli", "cli/commands", "domain"],
+  "cli/commands": ["cli", "cli/output", "config", "daemon.ts", "domain", "listen", "logging.ts"],
+  cli: ["cli/output", "domain"],
+  "cli/output": [],
 };
 
 /** Packages that only one room, and the folders in it, may import. */
@@ -146,6 +116,14 @@ function roomOf(path: string, rules: Rules): string {
   return path in rules ? path : dirname(path);
 }
 
+/** Rules for rooms that lie below a folder. */
+function below(folder: string, rules: Rules): Rules {
+  const full = (room: string) => `${folder}/${room}`;
+  return Object.fromEntries(
+    Object.entries(rules).map(([room, may]) => [full(room), may.map(full)]),
+  );
+}
+
 function isIn(path: string, room: string): boolean {
   return path === room || path.startsWith(`${room}/`);
 }
@@ -166,36 +144,39 @@ function circlesOf(modules: readonly Module[]): string[] {
   return circles;
 }
 
-describe("the rooms of the server", () => {
-  const modules = [...modulesIn("server/src")].filter((module) => !isTest(module));
-  const rooms = Object.fromEntries(
-    Object.entries(server).map(([room, may]) => [room, may.map((name) => `server/src/${name}`)]),
-  );
-
-  it("are found", () => {
-    assert.ok(modules.length > 100, `found only ${modules.length} modules`);
-  });
-
-  it("each have a rule, and each rule has a room", () => {
-    const found = new Set(modules.map(({ path }) => roomOf(path, rooms)));
-    assert.deepEqual([...found].sort(), Object.keys(rooms).sort());
-  });
-
-  it("import only what their rule names", () => {
-    const wrong = modules.flatMap(({ path, files }) => {
-      const from = roomOf(path, rooms);
-      return files
-        .filter((file) => {
-          const to = roomOf(file, rooms);
-          return to !== from && !rooms[from]?.includes(to);
-        })
-        .map((file) => `${path} imports ${file}`);
+/** Registers the tests that hold modules to the rules of their rooms. */
+function describeRooms(what: string, rooms: Rules, modules: readonly Module[]): void {
+  describe(`the rooms of ${what}`, () => {
+    it("each have a rule, and each rule has a room", () => {
+      const found = new Set(modules.map(({ path }) => roomOf(path, rooms)));
+      assert.deepEqual([...found].sort(), Object.keys(rooms).sort());
     });
-    assert.deepEqual(wrong, []);
-  });
 
-  it("leave each package to the room that owns it", () => {
-    const wrong = modules.flatMap(({ path, packages }) =>
+    it("import only what their rule names", () => {
+      const wrong = modules.flatMap(({ path, files }) => {
+        const from = roomOf(path, rooms);
+        return files
+          .filter((file) => {
+            const to = roomOf(file, rooms);
+            return to !== from && !rooms[from]?.includes(to);
+          })
+          .map((file) => `${path} imports ${file}`);
+      });
+      assert.deepEqual(wrong, []);
+    });
+
+    it("have no files that import each other in a circle", () => {
+      assert.deepEqual(circlesOf(modules), []);
+    });
+  });
+}
+
+const serverModules = [...modulesIn("server/src")].filter((module) => !isTest(module));
+describeRooms("the server", below("server/src", server), serverModules);
+
+describe("packages", () => {
+  it("are left to the room that owns them", () => {
+    const wrong = serverModules.flatMap(({ path, packages }) =>
       packages
         .filter((name) => {
           const [owned] = Object.keys(onlyIn)
@@ -207,11 +188,35 @@ describe("the rooms of the server", () => {
     );
     assert.deepEqual(wrong, []);
   });
-
-  it("have no files that import each other in a circle", () => {
-    assert.deepEqual(circlesOf(modules), []);
-  });
 });
+
+/** What each room of the benchmark may import besides itself. */
+const bench: Rules = {
+  "bench/run.ts": ["bench", "bench/report", "bench/suite.ts", "bench/suites"],
+  "bench/suite.ts": ["bench"],
+  bench: ["bench/report", "bench/suite.ts", "clients/typescript/src", "fixtures", "scripts"],
+  "bench/report": ["bench/suite.ts", "server/src/domain"],
+  "bench/gpu": [],
+  "bench/probes": ["clients/typescript/src", "fixtures"],
+  "bench/suites": ["bench", "bench/probes", "bench/report", "bench/suite.ts", "fixtures"],
+  "bench/scale": ["bench/report"],
+  "bench/scale/run.ts": ["bench/scale", "bench/scale/measure", "bench/scale/page"],
+  "bench/scale/measure": [
+    "bench",
+    "bench/report",
+    "bench/scale",
+    "clients/typescript/src",
+    "fixtures",
+  ],
+  "bench/scale/simulate": ["bench/report", "bench/scale", "fixtures"],
+  "bench/scale/page": ["bench/report", "bench/scale", "bench/scale/simulate"],
+};
+
+describeRooms(
+  "the benchmark",
+  bench,
+  [...modulesIn("bench")].filter((module) => !isTest(module)),
+);
 
 /** What the files below each folder outside of the server may import besides that folder. */
 const beside: Rules = {

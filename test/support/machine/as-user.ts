@@ -17,7 +17,7 @@ export function runAsNobody(text: string): unknown {
 
 /** Where a module of the server lies, for an import in such a text. */
 export function serverModule(path: string): string {
-  return JSON.stringify(fileURLToPath(new URL(`../../server/src/${path}`, import.meta.url)));
+  return JSON.stringify(fileURLToPath(new URL(`../../../server/src/${path}`, import.meta.url)));
 }
 
 /** Why tests with another user must be skipped here, or false. */
