@@ -22,7 +22,7 @@ function makeWheel(serverPackage: string, directory: string): void {
     filter: (path) => !notPackaged.test(path),
   });
   cpSync(serverPackage, `${source}/src/compilecache/_server`, { recursive: true });
-  // What begins with LICENSE is found by whoever lists an installation's licences.
+  // Tools that list the licences of an installation look for names that begin with LICENSE.
   copyFileSync(`${root}LICENSE`, `${source}/LICENSE`);
   const ofTheServer = `${serverPackage}/THIRD_PARTY_LICENSES.txt`;
   copyFileSync(ofTheServer, `${source}/LICENSES-THIRD-PARTY.txt`);

@@ -10,7 +10,7 @@ import type { Suite } from "../suite.ts";
 const coreCounts = [1, 2, 4, 8, 16];
 const roomPerCacheByte = 3;
 
-/** One daemon with so many CPUs and as many worker threads, in turns with one that has more. */
+/** Round trips with 1, 2, 4 and more CPUs and as many worker threads. */
 export const cores: Suite = async ({ cache, rounds, scratch, say }) => {
   const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
   const source = prepareCache(dir, cache);

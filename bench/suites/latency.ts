@@ -16,11 +16,11 @@ const duringLoad = "while a load runs";
 const duringSave = "while a save runs";
 const duringOthers = "at rest, other processes on all cores";
 const restMs = 2_000;
-/** Between two calls, so that the asking itself takes little of the CPUs. */
+/** The pause between two calls, so that the calls themselves take little CPU time. */
 const pauseMs = 2;
 const roomPerCacheByte = 3;
 
-/** How long GetTransfer takes, asked from another process, while the daemon does this or that. */
+/** How long GetTransfer takes for another process while the daemon rests, loads or saves. */
 export const latency: Suite = async ({ cache, rounds, scratch, say }) => {
   const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
   const source = prepareCache(dir, cache);

@@ -10,7 +10,7 @@ import { emptyDirectory } from "../scratch.ts";
 import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
 import type { Suite, Target, Values } from "../suite.ts";
 
-/** Does its work once; says what each part of it took, by its name. */
+/** Does its work once; returns what each part of it took, by name. */
 type Contender = () => Promise<Record<string, Values>>;
 
 const floor = "cp -r";
@@ -26,10 +26,10 @@ const loads = {
   gzip: "load: tar, gzip",
   zstd: "load: tar, zstd",
 };
-/** The source, what a contender writes, and as much again for the peer's own copies. */
+/** Room for the source, for what a contender writes, and for the peer's own copies. */
 const roomPerCacheByte = 5;
 
-/** Our save and load beside the peer's, tar's, and a plain copy, in turns. */
+/** Our save and load, the peer's, tar's, and a plain copy: each of them once a round. */
 export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
   const { dir, kind } = scratch(sizeOfCache(cache) * roomPerCacheByte);
   const source = prepareCache(dir, cache);
@@ -46,7 +46,9 @@ export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
     },
   ];
   if (peer === undefined)
-    notes.push("b10-transfer was left out: no script, not root, or unwanted.");
+    notes.push(
+      "b10-transfer was left out: its script is absent, this is not root, or --no-peer was given.",
+    );
   else
     contenders.push(async () => {
       const { saveS, loadS, archiveBytes } = await runPeer(peer, source.dir);

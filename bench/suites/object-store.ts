@@ -12,7 +12,7 @@ const roomPerCacheByte = 3;
 const places = { file: "file store", s3: "versitygw" } as const;
 type Place = keyof typeof places;
 
-/** One daemon over the file store and one over an object server on this machine, in turns. */
+/** A daemon over the file store and one over an object server on this machine, each once a round. */
 export const objectStore: Suite = async ({ cache, rounds, scratch, say }) => {
   if (!findTool("versitygw"))
     return {

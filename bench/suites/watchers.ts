@@ -15,7 +15,7 @@ const roomPerCacheByte = 3;
 /** How far ahead of the clock a file may be and still count as one that is being written. */
 const aheadSeconds = 1.9;
 
-/** Watchers of one load, all there before it begins: how much does it slow down? */
+/** How much watchers, which all begin before a load does, slow it down. */
 export const watchers: Suite = async ({ cache, rounds, scratch, say }) => {
   const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
   const source = prepareCache(dir, cache);
@@ -61,8 +61,8 @@ export const watchers: Suite = async ({ cache, rounds, scratch, say }) => {
 };
 
 /**
- * Loads with so many watchers. A save of the directory around holds the load up until they are all
- * there: it waits for a file that seems to be written still.
+ * Loads with `count` watchers. A save of the parent directory delays the load until all of them watch:
+ * that save waits for a file that appears to be still being written.
  */
 async function watchedLoad(
   daemon: MeasuredDaemon,

@@ -9,7 +9,7 @@ const gigabyte = 1e9;
 /** Assumed: how long a pod compiles with nothing cached. */
 const compileS = 120;
 const spreads = [0, 0.01, 0.05];
-/** Chance decides who has compiled when. */
+/** How often each start is simulated, as the times to compile are random. */
 const seeds = 21;
 /** Savers that each bring something new. */
 const growers = [2, 8, 32, 128];
@@ -29,7 +29,7 @@ export function coldTable(figures: Figures): string {
               savers,
               compileS,
               spread,
-              // The savers of a node share its cores, as far as they save at once.
+              // The savers of a node save at once, so they share its cores.
               saveS: alone.fixedS + alone.cpuS / (node.cores / (isShared ? 1 : fleet.podsPerNode)),
               archiveBytes: figures.archiveBytes,
               storeBandwidth: scenario?.store.bandwidth ?? Number.NaN,
