@@ -1,14 +1,13 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { type Probe, startProbe } from "../probes/probe.ts";
 import { percentile } from "../report/statistics.ts";
 import { removeTree } from "../round-trip.ts";
-import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 const atRest = "at rest, one call after the other";
 const atRestWithPauses = "at rest";
@@ -21,12 +20,10 @@ const pauseMs = 2;
 const roomPerCacheByte = 3;
 
 /** How long GetTransfer takes for another process while the daemon rests, loads or saves. */
-export const latency: Suite = async ({ cache, rounds, scratch, say }) => {
-  const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const out = join(outside, "cache");
-  const daemon = await startDaemon({ dir, allowedDirs: [outside, source.dir] });
+export const latency: Suite = async (context) => {
+  const { rounds, say } = context;
+  const { dir, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
+  const daemon = await startDaemon({ dir, allowedDirs });
   const probe = startProbe("get-transfer", daemon.address);
   const measured = new Measurements();
 

@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { rmSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { timeCommand } from "../cost.ts";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { runPeer } from "../peer.ts";
 import { bytesPerMB, plainCopy, removeTree, roundTrip } from "../round-trip.ts";
 import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite, Target, Values } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 /** Does its work once; returns what each part of it took, by name. */
 type Contender = () => Promise<Record<string, Values>>;
@@ -30,13 +30,11 @@ const loads = {
 const roomPerCacheByte = 5;
 
 /** Our save and load, the peer's, tar's, and a plain copy: each of them once a round. */
-export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
-  const { dir, kind } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const out = join(outside, "cache");
+export const main: Suite = async (context) => {
+  const { rounds, peer, say } = context;
+  const { dir, kind, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
   const notes = [`Everything lay on ${kind}.`];
-  const daemon = await startDaemon({ dir, allowedDirs: [outside, source.dir] });
+  const daemon = await startDaemon({ dir, allowedDirs });
 
   const contenders: Contender[] = [
     async () => ({ [floor]: await plainCopy(source.dir, out) }),
