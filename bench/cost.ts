@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 
-/** What something took. */
+/** The time that something took, in seconds. */
 export type Cost = {
   readonly wallS: number;
   readonly cpuS: number;
 };
 
-/** Linux counts CPU time in hundredths of a second, whatever its clock. */
+/** The unit of CPU time in /proc: Linux reports hundredths of a second on every machine. */
 const ticksPerSecond = 100;
 
 /** Times `body`; `cpuSeconds` is read before and after. */
@@ -48,7 +48,7 @@ function childrenCpuSeconds(): number {
 
 function statOf(pid: number | "self") {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may hold spaces, so count from behind it.
+  // The name in parentheses may hold spaces, so the fields are counted after it.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [utime, stime, cutime, cstime] = fields.slice(11, 15).map(Number) as [
     number,

@@ -1,7 +1,7 @@
 import { median } from "./report/statistics.ts";
 import type { Metric, Series, Values } from "./suite.ts";
 
-/** Gathers what rounds measure, by name. */
+/** Collects the values of all rounds, by name. */
 export class Measurements {
   readonly #series = new Map<string, { [M in Metric]?: number[] }>();
 
@@ -17,12 +17,12 @@ export class Measurements {
     return median(this.#series.get(name)?.[metric] ?? []);
   }
 
-  /** Median of one thing by the median of another; NaN if either was not measured. */
+  /** The median of `name` divided by that of `base`; NaN if either was not measured. */
   ratio(name: string, base: string, metric: Metric = "wallS"): number {
     return this.median(name, metric) / this.median(base, metric);
   }
 
-  /** All series, `first` ahead of the others; `ratiosOf` says what is shown beside each. */
+  /** All series, `first` ahead of the others; `ratiosOf` gives the ratios to show beside each. */
   toSeries(
     options: {
       first?: readonly string[];

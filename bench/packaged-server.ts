@@ -6,7 +6,7 @@ import { bundleServer } from "../scripts/bundle-server.ts";
 
 let program: Promise<string> | undefined;
 
-/** The program as its packages ship it, made once a run: sources would be translated in each thread. */
+/** The program as packages ship it, built once per run: each thread would have to compile the sources. */
 export function packagedServer(): Promise<string> {
   program ??= bundle();
   return program;

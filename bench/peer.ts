@@ -15,7 +15,7 @@ const script = fileURLToPath(import.meta.resolve("../../shared/peers/b10_transfe
 
 /** The script that times b10-transfer 0.4.1; undefined where it is absent or cannot work. */
 export function findPeer(): string | undefined {
-  // It insists on mounting places of its own.
+  // The script mounts its own file systems, which only root may do.
   return existsSync(script) && process.getuid?.() === 0 ? script : undefined;
 }
 

@@ -8,8 +8,8 @@ const bytesPerMiB = 1024 ** 2;
 export const bytesPerMB = 1e6;
 
 /**
- * Saves a directory, loads it at the same path, as a model does on another machine, and compares the
- * two: what is fast and wrong does not count. In the end the directory is as it was.
+ * Saves a directory, loads it at the same path, as a model does on another machine, and throws if the
+ * two differ. The directory is left as it was.
  */
 export async function roundTrip(
   daemon: MeasuredDaemon,
@@ -32,7 +32,7 @@ export function valuesOf({ peakRssBytes, ...cost }: DaemonCost): Values {
   return { ...cost, peakRssMiB: peakRssBytes / bytesPerMiB };
 }
 
-/** The floor: copies a directory to `out` and removes that again. */
+/** The least that a load can take: copies a directory to `out`, and removes the copy again. */
 export async function plainCopy(source: string, out: string): Promise<Cost> {
   const cost = await timeCommand("cp", ["-r", source, out]);
   removeTree(out);

@@ -80,7 +80,7 @@ for (const [name, suite] of Object.entries(suites)) {
   process.stdout.write(`${markdown}\n\n`);
 }
 
-/** Runs a suite and removes the places that it used. */
+/** Runs a suite and removes the directories that it used. */
 async function inScratch(suite: Suite, name: string) {
   const places: ReturnType<typeof createScratch>[] = [];
   const context: SuiteContext = {
@@ -103,7 +103,7 @@ async function inScratch(suite: Suite, name: string) {
   }
 }
 
-/** How to run one suite as it was run. */
+/** The command that runs one suite with the same options. */
 function commandOf(name: string): string {
   const words = ["npm run bench --", `--suite ${name}`, `--rounds ${options.rounds}`];
   if (options.cache !== undefined) words.push("--cache DIR");

@@ -7,18 +7,18 @@ import { atExit } from "../fixtures/at-exit.ts";
 /** A private directory to measure in. */
 export interface Scratch {
   readonly dir: string;
-  /** What it lies on, for people. */
+  /** The kind of file system, as text to show. */
   readonly kind: "a private tmpfs" | "/dev/shm" | "disk";
-  /** Bytes that fit in now. */
+  /** Bytes that it has room for now. */
   free(): number;
   remove(): void;
 }
 
-/** Left for everything else on the machine. */
+/** Memory that is left to everything else on the machine. */
 const reservedBytes = 2 * 1024 ** 3;
 
 /**
- * Makes a place that holds `bytes`: on a tmpfs of its own (as root), else on /dev/shm, else on disk.
+ * Makes a directory with room for `bytes`: on its own tmpfs (as root), else on /dev/shm, else on disk.
  * Throws if there is no room anywhere.
  */
 export function createScratch(bytes: number): Scratch {
@@ -85,7 +85,7 @@ function freeTmpfsBytes(dir: string): number {
   return Math.min(freeBytes(dir), freemem() - reservedBytes);
 }
 
-/** An absent directory's path made anew, empty. */
+/** Makes the directory, empty: removes what was there before. Returns its path. */
 export function emptyDirectory(path: string): string {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });

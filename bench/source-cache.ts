@@ -15,7 +15,7 @@ export const environment: Environment = {
 
 /** A cache directory to measure with. */
 export interface SourceCache {
-  /** For people. */
+  /** Its name, as text to show. */
   readonly name: string;
   readonly dir: string;
   readonly fileCount: number;
@@ -25,10 +25,10 @@ export interface SourceCache {
 const realCacheFile = fileURLToPath(
   import.meta.resolve("../../shared/data/inductor-cache-h200.tar.xz"),
 );
-/** Size of the real cache, and of a generated one at scale 1. */
+/** The size of the real cache, and of a generated one with `scale` 1. */
 export const realCache = { fileCount: 12_462, bytes: 728_782_759 };
 
-/** Bytes of what prepareCache will make. */
+/** Bytes of the cache that `prepareCache` will make. */
 export function sizeOfCache(given: string | undefined): number {
   return given === undefined ? realCache.bytes : totalsOf(given).bytes;
 }
@@ -60,7 +60,7 @@ export function generateCache(
   return { name: "generated", dir, ...made };
 }
 
-/** A cache's name and size for people. */
+/** A cache's name and size, as text to show. */
 export function describeCache({ name, fileCount, bytes }: SourceCache): string {
   return `${name}, ${fileCount.toLocaleString("en")} files, ${(bytes / 1e6).toFixed(0)} MB`;
 }

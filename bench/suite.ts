@@ -1,6 +1,6 @@
 import type { Scratch } from "./scratch.ts";
 
-/** Everything that is measured, with what its values are for people. */
+/** Everything that is measured, with how its values are shown. */
 export const metrics = {
   wallS: { title: "wall s", digits: 2 },
   cpuS: { title: "CPU s", digits: 2 },
@@ -13,15 +13,15 @@ export const metrics = {
 export type Metric = keyof typeof metrics;
 export type Values = { readonly [M in Metric]?: number };
 
-/** What was measured of one thing: a value a round. */
+/** The measurements of one thing: one value for each round. */
 export interface Series {
   readonly name: string;
   readonly values: { readonly [M in Metric]?: readonly number[] };
-  /** Its median wall time beside another's, by that one's name. */
+  /** Its median wall time divided by another's, by the name of the ratio. */
   readonly ratios: Readonly<Record<string, number>>;
 }
 
-/** What the project set out to reach, beside what it reached. */
+/** A goal of the project, beside what was measured. */
 export interface Target {
   readonly what: string;
   /** NaN where it could not be measured. */
@@ -33,7 +33,7 @@ export interface Target {
 }
 
 export interface SuiteResult {
-  /** What was measured with, for people. */
+  /** The cache that was measured with, as text to show. */
   readonly subject: string;
   readonly series: readonly Series[];
   readonly targets: readonly Target[];
@@ -49,9 +49,9 @@ export interface SuiteContext {
   readonly maxBytes: number;
   /** The script that times the peer, where there is one. */
   readonly peer: string | undefined;
-  /** Makes a private place with room for so many bytes, that is removed after the suite. */
+  /** Makes a private directory with room for `bytes`; it is removed after the suite. */
   scratch(bytes: number): Scratch;
-  /** Tells whoever waits. */
+  /** Reports progress to the terminal. */
   say(text: string): void;
 }
 

@@ -43,13 +43,13 @@ export async function bundleServer(directory: string): Promise<void> {
     },
     outdir: `${directory}/lib`,
     bundle: true,
-    // Its threads and its first thread share modules; what few need, such as S3, loads when needed.
+    // Main thread and workers share modules, and rarely used ones, such as S3, load on demand.
     splitting: true,
     chunkNames: "[name]-[hash]",
     format: "esm",
     platform: "node",
     target: "node24",
-    // Piscina's, for a setting that we do not use.
+    // Piscina imports it for a setting that we do not use.
     external: ["@napi-rs/nice"],
     minifyWhitespace: true,
     minifySyntax: true,

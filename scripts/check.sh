@@ -1,5 +1,5 @@
 #!/bin/sh
-# All that can be known without running anything: contract, generated code, format, lint, types.
+# All checks that run no tests: contract, generated code, format, lint, types.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"

@@ -53,7 +53,7 @@ try {
 }
 console.log(`\nBoth clients got every file back. All of it took ${since(startedMs)}.`);
 
-/** The first time, this installs packages. */
+/** Brings .venv up to date, which installs packages the first time. */
 async function preparePython(): Promise<void> {
   const beganMs = performance.now();
   await runToEnd("python3", [join(root, "scripts", "python-env.py")]);
@@ -73,7 +73,7 @@ function describeCache(): void {
   console.log(`Cache      ${fileCountText(files.length)}, ${bytesText(bytes)}, from ${original}`);
 }
 
-/** Ends the demo where CACHE_DIR names nothing that can be saved. */
+/** Ends the demo if CACHE_DIR names no directory with files to save. */
 function requireCache(): void {
   if (!process.env.CACHE_DIR) return;
   const isDirectory = statSync(original, { throwIfNoEntry: false })?.isDirectory() ?? false;

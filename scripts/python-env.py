@@ -27,7 +27,7 @@ def _find_python() -> str:
         return sys.executable
     for major, minor in supported:
         found = shutil.which(f"python{major}.{minor}")
-        # A version manager's stand-in may be on the path where the version is not.
+        # A version manager may put a placeholder on the path for a version that is not installed.
         if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
             return found
     sys.exit("python-env: development needs Python 3.10, 3.11 or 3.12; none is on the path")

@@ -40,7 +40,7 @@ def _test(python: Path, wheel: str, pins: list[str]) -> bool:
             [*pip, "install", "--upgrade", "--upgrade-strategy", "eager", wheel, "pytest", *pins],
             [*pip, "check"],
             [own_python, "-m", "pip", "list", "--format", "freeze"],
-            # What other versions of other packages warn of is not our concern.
+            # Warnings of other packages, in versions that we do not pin, must not fail the tests.
             [own_python, "-m", "pytest", "-q", "-W", "default", str(package)],
         ]:
             if subprocess.run(command, cwd=directory).returncode != 0:

@@ -1,4 +1,4 @@
-// Plain JavaScript, which goes before a program in TypeScript: an older Node could not even read that.
+// Imported before a program in TypeScript, and plain JavaScript itself, as an older Node cannot read TypeScript.
 
 const neededMajor = 24;
 if (Number.parseInt(process.versions.node, 10) < neededMajor) {

@@ -1,14 +1,11 @@
+// Runs all tests of the stores, against real servers and a bad network. Installs the programs that are
+// missing, by name: Go programs take some minutes, garage a quarter of an hour.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { cargoHome, findTool, goBin, type ToolName } from "../fixtures/tools.ts";
 import { installDebianPackages } from "./install-debian-packages.ts";
-
-/**
- * Runs all tests of the stores, against real servers and a bad network. Installs what is not there,
- * by name: Go programs in some minutes, garage in a quarter of an hour.
- */
 
 interface GoTool {
   readonly module: string;
@@ -35,7 +32,7 @@ const goTools: Record<Exclude<ToolName, "garage">, GoTool> = {
   },
 };
 
-/** The server that ignores conditions. */
+/** Garage is the object server under test that ignores conditions. */
 const garageVersion = "2.5.0";
 
 function run(command: string, args: string[], environment: Record<string, string> = {}): void {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 const isLicense = /^(licen[cs]e|copying|notice)/i;
 
 /**
- * What the licences of bundled packages ask to be passed on: each licence's text after the names of
+ * The text that the licences of bundled packages require: the text of each licence, after the names of
  * the packages that come under it. `inputs` are the bundled files, relative to `root`.
  */
 export function thirdPartyLicenses(root: string, inputs: readonly string[]): string {

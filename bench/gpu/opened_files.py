@@ -1,6 +1,6 @@
-"""Put on the path as sitecustomize.py, notes which cache files a Python process and its children open.
+"""As sitecustomize.py on the path, log the cache files that a Python process and its children open.
 
-OPENED_LOG names a file that gets one path a line, below OPENED_ROOT.
+OPENED_LOG names the log: one path a line, relative to OPENED_ROOT.
 """
 
 import os

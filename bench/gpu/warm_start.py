@@ -2,7 +2,7 @@
 
 Runs on a machine with a GPU, PyTorch, torchvision and transformers, with a compilecache daemon
 reachable (COMPILE_CACHE_ADDRESS) or startable. Every run is a fresh process, and only one local
-directory exists at a time. Results are appended to OUT/runs.jsonl as they come.
+directory exists at a time. Results are appended to OUT/runs.jsonl one by one.
 
 usage: warm_start.py OUT STEP [STEP...]
   cold:MODELS[:N]       nothing cached
@@ -12,10 +12,10 @@ usage: warm_start.py OUT STEP [STEP...]
   b10:MODELS[:N]        b10-transfer loads, N fresh processes (default 3)
   ours:MODELS[:N]       compilecache loads
   refresh:MODELS        compilecache loads, and saves again after warm-up
-  settle:MODELS         refreshes until there is nothing worth it, four times at most
+  settle:MODELS         refreshes until nothing new is saved, four times at most
   audit:MODELS:NAME     compilecache loads; which files are opened goes to OUT/opened-NAME.json
   moved:MODELS[:N]      compilecache loads into another directory
-  ns:NAME               from here on, both keep their archives apart from those before
+  ns:NAME               from this step on, both use new places for their archives
 """
 
 import collections

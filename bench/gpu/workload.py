@@ -1,7 +1,7 @@
 """Start models under torch.compile and print, as one JSON line, what each step took.
 
 The first call of each model, at each of its shapes, counts as its warm-up. Models are made on the GPU
-with random weights: what a service spends on reading real ones is no matter of this cache. STARTED in
+with random weights, as the time to read real ones does not depend on the cache. STARTED in
 the environment is the time (seconds since 1970) at which this process was started; all totals are
 counted from it.
 
@@ -23,7 +23,7 @@ took = {"python_s": time.time() - started}
 
 
 class Step:
-    """Adds the seconds that a block took to `took`."""
+    """Add the seconds that a block took to `took`."""
 
     def __init__(self, name):
         self.name = name

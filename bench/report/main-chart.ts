@@ -8,7 +8,7 @@ const rowHeight = 34;
 const titleHeight = 40;
 const ours = "compilecache";
 
-/** A picture of the main suite: bars of the wall times, the range of the rounds across each end. */
+/** The chart of the main suite, as SVG: bars of wall times, with the range of all rounds at each end. */
 export function mainChart({ series, subject, machine }: Report): string {
   const timed = series.flatMap(({ name, values }) =>
     values.wallS ? [{ name, ...summarize(values.wallS) }] : [],

@@ -1,4 +1,4 @@
-/** Figures as people read them: three digits that mean something. */
+/** A number as text, with three significant digits; a dash if there is none. */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -8,7 +8,7 @@ export function figure(value: number | undefined): string {
   });
 }
 
-/** A table; the first column is text, and so are the `last` ones; all others are numbers. */
+/** A Markdown table: the first column and the `last` ones are text, all others are numbers. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],

@@ -4,7 +4,7 @@ import { describeMachine, type Machine, originText } from "./machine.ts";
 import { table } from "./markdown.ts";
 import { summarize } from "./statistics.ts";
 
-/** A suite's results with where they come from: what goes into its JSON file. */
+/** A suite's results and their origin, as in its JSON file. */
 export interface Report extends SuiteResult {
   readonly suite: string;
   /** How to run it again. */
@@ -31,7 +31,7 @@ export function createReport(
   };
 }
 
-/** The report as people read it. */
+/** The report as Markdown. */
 export function toMarkdown(report: Report): string {
   const { suite, command, rounds, at, machine, subject, series, targets, notes } = report;
   return [

@@ -4,7 +4,7 @@ import { median } from "../report/statistics.ts";
 export type StoreKind = "file" | "s3";
 export const storeKinds: readonly StoreKind[] = ["file", "s3"];
 
-/** What a daemon does with a store, as far as its cost there matters. */
+/** The operations of a daemon whose cost to the store is measured. */
 export const operations = {
   start: "a daemon starts",
   emptyMiss: "load, nothing stored",
@@ -18,7 +18,7 @@ export const operations = {
 } as const;
 export type Operation = keyof typeof operations;
 
-/** What one operation cost: calls by their names, and bytes of them. */
+/** The cost of one operation: its calls by name, and their bytes. */
 export interface Calls {
   readonly calls: Readonly<Record<string, number>>;
   readonly upBytes: number;
@@ -29,7 +29,7 @@ export interface Calls {
   readonly wallS: number;
 }
 
-/** Loads, or saves, of so many daemons at once: a value a round. */
+/** Loads, or saves, of `daemons` at once: one value for each round. */
 export interface Crowd {
   readonly daemons: number;
   /** Until each had ended, in seconds, in the order in which they ended. */
@@ -38,7 +38,7 @@ export interface Crowd {
   readonly cpuS: readonly number[];
   /** CPU of the store's server; 0 where there is none. */
   readonly serverCpuS: readonly number[];
-  /** CPU of everything else on the machine: what makes the times too long. */
+  /** CPU of everything else on the machine, which makes the times too long. */
   readonly othersCpuS: readonly number[];
   /** Bytes that all read, or, of saves, wrote, sockets included. */
   readonly movedBytes: readonly number[];
@@ -65,13 +65,13 @@ export interface NarrowRun {
 export interface SaveRun extends Crowd {
   readonly store: StoreKind;
   readonly policy: "skip" | "refresh" | "refresh, each with 2 % of its own";
-  /** Of all, those that wrote an archive which nobody sees. */
+  /** Savers that wrote an archive that was never published. */
   readonly inVain: readonly number[];
   /** Those that ended in an error. */
   readonly failed: readonly number[];
 }
 
-/** Everything that was measured: what the simulation is fed with, and checked against. */
+/** Everything that was measured: the input of the simulation, and what it is checked against. */
 export interface Figures {
   readonly at: string;
   readonly machine: Machine;
@@ -82,7 +82,7 @@ export interface Figures {
   readonly calls: Readonly<Record<StoreKind, Readonly<Record<Operation, Calls>>>>;
   /** Loads of one archive at once, each into a directory of its own. */
   readonly loads: Readonly<Record<StoreKind, readonly Crowd[]>>;
-  /** So many clients ask one daemon for one directory. */
+  /** Several clients ask one daemon for one directory; `daemons` is the number of clients. */
   readonly shared: Readonly<Record<StoreKind, Crowd>>;
   readonly narrow: readonly NarrowRun[];
   readonly saves: readonly SaveRun[];

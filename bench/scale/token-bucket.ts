@@ -1,4 +1,4 @@
-/** Lets `rate` things a second through, and `depth` at once after a rest. */
+/** Admits `rate` requests a second, and up to `depth` at once after a rest. */
 export class TokenBucket {
   readonly #rate: number;
   readonly #depth: number;
@@ -11,7 +11,7 @@ export class TokenBucket {
     this.#tokens = depth;
   }
 
-  /** Whether one more may pass at `now`, in seconds; time must not go backwards. */
+  /** Whether one more request is admitted at `now`, in seconds; time must not go backwards. */
   take(now: number): boolean {
     this.#tokens = Math.min(this.#depth, this.#tokens + (now - this.#at) * this.#rate);
     this.#at = now;

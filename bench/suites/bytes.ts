@@ -12,10 +12,10 @@ const sizes = [
   { name: "3 GB", bytes: 3e9, extraFileBytes: 0 },
   { name: "10 GB", bytes: 10e9, extraFileBytes: 4e9 },
 ];
-/** The source makes way for the loaded cache; archives are smaller, and small files waste some. */
+/** The source is removed before the load; archives are smaller, and small files waste some space. */
 const roomPerByte = 1.25;
 
-/** More and more bytes: does the daemon's memory grow with them? */
+/** How much the daemon's memory grows with the bytes of a cache. */
 export const bytes: Suite = async ({ rounds, maxBytes, scratch, say }) => {
   const measured = new Measurements();
   const notes: string[] = [];

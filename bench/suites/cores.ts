@@ -1,21 +1,18 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { plainCopy, roundTrip } from "../round-trip.ts";
-import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 const coreCounts = [1, 2, 4, 8, 16];
 const roomPerCacheByte = 3;
 
-/** One daemon with so many CPUs and as many worker threads, in turns with one that has more. */
-export const cores: Suite = async ({ cache, rounds, scratch, say }) => {
-  const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const out = join(outside, "cache");
+/** Round trips with 1, 2, 4 and more CPUs and as many worker threads. */
+export const cores: Suite = async (context) => {
+  const { rounds, say } = context;
+  const { dir, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
   const cpus = allowedCpus();
   const counts = coreCounts.filter((count) => count <= cpus.length);
   const measured = new Measurements();
@@ -26,7 +23,7 @@ export const cores: Suite = async ({ cache, rounds, scratch, say }) => {
     for (const count of counts) {
       const daemon = await startDaemon({
         dir,
-        allowedDirs: [outside, source.dir],
+        allowedDirs,
         workers: count,
         cpus: cpus.slice(0, count),
       });

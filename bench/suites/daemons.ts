@@ -15,7 +15,7 @@ import type { Suite } from "../suite.ts";
 
 const daemonCounts = [1, 2, 4, 8, 16];
 const most = daemonCounts.at(-1) as number;
-/** Of the real cache: 16 of it and of their daemons fit into a small machine's memory. */
+/** A part of the real cache, so that 16 copies and their daemons fit into a small machine's memory. */
 const scale = 0.25;
 
 /** Many daemons load one archive at once, each into a directory of its own. */

@@ -8,10 +8,10 @@ import type { Suite } from "../suite.ts";
 
 const fileCounts = [1_000, 10_000, 100_000];
 const bytes = 256e6;
-/** Small files take whole pages, on both sides. */
+/** Small files take whole pages of memory, as source and as loaded files. */
 const roomBytes = 4 * bytes + 100_000 * 3 * 4096;
 
-/** The same bytes in more and more files. */
+/** How long the same bytes take in 10 times and 100 times as many files. */
 export const files: Suite = async ({ rounds, scratch, say }) => {
   const { dir } = scratch(roomBytes);
   const outside = emptyDirectory(join(dir, "out"));

@@ -1,14 +1,13 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { type Probe, startProbe } from "../probes/probe.ts";
 import { percentile } from "../report/statistics.ts";
 import { removeTree } from "../round-trip.ts";
-import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 const atRest = "at rest, one call after the other";
 const atRestWithPauses = "at rest";
@@ -16,17 +15,15 @@ const duringLoad = "while a load runs";
 const duringSave = "while a save runs";
 const duringOthers = "at rest, other processes on all cores";
 const restMs = 2_000;
-/** Between two calls, so that the asking itself takes little of the CPUs. */
+/** The pause between two calls, so that the calls themselves take little CPU time. */
 const pauseMs = 2;
 const roomPerCacheByte = 3;
 
-/** How long GetTransfer takes, asked from another process, while the daemon does this or that. */
-export const latency: Suite = async ({ cache, rounds, scratch, say }) => {
-  const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const out = join(outside, "cache");
-  const daemon = await startDaemon({ dir, allowedDirs: [outside, source.dir] });
+/** How long GetTransfer takes for another process while the daemon rests, loads or saves. */
+export const latency: Suite = async (context) => {
+  const { rounds, say } = context;
+  const { dir, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
+  const daemon = await startDaemon({ dir, allowedDirs });
   const probe = startProbe("get-transfer", daemon.address);
   const measured = new Measurements();
 

@@ -1,16 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { rmSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { timeCommand } from "../cost.ts";
 import { startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { runPeer } from "../peer.ts";
 import { bytesPerMB, plainCopy, removeTree, roundTrip } from "../round-trip.ts";
 import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite, Target, Values } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
-/** Does its work once; says what each part of it took, by its name. */
+/** Does its work once; returns what each part of it took, by name. */
 type Contender = () => Promise<Record<string, Values>>;
 
 const floor = "cp -r";
@@ -26,17 +26,15 @@ const loads = {
   gzip: "load: tar, gzip",
   zstd: "load: tar, zstd",
 };
-/** The source, what a contender writes, and as much again for the peer's own copies. */
+/** Room for the source, for what a contender writes, and for the peer's own copies. */
 const roomPerCacheByte = 5;
 
-/** Our save and load beside the peer's, tar's, and a plain copy, in turns. */
-export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
-  const { dir, kind } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const out = join(outside, "cache");
+/** Our save and load, the peer's, tar's, and a plain copy: each of them once a round. */
+export const main: Suite = async (context) => {
+  const { rounds, peer, say } = context;
+  const { dir, kind, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
   const notes = [`Everything lay on ${kind}.`];
-  const daemon = await startDaemon({ dir, allowedDirs: [outside, source.dir] });
+  const daemon = await startDaemon({ dir, allowedDirs });
 
   const contenders: Contender[] = [
     async () => ({ [floor]: await plainCopy(source.dir, out) }),
@@ -46,7 +44,9 @@ export const main: Suite = async ({ cache, rounds, peer, scratch, say }) => {
     },
   ];
   if (peer === undefined)
-    notes.push("b10-transfer was left out: no script, not root, or unwanted.");
+    notes.push(
+      "b10-transfer was left out: its script is absent, this is not root, or --no-peer was given.",
+    );
   else
     contenders.push(async () => {
       const { saveS, loadS, archiveBytes } = await runPeer(peer, source.dir);

@@ -5,15 +5,17 @@ import { type MeasuredDaemon, startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { roundTrip } from "../round-trip.ts";
 import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite, Target } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 const roomPerCacheByte = 3;
 const places = { file: "file store", s3: "versitygw" } as const;
 type Place = keyof typeof places;
 
-/** One daemon over the file store and one over an object server on this machine, in turns. */
-export const objectStore: Suite = async ({ cache, rounds, scratch, say }) => {
+/** A daemon over the file store and one over an object server on this machine, each once a round. */
+export const objectStore: Suite = async (context) => {
+  const { rounds, say } = context;
   if (!findTool("versitygw"))
     return {
       subject: "nothing",
@@ -21,8 +23,7 @@ export const objectStore: Suite = async ({ cache, rounds, scratch, say }) => {
       targets: [],
       notes: ["versitygw is not installed; `npm run test:stores` installs it."],
     };
-  const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
+  const { dir, source } = createWorkspace(context, roomPerCacheByte);
   const server = await startObjectServer("versitygw", emptyDirectory(join(dir, "objects")));
   const daemonOver = (place: Place, variables: Readonly<Record<string, string>>) =>
     startDaemon({

@@ -5,9 +5,9 @@ import { type MeasuredDaemon, startDaemon } from "../daemon.ts";
 import { Measurements } from "../measurements.ts";
 import { type Probe, startProbe } from "../probes/probe.ts";
 import { removeTree } from "../round-trip.ts";
-import { emptyDirectory } from "../scratch.ts";
-import { describeCache, prepareCache, sizeOfCache } from "../source-cache.ts";
+import { describeCache } from "../source-cache.ts";
 import type { Suite, Values } from "../suite.ts";
+import { createWorkspace } from "./workspace.ts";
 
 const watcherCounts = [0, 1, 100, 1_000];
 const most = watcherCounts.at(-1) as number;
@@ -15,12 +15,11 @@ const roomPerCacheByte = 3;
 /** How far ahead of the clock a file may be and still count as one that is being written. */
 const aheadSeconds = 1.9;
 
-/** Watchers of one load, all there before it begins: how much does it slow down? */
-export const watchers: Suite = async ({ cache, rounds, scratch, say }) => {
-  const { dir } = scratch(sizeOfCache(cache) * roomPerCacheByte);
-  const source = prepareCache(dir, cache);
-  const outside = emptyDirectory(join(dir, "out"));
-  const daemon = await startDaemon({ dir, allowedDirs: [outside, source.dir] });
+/** How much watchers, which all begin before a load does, slow it down. */
+export const watchers: Suite = async (context) => {
+  const { rounds, say } = context;
+  const { dir, source, outside, allowedDirs } = createWorkspace(context, roomPerCacheByte);
+  const daemon = await startDaemon({ dir, allowedDirs });
   const probe = startProbe("watchers", daemon.address);
   const measured = new Measurements();
   try {
@@ -61,8 +60,8 @@ export const watchers: Suite = async ({ cache, rounds, scratch, say }) => {
 };
 
 /**
- * Loads with so many watchers. A save of the directory around holds the load up until they are all
- * there: it waits for a file that seems to be written still.
+ * Loads with `count` watchers. A save of the parent directory delays the load until all of them watch:
+ * that save waits for a file that appears to be still being written.
  */
 async function watchedLoad(
   daemon: MeasuredDaemon,

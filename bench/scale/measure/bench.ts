@@ -13,21 +13,21 @@ export interface Bench {
   readonly source: SourceCache;
   readonly server: ObjectServer;
   readonly proxy: LimitedProxy;
-  /** How often what varies is measured. */
+  /** How often measurements that vary are repeated. */
   readonly rounds: number;
-  /** What a daemon of this store is told, without and with the proxy in its way. */
+  /** The variables of a daemon over this store, directly or through the proxy. */
   variables(store: StoreKind, prefix: string, way?: "direct" | "proxy"): Record<string, string>;
   serverCpuS(store: StoreKind): number;
   start(store: StoreKind, prefix: string, count: number): Promise<ScaleDaemon[]>;
   say(text: string): void;
-  /** Whether so much time has passed that no more is measured twice than must be. */
+  /** Whether so much time has passed that further repetitions are skipped. */
   isLate(): boolean;
 }
 
-/** All is to end within six minutes; what comes after the loads takes two. */
+/** The whole bench should end within six minutes; the steps after the loads take two. */
 const lateAfterS = 200;
 
-/** Puts together what the parts share; the time that `isLate` goes by starts now. */
+/** Puts together what the parts share; the time for `isLate` starts now. */
 export function createBench(parts: {
   scratch: Scratch;
   source: SourceCache;

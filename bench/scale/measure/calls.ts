@@ -12,7 +12,7 @@ import { createFileCallCounter, tracing } from "./file-calls.ts";
 
 type CallCounts = Omit<Calls, "cpuS" | "wallS">;
 
-/** Counts the calls on a file store, as a tracer sees them; that makes the times worthless. */
+/** Counts the calls on a file store with a tracer, which makes the times worthless. */
 export async function callsOfFileStore({ dir, source, variables, say }: Bench) {
   say("calls on the file store");
   const trace = join(emptyDirectory(join(dir, "trace")), "calls");
@@ -32,7 +32,7 @@ export async function callsOfFileStore({ dir, source, variables, say }: Bench) {
   return measured;
 }
 
-/** Counts the calls on the object store, as a proxy sees them. */
+/** Counts the calls on the object store with a proxy. */
 export async function callsOfObjectStore({ dir, source, variables, proxy, say }: Bench) {
   say("calls on the object store");
   return measureCalls({
@@ -54,15 +54,15 @@ export async function callsOfObjectStore({ dir, source, variables, proxy, say }:
   });
 }
 
-/** A file may have been settled for as long before a save takes it. */
+/** The age that new files get, so that a save does not wait for them. */
 const settledS = 60;
 
-/** Does each operation once, in an order in which each finds what it needs, and counts its calls. */
+/** Does each operation once, in an order that gives each what it needs, and counts its calls. */
 async function measureCalls(options: {
   source: string;
-  /** Starts the daemon, until all that it does at its start is done. */
+  /** Starts the daemon, and waits until all work of its start is done. */
   start(): Promise<ScaleDaemon>;
-  /** What has been called since the last look. */
+  /** The calls since this was last called. */
   counted(): CallCounts;
 }): Promise<Record<Operation, Calls>> {
   const { source, start, counted } = options;
@@ -72,7 +72,7 @@ async function measureCalls(options: {
   const daemon = await start();
   const record = async (operation: Operation, cpuS: number) => {
     const wallS = (performance.now() - startedAt) / 1000;
-    // What a save does in the background ends a moment later.
+    // The background work of a save ends a moment after its answer.
     await sleep(300);
     measured[operation] = { ...counted(), cpuS: daemon.cpuS() - cpuS, wallS };
   };
@@ -110,7 +110,7 @@ export function refresh(daemon: ScaleDaemon, localDir: string, namespace = "scal
   return daemon.client.save({ environment, localDir, namespace, ifStoredExists: "refresh" });
 }
 
-/** A copy of a cache, made of links, with 2 % more files, of its own. */
+/** Makes a copy of a cache from hard links, and adds 2 % new files; they differ from seed to seed. */
 export function growCopy(source: string, copy: string, seed: number): void {
   mkdirSync(copy);
   execFileSync("cp", ["-al", `${source}/.`, copy]);

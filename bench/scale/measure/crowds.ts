@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Crowd } from "../figures.ts";
 import type { Moved, ScaleDaemon } from "./daemon.ts";
 
-/** One round of many at once. */
+/** One round of calls that all began at once. */
 export interface Round {
-  /** Of those that did not fail, in seconds, the first to end first. */
+  /** When each call that did not fail ended, in seconds, in order. */
   readonly endsS: number[];
   readonly statuses: readonly string[];
   readonly cpuS: number;
@@ -14,14 +14,14 @@ export interface Round {
   readonly moved: readonly Moved[];
 }
 
-/** Where a daemon loads to. */
+/** The directory that a daemon loads to. */
 export const outOf = ({ dir }: ScaleDaemon) => join(dir, "loaded");
 
 export function forget(daemon: ScaleDaemon): void {
   rmSync(outOf(daemon), { recursive: true, force: true });
 }
 
-/** Has every caller begin at once, and waits for all. `daemons` are whose cost counts. */
+/** Makes all calls at once, and waits for their ends; measures the cost of `daemons` meanwhile. */
 export async function allAtOnce(options: {
   daemons: readonly ScaleDaemon[];
   serverCpuS: () => number;
@@ -66,7 +66,7 @@ export async function allAtOnce(options: {
   };
 }
 
-/** Rounds of the same crowd together. */
+/** The figures of several rounds of the same crowd. */
 export function toCrowd(daemons: number, rounds: readonly Round[], direction: keyof Moved): Crowd {
   const sum = (moved: readonly Moved[]) => moved.reduce((sum, each) => sum + each[direction], 0);
   return {

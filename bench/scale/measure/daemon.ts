@@ -14,7 +14,7 @@ export interface Moved {
 /** A daemon over a store that others share, and a directory of its own. */
 export interface ScaleDaemon {
   readonly client: CacheClient;
-  /** Its own; its socket and what it loads lie here. */
+  /** Its own directory, with its socket and the caches that it loads. */
   readonly dir: string;
   /** CPU seconds that it has used. */
   cpuS(): number;
@@ -27,7 +27,8 @@ export interface ScaleDaemon {
 }
 
 /**
- * Starts a daemon with these variables; it may read and write `dir`, which is emptied, and `source`; `wrapper` is a command that runs it, such as a tracer.
+ * Starts a daemon with these variables. It may read and write `dir`, which is emptied, and `source`.
+ * `wrapper` is a command that runs it, such as a tracer.
  */
 export async function startScaleDaemon(options: {
   dir: string;

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 
-/** System calls as an NFS client passes them on; it may answer looks and opens from what it knows. */
+/** The NFS calls that system calls become; a client may answer GETATTR and OPEN from its own cache. */
 const nfsCalls: Record<string, string> = {
   openat: "OPEN",
   read: "READ",
@@ -21,26 +21,26 @@ const nfsCalls: Record<string, string> = {
   rename: "RENAME",
   unlink: "REMOVE",
 };
-/** What NFS moves with one call, where the server allows the usual size. */
+/** The bytes that NFS moves with one call, with the usual settings of a server. */
 const nfsTransferBytes = 1024 ** 2;
 
-/** What a traced daemon has done in its store since the last look. */
+/** The calls of a traced daemon on its store. */
 export interface FileCalls {
   readonly calls: Record<string, number>;
   readonly upBytes: number;
   readonly downBytes: number;
 }
 
-/** The command that has a program's calls on files traced into `file`. */
+/** The command that runs a program and writes a trace of its calls on files to `file`. */
 export function tracing(file: string): readonly string[] {
   if (spawnSync("strace", ["-V"]).status !== 0)
     throw new Error("strace is not installed; it counts the calls on the file store");
-  // The program keeps its place as our child, so that it is stopped as always.
+  // -D: the program stays our own child, so that signals reach it and not the tracer.
   const options = ["-D", "-f", "-qq", "-y", "--seccomp-bpf", "-s", "0"];
   return ["strace", ...options, "-e", `trace=${Object.keys(nfsCalls)}`, "-o", file];
 }
 
-/** Reads a trace on, and counts the calls that name something below `storeDir`. */
+/** Each call reads on in the trace, and counts the new calls on paths below `storeDir`. */
 export function createFileCallCounter(trace: string, storeDir: string): () => FileCalls {
   let offset = 0;
   return () => {
@@ -52,7 +52,7 @@ export function createFileCallCounter(trace: string, storeDir: string): () => Fi
     const unfinished = new Map<string, string>();
     for (const line of lines) {
       const [, thread = "", text = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
-      // A call that others came between stands on two lines, and only the first names the file.
+      // A call that was interrupted by others has two lines, and only the first one names the file.
       if (text.endsWith("<unfinished ...>")) {
         unfinished.set(thread, text);
         continue;

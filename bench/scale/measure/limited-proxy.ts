@@ -5,15 +5,15 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TokenBucket } from "../token-bucket.ts";
 
-/** What the way to an object store bears. */
+/** The limits of a proxy; none by default. */
 export interface Limits {
   /** Bytes a second of all answers together. */
   readonly bandwidth?: number;
-  /** Requests a second; what is beyond gets 503 SlowDown. */
+  /** Requests a second; all others are answered with 503 SlowDown. */
   readonly requestsPerS?: number;
 }
 
-/** Requests so far, by what they are, and the bytes of their bodies. */
+/** Requests so far, by operation, and the bytes of their bodies. */
 export interface Traffic {
   readonly requests: Readonly<Record<string, number>>;
   readonly refused: number;
@@ -21,10 +21,10 @@ export interface Traffic {
   readonly downBytes: number;
 }
 
-/** A way to an object store that counts what passes, and can be made narrow. */
+/** A proxy before an object store that counts requests and bytes, and can limit them. */
 export interface LimitedProxy {
   readonly port: number;
-  /** Sets the limits, none by default, and forgets what was counted. */
+  /** Sets the limits, none by default, and sets all counts to 0. */
   limit(limits?: Limits): void;
   traffic(): Traffic;
   close(): void;
@@ -53,7 +53,7 @@ export async function startLimitedProxy(serverPort: number): Promise<LimitedProx
     const kind = kindOf(incoming);
     requests[kind] = (requests[kind] ?? 0) + 1;
     const { method, url, headers } = incoming;
-    // The host name is signed, so it stays as the client wrote it.
+    // The signature covers the host name, so it must stay as the client wrote it.
     const onward = request({
       host: "127.0.0.1",
       port: serverPort,
@@ -77,10 +77,10 @@ export async function startLimitedProxy(serverPort: number): Promise<LimitedProx
     };
     await pipeline(answer, inTurn, outgoing);
   };
-  /** Waits until all that came before has passed: chunks of all answers share one line. */
+  /** Waits for the chunks before this one: all answers share one link. */
   const turn = async (bytes: number, bandwidth: number) => {
     const now = performance.now();
-    // What timers lose is made good.
+    // Timers fire late; the link catches up on at most this much.
     freeAt = Math.max(now - lateMs, freeAt) + (bytes / bandwidth) * 1000;
     if (freeAt > now) await sleep(freeAt - now);
   };
@@ -108,7 +108,7 @@ export async function startLimitedProxy(serverPort: number): Promise<LimitedProx
   };
 }
 
-/** The S3 operation, as its method and query tell. */
+/** The S3 operation of a request, by its method and query. */
 function kindOf({ method = "", url = "" }: IncomingMessage): string {
   const query = new URL(url, "http://host").searchParams;
   if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";

@@ -22,7 +22,7 @@ export async function measureSaves(bench: Bench): Promise<SaveRun[]> {
     const daemons = await bench.start(store, "saves", saverCount);
     if (store === "s3")
       await Promise.all(daemons.map((daemon) => daemon.logged("the store keeps to conditions")));
-    // A save that nobody counts has the daemon's threads started.
+    // A save that is not measured starts the daemon's threads.
     await daemons[0]?.client.save({ environment, localDir: source.dir, namespace: "warm-up" });
     runs.push(await saveCold(bench, store, daemons.slice(0, 1), "skip"));
     runs.push(await saveCold(bench, store, daemons, "skip"));

@@ -17,7 +17,7 @@ const up = (seconds: number) =>
   ((Math.log10(seconds) - decades.seconds[0]) / (decades.seconds[1] - decades.seconds[0])) *
     (height - frame.top - frame.bottom);
 
-/** A picture of the grid: how long the last pod waits, by pods; a cross where some do not get it. */
+/** The chart of the grid, as SVG: how long the last pod waits, by pods; a cross where some pods fail. */
 export function scaleChart(cells: readonly Cell[]): string {
   const names = [...new Set(cells.map(({ scenario }) => scenario.name))];
   const lines = names.flatMap((name, i) =>

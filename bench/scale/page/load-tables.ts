@@ -37,7 +37,7 @@ export function loadTables(cells: readonly Cell[]): string {
   ].join("\n\n");
 }
 
-/** From how many pods on some have to compile, and why. */
+/** The number of pods from which on some have to compile, and the cause. */
 export function breakTable(cells: readonly Cell[]): string {
   const names = [...new Set(cells.map(({ scenario }) => scenario.name))];
   const most = Math.max(...podCounts).toLocaleString("en");
@@ -56,7 +56,7 @@ export function breakTable(cells: readonly Cell[]): string {
   return table(["", "own daemons", "shared daemons", "what breaks"], rows, 1);
 }
 
-/** What it helps to start pods one after the other. */
+/** The effect of spreading the starts of pods over time. */
 export function spreadTable(cells: readonly Cell[]): string {
   const pods = Math.max(...podCounts);
   const spreads = [0, 60, 300];
@@ -78,7 +78,7 @@ export function spreadTable(cells: readonly Cell[]): string {
 export function requestTable({ calls }: Figures): string {
   const starts = requestsOf(calls.s3.start.calls);
   const loads = requestsOf(calls.s3.load.calls);
-  // Each other cache of the namespace is one read more.
+  // A miss reads once more for each other cache of the namespace.
   const missNone = requestsOf(calls.s3.emptyMiss.calls);
   const [reads, writes] = ["GET", "PUT"];
   const kinds: [string, number, string, number][] = [

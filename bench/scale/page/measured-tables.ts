@@ -13,7 +13,7 @@ import { demandOf, requestsOf } from "../simulate/demand.ts";
 
 const megabyte = 1e6;
 
-/** What each operation asks of a store. */
+/** The calls and bytes of each operation. */
 export function callTables(figures: Figures): string {
   return storeKinds.map((store) => callTable(figures, store)).join("\n\n");
 }
@@ -37,7 +37,7 @@ function callTable({ calls }: Figures, store: StoreKind): string {
   return table(head, rows, 1);
 }
 
-/** What daemons took that loaded at once, and eight clients that shared one. */
+/** The cost of daemons that load at once, and of clients that share a daemon. */
 export function crowdTable(figures: Figures): string {
   const rows = storeKinds.flatMap((store) =>
     [...figures.loads[store], figures.shared[store]].map((crowd, i, { length }) => {
@@ -59,7 +59,7 @@ export function crowdTable(figures: Figures): string {
   );
 }
 
-/** What the simulation takes from these. */
+/** The demand of one load, which the simulation takes from the measured figures. */
 export function demandTable(figures: Figures): string {
   const demands = storeKinds.map((store) => demandOf(figures, store));
   const row = (name: string, of: (demand: (typeof demands)[number]) => number) => [

@@ -9,12 +9,12 @@ const gigabyte = 1e9;
 /** Assumed: how long a pod compiles with nothing cached. */
 const compileS = 120;
 const spreads = [0, 0.01, 0.05];
-/** Chance decides who has compiled when. */
+/** How often each start is simulated, as the times to compile are random. */
 const seeds = 21;
-/** Savers that each bring something new. */
+/** Numbers of savers that each have new files. */
 const growers = [2, 8, 32, 128];
 
-/** How many savers collide where nothing is stored, and what that costs, over one NFS server. */
+/** How many savers collide over one NFS server that stores nothing yet, and what that costs. */
 export function coldTable(figures: Figures): string {
   const [scenario] = scenariosOf(figures);
   const alone = aloneCost(figures, aloneRun(figures));
@@ -29,7 +29,7 @@ export function coldTable(figures: Figures): string {
               savers,
               compileS,
               spread,
-              // The savers of a node share its cores, as far as they save at once.
+              // The savers of a node save at once, so they share its cores.
               saveS: alone.fixedS + alone.cpuS / (node.cores / (isShared ? 1 : fleet.podsPerNode)),
               archiveBytes: figures.archiveBytes,
               storeBandwidth: scenario?.store.bandwidth ?? Number.NaN,
@@ -69,7 +69,7 @@ export function coldTable(figures: Figures): string {
   return table(head, rows);
 }
 
-/** What it takes where every saver brings something that no other has. */
+/** The cost of refreshes at once by savers that each have new files. */
 export function growTable({ calls }: Figures): string {
   const { refreshAppended: append } = calls.s3;
   const rows = growers.map((savers) => {
@@ -88,7 +88,7 @@ export function growTable({ calls }: Figures): string {
   );
 }
 
-/** What was measured of saves at once. */
+/** The measured saves at once. */
 export function saveRunTable({ saves }: Figures): string {
   const rows = saves.map(({ store, policy, daemons, inVain, failed, endsS, cpuS, movedBytes }) => [
     `${store === "s3" ? "object" : "file"} store, ${policy}`,

@@ -45,7 +45,7 @@ function originOf({ at, machine, subject }: Figures): string {
   return `Measured with ${subject}. ${originText(at, machine)}; stores and local directories on tmpfs.`;
 }
 
-/** The page in a few lines. */
+/** The summary at the top of the page. */
 function summaryOf(figures: Figures, cells: readonly Cell[]): string {
   const { calls, archiveBytes, contentBytes, shared } = figures;
   const pods = Math.max(...podCounts);

@@ -4,18 +4,18 @@ import { aloneCost, demandOf } from "./demand.ts";
 import { type FleetResult, simulateLoads } from "./loads.ts";
 import { type Fleet, type NodeModel, type StoreModel, unbounded } from "./model.ts";
 
-/** Chance decides when a refused request comes again, so its runs are simulated so often. */
+/** How often a run with refused requests is simulated, as the pauses before retries are random. */
 const seeds = 40;
 
-/** A prediction beside what was measured. */
+/** A prediction of the model, and the measured value. */
 export interface Check {
   readonly what: string;
   readonly unit: string;
   readonly predicted: number;
   readonly measured: number;
-  /** Of this machine's cores, what everything else took meanwhile; that makes `measured` too long. */
+  /** The share of this machine's cores that other processes took, which makes `measured` too long. */
   readonly othersShare: number;
-  /** The simulation was fed with this very run. */
+  /** Whether this run is itself the input of the simulation. */
   readonly isFed: boolean;
 }
 
@@ -45,7 +45,7 @@ type Measured = Pick<Crowd, "endsS" | "othersCpuS">;
 const othersShareOf = ({ machine }: Figures, run: Measured) =>
   median(run.othersCpuS) / (machine.cores * lastEndS(run));
 
-/** What the model says of the runs that were measured. */
+/** Simulates the runs that were measured. */
 export function checkModel(figures: Figures): Check[] {
   const crowds = storeKinds.flatMap((store) =>
     figures.loads[store].map((crowd, i) => ({

@@ -9,25 +9,26 @@ export interface ColdStart {
   readonly compileS: number;
   /** Standard deviation of the time to compile, as a share of it. */
   readonly spread: number;
-  /** From its begin to its commit, alone. */
+  /** Seconds from its start to its commit when it has the store to itself. */
   readonly saveS: number;
   readonly archiveBytes: number;
-  /** What the store takes in all, in bytes a second. */
+  /** Bytes a second that the store accepts from all savers together. */
   readonly storeBandwidth: number;
 }
 
 export interface ColdStartResult {
-  /** Archives that were packed and sent, and that nobody sees: another was first. */
+  /** Archives that were packed and sent but never published, because another was first. */
   readonly inVain: number;
-  /** From the first that had compiled until an archive was there. */
+  /** Seconds from the end of the first compilation until an archive was stored. */
   readonly firstSavedS: number;
-  /** Bytes that the store took in vain. */
+  /** Bytes of the archives that were never published. */
   readonly wastedBytes: number;
 }
 
 /**
- * Each saver looks when it has compiled; who finds nothing packs and sends while it packs, slower
- * where many share the store. The first to have sent all commits; whoever looks later packs nothing.
+ * Each saver asks the store for an archive when it has compiled. A saver that finds none packs, and
+ * sends while it packs, more slowly when many share the store. The first that has sent all commits;
+ * savers that ask later pack nothing.
  */
 export function simulateColdStart(cold: ColdStart, seed = 1): ColdStartResult {
   const { savers, compileS, spread, saveS, archiveBytes, storeBandwidth } = cold;
@@ -56,7 +57,7 @@ export function simulateColdStart(cold: ColdStart, seed = 1): ColdStartResult {
   };
 }
 
-/** Box and Muller. */
+/** A random number of the standard normal distribution (Box-Muller transform). */
 function standardNormal(chance: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 }

@@ -2,18 +2,18 @@ import { median } from "../../report/statistics.ts";
 import { type Crowd, type Figures, lastEndS, type StoreKind } from "../figures.ts";
 import type { LoadDemand } from "./model.ts";
 
-/** Blocks, or frames, that a load has asked for and not unpacked yet, as the daemon's code has it. */
+/** How many blocks, or frames, a load requests ahead of unpacking; the same as in the daemon's code. */
 const window = { s3: 5, file: 6 } satisfies Record<StoreKind, number>;
-/** Manifest and file index. */
+/** The reads of the manifest and of the file index. */
 const openingReads = 2;
 
-/** What a load from such a store demands, as it was measured. */
+/** What one load from a store of this kind demands, by the measured figures. */
 export function demandOf(figures: Figures, store: StoreKind): LoadDemand {
   const { load, refreshSkipped } = figures.calls[store];
   const { cpuS, fixedS } = aloneCost(figures, figures.loads[store][0]);
   const reads = load.calls[store === "s3" ? "GetObject" : "READ"] ?? 0;
   const dataRequests = reads - openingReads;
-  // A refresh that finds nothing new has read what comes before the data, and no more.
+  // A refresh that finds nothing new reads only the part before the data.
   const openingBytes = refreshSkipped.downBytes;
   return {
     openingRequests: requestsOf(load.calls) - dataRequests,
@@ -27,7 +27,7 @@ export function demandOf(figures: Figures, store: StoreKind): LoadDemand {
   };
 }
 
-/** CPU of one that has the machine to itself, its server's included, and what it takes beside that. */
+/** The CPU seconds of a run that had the machine to itself, its server included, and its other seconds. */
 export function aloneCost({ machine }: Figures, alone: Crowd | undefined) {
   if (!alone) throw new Error("nothing was measured alone");
   const cpuS = median(alone.cpuS) + median(alone.serverCpuS);

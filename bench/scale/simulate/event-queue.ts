@@ -1,4 +1,4 @@
-/** Things that happen at their times; the earliest comes first, of several at once any. */
+/** Events by time: the earliest comes out first; the order of simultaneous ones is undefined. */
 export class EventQueue<T> {
   readonly #heap: { at: number; item: T }[] = [];
 
@@ -31,7 +31,7 @@ export class EventQueue<T> {
     const heap = this.#heap;
     const [first] = heap;
     const last = heap.pop();
-    if (!first || !last) throw new Error("nothing is left to happen");
+    if (!first || !last) throw new Error("the queue is empty");
     if (heap.length > 0) {
       let place = 0;
       for (;;) {

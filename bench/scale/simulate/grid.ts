@@ -2,7 +2,7 @@ import type { Figures } from "../figures.ts";
 import { type FleetResult, simulateLoads } from "./loads.ts";
 import { fleet, node, type Scenario, scenariosOf } from "./scenarios.ts";
 
-/** A fleet over a store, and what became of it. */
+/** A fleet over a store, and the result of its simulation. */
 export interface Cell {
   readonly scenario: Scenario;
   readonly isShared: boolean;
@@ -10,7 +10,7 @@ export interface Cell {
   readonly result: FleetResult;
 }
 
-/** Pods that are simulated; every other is in the tables, all are in the chart. */
+/** The numbers of pods that are simulated: the chart shows all, the tables every second one. */
 const gridPods = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 
 /** Simulates every store with every number of pods, with daemons of their own and shared ones. */
@@ -31,10 +31,10 @@ export function run(
   return simulateLoads({ ...fleet, pods, isShared, spreadS }, demand, store, node);
 }
 
-/** A breaking point is found to so much of it. */
+/** The relative precision of a breaking point. */
 const precision = 1.03;
 
-/** The fewest pods of which some fail, about, and what became of them; undefined within the grid. */
+/** About the fewest pods of which some fail, and their result; undefined if none fail in the grid. */
 export function breakingPoint(cells: readonly Cell[]): Cell | undefined {
   let broken = cells.find(({ result }) => result.failedPods > 0);
   if (!broken) return undefined;

@@ -14,13 +14,13 @@ import { type Flow, SharedLink } from "./shared-link.ts";
 /** The store refused for too long, a read took too long, or the client's deadline came. */
 export type FailureCause = "refused" | "slow" | "deadline";
 
-/** What became of the loads of a fleet. A pod that shares a daemon counts as any other. */
+/** The result of the loads of a fleet. Pods that share a daemon count one by one. */
 export interface FleetResult {
-  /** From its start until each pod had its cache, the first first; without those that failed. */
+  /** Seconds from the start of each pod until it had its cache, in order; without those that failed. */
   readonly podsEndS: readonly number[];
-  /** Pods that compile after all. */
+  /** Pods that have to compile. */
   readonly failedPods: number;
-  /** Why, by pods. */
+  /** How many pods failed for each cause. */
   readonly causes: Readonly<Record<FailureCause, number>>;
   /** Bytes that the store has sent, for loads that failed too. */
   readonly servedBytes: number;
@@ -35,9 +35,9 @@ interface Daemon {
   readonly startS: number;
   opened: number;
   asked: number;
-  /** Blocks that have come while one before them has not. */
+  /** Blocks that arrived before an earlier block did. */
   readonly early: Set<number>;
-  /** Blocks that the node has been given, one after the other. */
+  /** Blocks passed on to the node, in order. */
   given: number;
   unpacked: number;
   readonly flows: Set<Flow<Request>>;
@@ -47,11 +47,11 @@ interface Daemon {
 interface Request {
   readonly daemon: Daemon;
   readonly kind: "opening" | "data";
-  /** Of blocks, which it is. */
+  /** The number of the block, of data requests. */
   readonly block: number;
   readonly bytes: number;
   readonly askedS: number;
-  /** Attempts so far, and how often they began anew. */
+  /** Attempts so far in this round of attempts, and completed rounds. */
   attempt: number;
   rounds: number;
 }

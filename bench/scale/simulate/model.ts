@@ -2,40 +2,40 @@
 export interface LoadDemand {
   /** Small requests, one after the other, before the data: looks, manifest, file index. */
   readonly openingRequests: number;
-  /** Bytes of all of these together. */
+  /** Bytes of all opening requests together. */
   readonly openingBytes: number;
   readonly dataRequests: number;
   readonly dataBytes: number;
-  /** Data requests whose blocks are asked for, or not unpacked yet, at once. */
+  /** How many blocks may be requested and not yet unpacked at once. */
   readonly window: number;
   /** CPU to verify, decompress and write it all. */
   readonly cpuS: number;
   /** What it writes to the node's disk. */
   readonly contentBytes: number;
-  /** Time that no resource here explains: calls, stage, publication. */
+  /** Seconds that no resource of the model explains: calls, staging, publication. */
   readonly fixedS: number;
 }
 
-/** What answers the requests of all nodes. */
+/** The store that answers the requests of all nodes. */
 export interface StoreModel {
-  /** Bytes a second in all. */
+  /** Bytes a second of all answers together. */
   readonly bandwidth: number;
-  /** Bytes a second of one request's answer. */
+  /** The most bytes a second of one answer. */
   readonly requestBandwidth: number;
   /** From a request to its first byte, at rest, in seconds. */
   readonly latencyS: number;
   /** Requests a second in all. */
   readonly requestsPerS: number;
-  /** What becomes of requests beyond: they wait, or are refused (503) and come again. */
+  /** Whether requests beyond that rate wait, or are refused (503) and retried. */
   readonly overload: "queue" | "refuse";
-  /** Longest that the daemon waits for one read. */
+  /** The longest time that the daemon waits for one read. */
   readonly callDeadlineS: number;
 }
 
 /** One machine with its pods. */
 export interface NodeModel {
   readonly bandwidth: number;
-  /** That daemons may use while pods start. */
+  /** Cores that daemons may use while pods start. */
   readonly cores: number;
   /** Bytes a second that it writes. */
   readonly diskBandwidth: number;
@@ -47,18 +47,18 @@ export interface Fleet {
   readonly podsPerNode: number;
   /** The pods of a node ask one daemon for one directory: one transfer. Otherwise each has its own. */
   readonly isShared: boolean;
-  /** They start evenly spread over so many seconds. */
+  /** Their starts are spread evenly over this many seconds. */
   readonly spreadS: number;
-  /** After this a client takes the load for a miss, and the daemon stops it. */
+  /** After this time the client treats the load as a miss, and the daemon stops it. */
   readonly loadDeadlineS: number;
 }
 
-/** How the AWS SDK, as the daemon sets it up, comes back after a 503. */
+/** How the AWS SDK retries after a 503, with the settings of the daemon. */
 export const retries = {
   attempts: 5,
   firstPauseS: 1,
   longestPauseS: 20,
-  /** A read begins its attempts anew as long as a byte has come within this time. */
+  /** A read starts new rounds of attempts until no byte has arrived for this time. */
   silenceS: 15,
   longestReadPauseS: 1,
 } as const;
@@ -67,5 +67,5 @@ export function daemonsPerNode({ podsPerNode, isShared }: Fleet): number {
   return isShared ? 1 : podsPerNode;
 }
 
-/** A rate so high that it bounds nothing; the simulation counts with finite ones. */
+/** A rate so high that it limits nothing; the simulation needs finite rates. */
 export const unbounded = 1e15;

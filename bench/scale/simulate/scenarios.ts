@@ -3,10 +3,10 @@ import type { Figures, StoreKind } from "../figures.ts";
 import { demandOf } from "./demand.ts";
 import type { Fleet, LoadDemand, NodeModel, StoreModel } from "./model.ts";
 
-/** A gigabit a second of a link, in bytes of content: 6 % are headers. */
+/** Bytes a second of content on a link of one gigabit a second: 6 % are headers. */
 const gigabit = (1e9 / 8) * 0.94;
 
-/** Assumed: a node with eight accelerators, and what of it is left while its pods start. */
+/** Assumed: a node with eight accelerators, and the part of it that is free while its pods start. */
 export const node: NodeModel = { bandwidth: 25 * gigabit, cores: 16, diskBandwidth: 2e9 };
 
 /** The Python client's default deadline; all pods start at the same moment. */
@@ -26,11 +26,11 @@ export interface Scenario {
   readonly demand: LoadDemand;
 }
 
-/** Calls on a mount wait so long, and a read of an object that sends nothing, in the daemon's code. */
+/** The daemon's deadlines: for a call on a mount, and for a read of an object that sends nothing. */
 const fileCallS = 30;
 const silenceS = 15;
 
-/** AWS documents these: for each prefix, and as what to expect of one request. */
+/** Documented by AWS: the rates for each prefix, and what to expect of one request. */
 export const awsGetsPerS = 5_500;
 export const awsPutsPerS = 3_500;
 const awsRequestBandwidth = 90e6;
@@ -73,7 +73,7 @@ export function scenariosOf(figures: Figures): Scenario[] {
       kind: "s3",
       demand,
       store: {
-        // No bound is documented; this one never matters here.
+        // AWS documents no limit; this one is never reached here.
         bandwidth: 10_000 * gigabit,
         requestBandwidth: awsRequestBandwidth,
         latencyS: awsLatencyS,

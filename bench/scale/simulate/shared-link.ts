@@ -1,18 +1,18 @@
 import { EventQueue } from "./event-queue.ts";
 
-/** Bytes on their way. */
+/** A transfer of bytes over the link. */
 export interface Flow<T> {
   readonly item: T;
   readonly bytes: number;
-  /** What a flow that never stopped would have moved when this one began. */
+  /** What a flow without end had moved when this one began. */
   readonly from: number;
   active: boolean;
 }
 
 /**
- * A link that flows share alike, none faster than `flowBandwidth` (processor sharing). All flows have
- * the same rate, so it is enough to follow what one that never stops would have moved: a flow is
- * through when that has grown by its bytes.
+ * A link that all flows share equally, none faster than `flowBandwidth` (processor sharing). All flows
+ * have the same rate, so the class counts only the bytes that a flow without end would have moved: a
+ * flow ends when that count has grown by its bytes.
  */
 export class SharedLink<T> {
   readonly #bandwidth: number;
@@ -29,7 +29,7 @@ export class SharedLink<T> {
     this.#flowBandwidth = flowBandwidth;
   }
 
-  /** All that it has moved, of flows that were stopped too. */
+  /** All bytes that it has moved, including those of flows that were stopped. */
   get servedBytes(): number {
     return this.#servedBytes;
   }
@@ -42,7 +42,7 @@ export class SharedLink<T> {
     return flow;
   }
 
-  /** Gives a flow up. */
+  /** Stops a flow before its end. */
   stop(now: number, flow: Flow<T>): void {
     if (!flow.active) return;
     this.#advance(now);
@@ -51,14 +51,14 @@ export class SharedLink<T> {
     this.#servedBytes += this.#moved - flow.from;
   }
 
-  /** When the next flow is through, unless flows begin or stop before; Infinity if there is none. */
+  /** When the next flow ends, unless flows begin or stop before; Infinity if there is none. */
   nextAt(): number {
     if (this.#active === 0) return Number.POSITIVE_INFINITY;
     this.#skipStopped();
     return this.#at + Math.max(0, this.#ends.nextAt - this.#moved) / this.#rate();
   }
 
-  /** Ends the flow that is through at `nextAt()`. */
+  /** Ends the flow that `nextAt()` announces; returns its item. */
   finish(): T {
     this.#advance(this.nextAt());
     const flow = this.#ends.pop();

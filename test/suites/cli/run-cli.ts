@@ -1,10 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-
-export const launcher = fileURLToPath(
-  new URL("../../../server/bin/compilecache.js", import.meta.url),
-);
+import { launcher } from "../../../fixtures/daemon-process.ts";
 
 /** How a command ended, and what it printed. */
 export interface CliResult {

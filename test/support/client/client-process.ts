@@ -1,12 +1,9 @@
+// A process that makes calls for its parent. It receives Orders, and sends Answers with the number of
+// the Order. It stays connected to each daemon that it has called, so that later calls start at once.
 import { once } from "node:events";
 import { type CacheClient, createCacheClient } from "compilecache-client";
 
-/**
- * A process that makes calls for its parent: it is told an Order, and answers with Answers of the same
- * number. It stays connected to each daemon that it has called, so that its later calls leave at once.
- */
-
-/** The unary calls of a client. */
+/** The calls that can be ordered. */
 type Method = "load" | "save" | "listTransfers";
 
 export type Order = { readonly number: number } & {
@@ -16,7 +13,7 @@ export type Order = { readonly number: number } & {
     readonly input: Parameters<CacheClient[M]>[0];
   };
 }[Method];
-/** `started` comes before the others, with the operation id of a call that waits for a transfer. */
+/** `started` is sent before the others, with the operation id of a call that waits for a transfer. */
 export type Answer = { readonly number: number } & (
   | { readonly started: string }
   | { readonly result: unknown }
@@ -26,12 +23,19 @@ export type Answer = { readonly number: number } & (
 const clients = new Map<string, CacheClient>();
 const send = (answer: Answer) => process.send?.(answer);
 
-async function carryOut({ number, address, method, input }: Order): Promise<void> {
+function call(client: CacheClient, { number, method, input }: Order): Promise<unknown> {
+  const onStarted = (operationId: string) => void send({ number, started: operationId });
+  if (method === "load") return client.load(input, { onStarted });
+  if (method === "save") return client.save(input, { onStarted });
+  return client.listTransfers(input);
+}
+
+async function carryOut(order: Order): Promise<void> {
+  const { number, address } = order;
   const client = clients.get(address) ?? createCacheClient({ address });
   clients.set(address, client);
-  const onStarted = (operationId: string) => void send({ number, started: operationId });
   try {
-    send({ number, result: await client[method](input as never, { onStarted }) });
+    send({ number, result: await call(client, order) });
   } catch (error) {
     send({ number, failure: String(error) });
   }

@@ -7,13 +7,13 @@ import type { Answer, Order } from "./client-process.ts";
 const program = fileURLToPath(import.meta.resolve("./client-process.ts"));
 
 type Input<M extends "load" | "save"> = Parameters<CacheClient[M]>[0];
-/** Told the operation id of a call's transfer, as soon as the daemon has started or joined it. */
+/** Receives the operation id of a call's transfer as soon as the daemon has started or joined it. */
 type OnStarted = (operationId: string) => void;
 type Unnumbered<O> = O extends Order ? Omit<O, "number"> : never;
 
 /** A client in a process of its own. */
 export interface ClientProcess {
-  /** Connects, so that the next call leaves at once. */
+  /** Connects, so that the next call starts at once. */
   connect(address: string): Promise<void>;
   load(address: string, input: Input<"load">, onStarted?: OnStarted): Promise<LoadResult>;
   save(address: string, input: Input<"save">, onStarted?: OnStarted): Promise<SaveResult>;
@@ -45,7 +45,7 @@ export function startClients(
   });
 }
 
-/** Makes what gives a process orders, as many at once as one likes. Its death fails all of them. */
+/** Returns a function that sends orders to a process, any number at once; all fail when it ends. */
 function callerOf(child: ChildProcess) {
   const death = deathOf(child);
   death.catch(() => {});

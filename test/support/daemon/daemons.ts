@@ -10,13 +10,13 @@ import { spawnServe } from "./serve-process.ts";
 /** The environment that these tests save and load for. */
 export const environment = { torchVersion: "2.1.0" };
 
-/** A daemon in a process of its own, and a client that is connected to it. */
+/** A daemon process, and a client that is connected to it. */
 export interface TestDaemon extends DaemonProcess {
   readonly address: string;
   readonly client: CacheClient;
 }
 
-/** A place for one test: a store, and a directory that daemons may read and write. */
+/** The store of one test, and a directory that daemons may read and write. */
 export interface TestPlace {
   readonly store: string;
   readonly allowed: string;
@@ -24,7 +24,7 @@ export interface TestPlace {
   startDaemon(variables?: Record<string, string>): Promise<TestDaemon>;
 }
 
-/** Makes a place that lasts as long as the test, in memory where there is a file system for it. */
+/** Makes both for as long as the test runs, in memory if there is a file system for it. */
 export async function createTestPlace(t: TestContext): Promise<TestPlace> {
   const dir = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cc-test-"));
   t.after(() => rm(dir, { recursive: true, force: true }));
@@ -50,12 +50,12 @@ export async function createTestPlace(t: TestContext): Promise<TestPlace> {
   };
 }
 
-/** All that a directory holds, hidden names included; empty if it is absent. */
+/** The names in a directory, hidden ones included; none if it is absent. */
 export function namesIn(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir).sort() : [];
 }
 
-/** Waits for a transfer to end. */
+/** Waits for a transfer to end; returns its last state. */
 export async function finalState(client: CacheClient, operationId: string): Promise<Transfer> {
   let last: Transfer | undefined;
   for await (const state of client.watch(operationId)) last = state;

@@ -17,7 +17,11 @@ export const environment = {
 };
 export const cacheKey = cacheKeyOf(environmentKey(environment));
 
-/** A whole daemon in this process, over a file store and a local directory of its own. */
+/**
+ * Starts a whole daemon in this process, over its own file store and local directory. It starts in
+ * milliseconds, and tests read its log lines as objects and stop it by a call; tests that need a process,
+ * for its signals, exit code or several daemons at once, start one through `serve-process.ts`.
+ */
 export async function startTestDaemon(
   t: TestContext,
   settings: Partial<Record<SettingKey, string>> = {},
@@ -47,7 +51,7 @@ export async function startTestDaemon(
   return { dir, localDir, archive, daemon, lines, address, client: connect(t, address) };
 }
 
-/** Files with contents of this size, as a process finished them a while ago. */
+/** Writes files of this size whose modification time is a minute ago, so that a save takes them. */
 export function writeFiles(directory: string, count: number, bytes = 1000): void {
   mkdirSync(directory, { recursive: true });
   const aWhileAgo = new Date(Date.now() - 60_000);
