@@ -155,8 +155,7 @@ async function* progressOf(
 }
 
 function requireSameCache(target: LoadTarget, archive: OwnArchive): void {
-  if (archive.namespace === target.namespace && archive.environmentKey === target.environmentKey)
-    return;
+  if (archive.isOf(target)) return;
   throw new CacheError(
     "ARCHIVE_UNSAFE",
     `the archive was saved for ${archive.namespace} and ${archive.environmentKey}, ` +

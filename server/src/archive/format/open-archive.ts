@@ -23,6 +23,11 @@ export interface ArchiveFrame {
   readonly record: FrameRecord;
 }
 
+/** A data frame, and its section of the file index. */
+export interface IndexedFrame extends ArchiveFrame {
+  readonly section: Buffer;
+}
+
 /**
  * An open archive in our own format. Its manifest and seek table are verified; the file index and the
  * frames are not until they are read.
@@ -38,7 +43,7 @@ export class OwnArchive {
   readonly contentBytes: number;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
-  /** The data frames, in their order in the file. The last only ends the tar stream. */
+  /** The data frames, in their order in the file. */
   readonly frames: readonly ArchiveFrame[];
   /** Where the skippable frame of the file index starts. */
   readonly indexOffset: number;
@@ -60,6 +65,11 @@ export class OwnArchive {
     this.#index = manifest.index;
   }
 
+  /** Whether it was saved for this namespace and environment. */
+  isOf({ namespace, environmentKey }: { namespace: string; environmentKey: string }): boolean {
+    return this.namespace === namespace && this.environmentKey === environmentKey;
+  }
+
   /** Reads a frame without verifying it, which unpackFrame does. The buffer belongs to the caller. */
   readFrame({ offset, bytes }: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
     return this.#reader.read(offset, bytes, signal);
@@ -73,10 +83,10 @@ export class OwnArchive {
   }
 
   /**
-   * Reads and verifies the whole file index: one section for each frame, in their order. All sections
-   * are views of one buffer. Throws ARCHIVE_CORRUPT.
+   * Reads and verifies the whole file index: the frames in their order, each with its section. All
+   * sections are views of one buffer. Throws ARCHIVE_CORRUPT.
    */
-  async readIndex(signal?: AbortSignal): Promise<readonly Buffer[]> {
+  async readIndex(signal?: AbortSignal): Promise<readonly IndexedFrame[]> {
     const { bytes, sha256 } = this.#index;
     const index = await this.#reader.read(this.indexOffset, bytes, signal);
     if (index.length !== bytes || hash("sha256", index, "hex") !== sha256)
@@ -86,10 +96,10 @@ export class OwnArchive {
     if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
       throw corrupt("its file index has the wrong length");
     let start = skippableHeaderBytes;
-    return this.frames.map(({ record }) => {
-      const section = index.subarray(start, start + record.index_bytes);
-      start += record.index_bytes;
-      return section;
+    return this.frames.map((frame) => {
+      const section = index.subarray(start, start + frame.record.index_bytes);
+      start += section.length;
+      return { ...frame, section };
     });
   }
 }

@@ -11,7 +11,7 @@ import {
   type FrameRecord,
   manifestOf,
 } from "../format/manifest.ts";
-import type { ArchiveFrame } from "../format/open-archive.ts";
+import type { IndexedFrame } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
 import { tarTrailer } from "../format/tar-header.ts";
 import { compressFrame, type PackedFrame } from "./frame-packer.ts";
@@ -49,7 +49,7 @@ export class ArchiveAssembler {
   }
 
   /** Adds a frame of another archive unchanged. Throws CACHE_TOO_LARGE. */
-  carryOver(bytes: Uint8Array, { record, savedFrom }: ArchiveFrame, section: Uint8Array) {
+  carryOver(bytes: Uint8Array, { record, savedFrom, section }: IndexedFrame): Promise<void> {
     // The files in it hold paths of the directory that they were saved from.
     const origin = savedFrom === undefined ? {} : { local_dir: savedFrom };
     return this.#add(bytes, { ...origin, ...record }, section);

@@ -17,6 +17,16 @@ export interface Superseded {
   readonly starts: boolean;
 }
 
+/** A frame of a stored cache, as far as a comparison needs it. */
+export interface StoredFrame {
+  /** Its section of the file index. */
+  readonly section: Uint8Array;
+  /** Names of the files in it that are out of date. */
+  readonly superseded: readonly string[];
+  /** How paths in the directory become those that the frame's files were saved with. */
+  readonly back: Relocation;
+}
+
 /** How a directory differs from a stored cache. */
 export interface Comparison {
   /** Files of the directory that the cache lacks or has with other content, planned for packing. */
@@ -33,8 +43,7 @@ export interface Comparison {
 /**
  * Compares an open directory with the file index of a stored cache, which has one section for each
  * frame. A file of the same size and time (to the second) counts as the same; if the time differs, its
- * content decides. `superseded` names, by frame, the stored files that are out of date. Paths that a
- * load rewrote are rewritten back before the comparison, as `relocations` says for each frame.
+ * content decides. Paths that a load rewrote are rewritten back before the comparison.
  */
 export function compareTree(
   rootFd: number,
@@ -42,17 +51,15 @@ export function compareTree(
     nowMs: number;
     unstable: readonly string[];
     profile: Profile;
-    sections: readonly Uint8Array[];
-    superseded: readonly (readonly string[])[];
-    relocations: readonly Relocation[];
+    stored: readonly StoredFrame[];
   },
   checkpoint: Checkpoint,
 ): Comparison {
-  const stored = storedFiles(options.sections, options.superseded);
+  const stored = storedFiles(options.stored);
   const listed = listFiles(rootFd, options, checkpoint);
   const rootPath = currentPath(rootFd);
   const seen = new Set<string>();
-  const superseded: Superseded[][] = options.sections.map(() => []);
+  const superseded: Superseded[][] = options.stored.map(() => []);
   let newFiles = 0;
   let newBytes = 0;
   const fresh = listed.files.filter((file) => {
@@ -65,7 +72,7 @@ export function compareTree(
     }
     seen.add(file.name);
     const [first] = parts as [StoredPart];
-    const back = options.relocations[first.frame];
+    const back = options.stored[first.frame]?.back;
     if (isSameContent(rootFd, rootPath, file, parts, back, checkpoint)) return false;
     for (const { frame, record } of parts)
       superseded[frame]?.push({
@@ -93,13 +100,10 @@ interface StoredPart {
   readonly record: FileRecord;
 }
 
-function storedFiles(
-  sections: readonly Uint8Array[],
-  superseded: readonly (readonly string[])[],
-): Map<string, StoredPart[]> {
+function storedFiles(frames: readonly StoredFrame[]): Map<string, StoredPart[]> {
   const files = new Map<string, StoredPart[]>();
-  sections.forEach((section, frame) => {
-    const gone = new Set(superseded[frame]);
+  frames.forEach(({ section, superseded }, frame) => {
+    const gone = new Set(superseded);
     for (const record of decodeIndexSection(section)) {
       if (gone.has(record.name)) continue;
       const parts = files.get(record.name);

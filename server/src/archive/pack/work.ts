@@ -1,6 +1,5 @@
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
-import type { Relocation } from "../torch/relocation.ts";
-import type { Comparison } from "./compare.ts";
+import type { Comparison, StoredFrame } from "./compare.ts";
 import type { PackedFrame } from "./frame-packer.ts";
 import type { ListOptions, ScanResult } from "./scan.ts";
 
@@ -24,12 +23,8 @@ export interface ScanJob extends ListOptions {
 }
 
 export interface CompareJob extends ScanJob {
-  /** The sections of the stored cache's file index, one for each frame. */
-  readonly sections: readonly Uint8Array[];
-  /** For each frame, the names of files in it that are out of date. */
-  readonly superseded: readonly (readonly string[])[];
-  /** For each frame, how paths in this directory become those that its files were saved with. */
-  readonly relocations: readonly Relocation[];
+  /** What is compared with: the frames of the stored cache. */
+  readonly stored: readonly StoredFrame[];
 }
 
 export interface PackJob {

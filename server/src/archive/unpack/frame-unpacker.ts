@@ -39,7 +39,7 @@ export interface UnpackedFrame {
    * Names of files that start in this frame, and whose paths must be rewritten once all their parts are
    * written.
    */
-  readonly unmoved: string[];
+  readonly toRelocate: string[];
   /** Whether this is the frame without files that ends the tar stream. */
   readonly ends: boolean;
 }
@@ -89,14 +89,14 @@ function unpackContent(
   if (records.length === 0) {
     if (content.length < tarTrailer.length || content.some((byte) => byte !== 0))
       throw disagreement();
-    return { fileCount: 0, bytes: 0, parts: [], unmoved: [], ends: true };
+    return { fileCount: 0, bytes: 0, parts: [], toRelocate: [], ends: true };
   }
   const superseded = new Set(fetched.superseded);
   const writer = writerFor(stage);
   const { relocation } = fetched;
-  const moves = relocation.from !== relocation.to;
+  const isElsewhere = relocation.from !== relocation.to;
   const parts: UnpackedPart[] = [];
-  const unmoved: string[] = [];
+  const toRelocate: string[] = [];
   let fileCount = 0;
   let bytes = 0;
   let at = 0;
@@ -115,9 +115,9 @@ function unpackContent(
     const data = content.subarray(at, at + length);
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
-    if (moves && start === 0 && isGraphEntry(record.name)) unmoved.push(record.name);
+    if (isElsewhere && start === 0 && isGraphEntry(record.name)) toRelocate.push(record.name);
     if (record.start === undefined) {
-      const isMoved = moves && isGroup(record.name);
+      const isMoved = isElsewhere && isGroup(record.name);
       writer.writeFile(record, isMoved ? relocateGroup(data, relocation) : data);
     } else {
       writePart(writer, record, data, start);
@@ -127,7 +127,7 @@ function unpackContent(
     if (start === 0) fileCount += 1;
   }
   if (at !== content.length) throw disagreement();
-  return { fileCount, bytes, parts, unmoved, ends: false };
+  return { fileCount, bytes, parts, toRelocate, ends: false };
 }
 
 function decompress({ frame, contentBytes }: FetchedFrame): Buffer {

@@ -1,7 +1,7 @@
 import { inOrder } from "../../async/in-order.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveReader } from "../../store/store.ts";
-import type { ArchiveFrame, OwnArchive } from "../format/open-archive.ts";
+import type { IndexedFrame, OwnArchive } from "../format/open-archive.ts";
 import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
@@ -23,37 +23,37 @@ export async function* unpackOwn(options: {
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
   const { archive, stage, localDir, work, signal } = options;
-  const sections = await archive.readIndex(signal);
-  const unpack = async ([i, placed]: [number, ArchiveFrame]) => {
-    const frame = await archive.readFrame(placed, signal);
+  const frames = await archive.readIndex(signal);
+  const unpack = async (indexed: IndexedFrame) => {
+    const frame = await archive.readFrame(indexed, signal);
     // A copy: sending a view to another thread would send the whole buffer behind it.
-    const section = Uint8Array.from(sections[i] as Buffer);
-    const { sha256, contentBytes, superseded, savedFrom = localDir } = placed;
+    const section = Uint8Array.from(indexed.section);
+    const { sha256, contentBytes, superseded, savedFrom = localDir } = indexed;
     const relocation = { from: savedFrom, to: localDir };
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
-    const { unmoved, ...unpacked } = await work.unpackFrame({ stage, fetched });
-    return { ...unpacked, moves: unmoved.map((name) => ({ stage, name, relocation })) };
+    const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched });
+    return { ...unpacked, toRelocate: toRelocate.map((name) => ({ stage, name, relocation })) };
   };
-  const moves: RelocateJob[] = [];
+  const toRelocate: RelocateJob[] = [];
   const spanning = new SpanningFiles();
   let ended = false;
   let fileCount = 0;
   let bytes = 0;
-  for await (const unpacked of inOrder(archive.frames.entries(), work.threads + 1, unpack)) {
+  for await (const unpacked of inOrder(frames, work.threads + 1, unpack)) {
     if (ended) throw disagreement();
     ended = unpacked.ends;
     fileCount += unpacked.fileCount;
     bytes += unpacked.bytes;
     if (fileCount > archive.fileCount || bytes > archive.contentBytes) throw wrongTotals();
     spanning.add(unpacked.parts);
-    moves.push(...unpacked.moves);
+    toRelocate.push(...unpacked.toRelocate);
     yield { fileCount, bytes };
   }
   if (fileCount !== archive.fileCount || bytes !== archive.contentBytes) throw wrongTotals();
   if (!ended) throw disagreement();
   spanning.requireWhole();
   await requireSound(stage, archive, fileCount, spanning.any, work);
-  for await (const _ of inOrder(moves, work.threads + 1, (move) => work.relocateEntry(move)));
+  for await (const _ of inOrder(toRelocate, work.threads + 1, (job) => work.relocateEntry(job)));
   return { fileCount, bytes };
 }
 

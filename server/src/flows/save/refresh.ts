@@ -1,4 +1,8 @@
-import { type OwnArchive, openArchive } from "../../archive/format/open-archive.ts";
+import {
+  type IndexedFrame,
+  type OwnArchive,
+  openArchive,
+} from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { pack } from "../../archive/pack/pack.ts";
@@ -48,10 +52,10 @@ export async function* refresh(
   });
 }
 
-/** The stored cache that a refresh compares with, and the sections of its file index. */
+/** The stored cache that a refresh compares with, and its frames with their parts of the file index. */
 interface Stored {
   readonly archive: OwnArchive;
-  readonly sections: readonly Buffer[];
+  readonly frames: readonly IndexedFrame[];
 }
 
 /** One try; undefined if another save came between. */
@@ -93,7 +97,7 @@ async function* refreshStored(
   if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
-  const stored = { archive, sections: await archive.readIndex(signal) };
+  const stored = { archive, frames: await archive.readIndex(signal) };
   const comparison = await compare(context, target, stored, attempt, signal);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
@@ -124,9 +128,7 @@ async function openOwn(
 ): Promise<OwnArchive | undefined> {
   try {
     const archive = await openArchive(reader, signal);
-    const isThisCache =
-      archive?.namespace === target.namespace && archive.environmentKey === target.environmentKey;
-    return isThisCache ? archive : undefined;
+    return archive?.isOf(target) ? archive : undefined;
   } catch (error) {
     if (!(error instanceof CacheError) || error.code !== "DATA_LOSS") throw error;
     logger.warn("the stored archive is damaged, and will be replaced", { error });
@@ -138,7 +140,7 @@ async function openOwn(
 async function compare(
   { workers }: FlowContext,
   { profile, localDir }: SaveTarget,
-  { archive, sections }: Stored,
+  { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
@@ -150,11 +152,10 @@ async function compare(
       nowMs: Date.now(),
       unstable,
       profile,
-      sections: sections.map((section) => Uint8Array.from(section)),
-      superseded: archive.frames.map(({ superseded }) => superseded),
-      relocations: archive.frames.map(({ savedFrom = clientPath }) => ({
-        from: clientPath,
-        to: savedFrom,
+      stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
+        section: Uint8Array.from(section),
+        superseded,
+        back: { from: clientPath, to: savedFrom },
       })),
     });
   const comparison = await compareNow();
@@ -236,15 +237,13 @@ async function* append(
 
 /** Copies the data frames of the stored archive as they are, each verified. */
 async function copyFrames(
-  { archive, sections }: Stored,
+  { archive, frames }: Stored,
   assembler: ArchiveAssembler,
   signal: AbortSignal,
 ): Promise<void> {
   // The last frame only ends the tar stream.
-  for (const [i, frame] of archive.frames.slice(0, -1).entries()) {
-    const bytes = await archive.readVerifiedFrame(frame, signal);
-    await assembler.carryOver(bytes, frame, sections[i] as Buffer);
-  }
+  for (const frame of frames.slice(0, -1))
+    await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {
