@@ -31,7 +31,8 @@ export interface TransferCallOptions extends CallOptions {
   /**
    * Told the operation id of the call's transfer, once, as soon as the daemon has started or joined
    * it: from then on it can be watched or cancelled while the call still waits. Not called when the call
-   * fails before that, nor by a daemon too old to tell. It must not throw.
+   * fails before that, nor by a daemon too old to tell. If it throws, the call is cancelled and fails
+   * with that error.
    */
   readonly onStarted?: ((operationId: string) => void) | undefined;
 }

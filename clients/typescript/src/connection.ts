@@ -66,6 +66,7 @@ export function createConnection(options: ResolvedClientOptions): Connection {
     const { signal, onStarted } = call;
     if (signal?.aborted) throw cancelled(signal);
     let stop = () => {};
+    let thrown: { readonly error: unknown } | undefined;
     try {
       return await new Promise<Response>((resolve, reject) => {
         const running = client.makeUnaryRequest(
@@ -80,13 +81,18 @@ export function createConnection(options: ResolvedClientOptions): Connection {
         if (onStarted)
           running.once("metadata", (initial: Metadata) => {
             const [operationId] = initial.get(operationIdKey);
-            if (operationId) onStarted(operationId.toString());
+            try {
+              if (operationId) onStarted(operationId.toString());
+            } catch (error) {
+              thrown = { error };
+              running.cancel();
+            }
           });
         stop = () => running.cancel();
         signal?.addEventListener("abort", stop, { once: true });
       });
     } catch (error) {
-      throw toError(error, signal);
+      throw thrown ? thrown.error : toError(error, signal);
     } finally {
       signal?.removeEventListener("abort", stop);
     }

@@ -348,6 +348,25 @@ describe("createCacheClient", () => {
     assert.deepEqual(told, ["op1"]);
   });
 
+  it("cancels the call, and fails with the error, when what is told the id throws", async () => {
+    const cancelledThere = Promise.withResolvers<void>();
+    const client = await connect({
+      load(call) {
+        const metadata = new Metadata();
+        metadata.set("compilecache-operation-id", "op1");
+        call.once("cancelled", cancelledThere.resolve);
+        call.sendMetadata(metadata);
+      },
+    });
+    const error = new Error("a mistake of the caller's");
+    const onStarted = () => {
+      throw error;
+    };
+    const loading = client.load({ environment, localDir: temporaryDirectory() }, { onStarted });
+    await assert.rejects(loading, error);
+    await cancelledThere.promise;
+  });
+
   it("tells no operation id where the daemon names none", async () => {
     const client = await connect({
       load: (_call, reply) =>

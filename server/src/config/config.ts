@@ -107,7 +107,7 @@ export const settings = {
     variable: "COMPILE_CACHE_TOKENS_FILE",
     placeholder: "file",
     description: 'tokens that callers must show: a line each, "read" or "write", then the token',
-    fallback: { make: () => "", shown: "none, everybody may call" },
+    fallback: { make: () => "", shown: "none, every caller is admitted" },
     parse: parseTokensFile,
   }),
   archiveFormat: setting({

@@ -17,7 +17,12 @@ const settings: Record<keyof Limits, { readonly setting: string; readonly unit: 
 };
 
 /** Throws CACHE_TOO_LARGE if `is` passes a limit. `holder` begins the sentence: "the cache has". */
-export function requireWithin(limits: Limits, limit: keyof Limits, is: number, holder: string) {
+export function requireWithin(
+  limits: Limits,
+  limit: keyof Limits,
+  is: number,
+  holder: string,
+): void {
   const { setting, unit } = settings[limit];
   const most = limits[limit];
   if (is > most)
@@ -28,9 +33,9 @@ export function requireWithin(limits: Limits, limit: keyof Limits, is: number, h
 }
 
 /** The error of something that passed a limit before its size was known: "the archive holds". */
-export function tooLarge(
-  limits: Partial<Limits>,
-  limit: keyof Limits,
+export function tooLarge<Limit extends keyof Limits>(
+  limits: Pick<Limits, Limit>,
+  limit: Limit,
   holder: string,
   unit: string,
 ): CacheError {

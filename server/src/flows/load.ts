@@ -6,11 +6,11 @@ import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
+import type { CacheTarget } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
-import { openLocal, openOrMakeLocal, openStage } from "./local-work.ts";
+import { openLocal, openOrMakeLocal, openStage } from "./open-directories.ts";
 import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, openStored } from "./stored-archives.ts";
-import type { CacheTarget } from "./target.ts";
 
 /** A load whose request was found to be sound. */
 export interface LoadTarget extends CacheTarget {

@@ -16,7 +16,7 @@ export interface ListedFile {
 }
 
 /** Thrown when a file ends before the part of it that was to be read. */
-export class CutShort extends Error {}
+class CutShort extends Error {}
 
 /**
  * Opens a file that was listed below an open directory, and runs `body` with its descriptor. Returns

@@ -36,7 +36,7 @@ export function makeStage(
 ): OpenStage {
   const beside = directory.replaceable && !inside;
   try {
-    const stage = openStage(beside ? (directory.parentFd as number) : directory.fd);
+    const stage = makeStageIn(beside ? (directory.parentFd as number) : directory.fd);
     sweepStages(stage, checkpoint);
     return stage;
   } catch (error) {
@@ -44,7 +44,7 @@ export function makeStage(
   }
 }
 
-function openStage(insideFd: number): OpenStage {
+function makeStageIn(insideFd: number): OpenStage {
   const id = randomBytes(8).toString("hex");
   const name = stagePrefix + id;
   const path = `${pathOfHandle(insideFd)}/${name}`;

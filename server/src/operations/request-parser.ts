@@ -3,10 +3,10 @@ import { type CacheId, parseCacheKey, parseNamespace } from "../domain/cache-id.
 import { parseEnvironment } from "../domain/environment.ts";
 import { parseAll } from "../domain/parse-all.ts";
 import { findProfile, type Profiles } from "../domain/profile.ts";
+import type { CacheTarget } from "../flows/cache-target.ts";
 import type { CopyTarget } from "../flows/copy.ts";
 import type { LoadTarget } from "../flows/load.ts";
-import type { SaveTarget } from "../flows/save/target.ts";
-import type { CacheTarget } from "../flows/target.ts";
+import type { SaveTarget } from "../flows/save/attempt.ts";
 import {
   type AllowedDir,
   type AllowedPath,

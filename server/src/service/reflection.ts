@@ -23,7 +23,7 @@ const registry = createFileRegistry(
   fromBinary(FileDescriptorSetSchema, readFileSync(new URL("descriptors.binpb", import.meta.url))),
 );
 
-/** A `ServerReflectionRequest`. Those about extensions have other cases, all answered alike. */
+/** A `ServerReflectionRequest`. Those about extensions are all answered alike: there are none. */
 export type ReflectionRequest = {
   readonly host: string;
   readonly messageRequest:
@@ -31,6 +31,7 @@ export type ReflectionRequest = {
         readonly case: "listServices" | "fileByFilename" | "fileContainingSymbol";
         readonly value: string;
       }
+    | { readonly case: "fileContainingExtension"; readonly value: object }
     | { readonly case: "allExtensionNumbersOfType"; readonly value: string }
     | { readonly case: undefined };
 };

@@ -6,12 +6,6 @@ export interface ArchiveName {
   readonly filename: string;
 }
 
-/** One committed archive, as a listing shows it. */
-export interface StoredArchive extends ArchiveName {
-  readonly bytes: number;
-  readonly modifiedAt: Date;
-}
-
 /**
  * An archive was replaced or removed while it was read, and its store no longer has its bytes. Opening
  * its name again gives the archive that replaced it, if there is one. A caller that gives up passes
@@ -26,10 +20,13 @@ export class ArchiveReplaced extends CacheError {
 }
 
 /**
- * One committed archive, open until the end of the block that holds it (`await using`). After it was replaced or removed, a read still gives its own bytes or
- * throws ArchiveReplaced; never the bytes of another archive.
+ * One committed archive, open until the end of the block that holds it (`await using`). After it was
+ * replaced or removed, a read still gives its own bytes or throws ArchiveReplaced; never the bytes of
+ * another archive.
  */
-export interface ArchiveReader extends StoredArchive, AsyncDisposable {
+export interface ArchiveReader extends ArchiveName, AsyncDisposable {
+  readonly bytes: number;
+  readonly modifiedAt: Date;
   /** The identity of this archive: any other, earlier or later, that has its name has another version. */
   readonly version: string;
   /**

@@ -3,8 +3,6 @@ import { createWorkerPool } from "./worker-pool.ts";
 
 /** Worker threads of one priority. */
 export interface Workers {
-  /** How many steps run at once. */
-  readonly threads: number;
   /**
    * The steps that they can run, bound to a signal: once it aborts, a step that waits is given up at
    * once and one that runs ends at its next checkpoint; either throws the signal's reason.
@@ -18,7 +16,6 @@ export interface Workers {
 export function createWorkers(options: { threads: number; nice: number }): Workers {
   const pool = createWorkerPool(options);
   return {
-    threads: options.threads,
     under: (signal) => createPooledWork(pool, signal),
     close: () => pool.close(),
   };

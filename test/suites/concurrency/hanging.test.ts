@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { createTestPlace, environment, finalState } from "../../support/daemon/daemons.ts";
+import {
+  createTestPlace,
+  environment,
+  finalState,
+  type TestDaemon,
+} from "../../support/daemon/daemons.ts";
 import { holdFile } from "../../support/trees/held-file.ts";
 import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
@@ -38,12 +43,22 @@ async function createPlace(t: TestContext, graceSeconds = 0) {
   };
 }
 
+/** Requires that work was stopped by its signal, and not by a time-out that came in the end. */
+function assertStoppedBySignal({ lines }: TestDaemon): void {
+  const late = /did not answer within|failed as it was cancelled/;
+  assert.deepEqual(
+    lines.filter((line) => late.test(JSON.stringify(line))),
+    [],
+  );
+}
+
 describe("a daemon", () => {
   it("lets a load go that hangs on the store", async (t) => {
     const { daemon, startHungOnStore } = await createPlace(t);
     const { id, held } = await startHungOnStore();
     await daemon.client.cancelTransfer(id);
     assert.equal((await finalState(daemon.client, id)).status, "cancelled");
+    assertStoppedBySignal(daemon);
     await held.release();
   });
 
@@ -66,6 +81,8 @@ describe("a daemon", () => {
       const { held } = await (where === "store" ? startHungOnStore() : startHungOnDirectory());
       daemon.child.kill("SIGTERM");
       assert.equal((await daemon.ended).code, 0);
+      // A thread that hangs in the kernel hears no signal; the store's gate does.
+      if (where === "store") assertStoppedBySignal(daemon);
       await held.release();
     });
 

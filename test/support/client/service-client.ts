@@ -66,7 +66,7 @@ export function call<N extends UnaryName>(
 }
 
 /** What a client can read out of a failed call. */
-export function readError(error: ServiceError) {
+function readError(error: ServiceError) {
   const [encoded] = error.metadata.get("grpc-status-details-bin");
   const status = encoded === undefined ? undefined : Status.decode(encoded as Buffer);
   const detail = (name: string) =>

@@ -8,7 +8,7 @@ export interface TarEntry {
   readonly mtime: number;
 }
 
-export const tarBlockBytes = 512;
+const tarBlockBytes = 512;
 /** The two zero blocks that end a tar stream. */
 export const tarTrailer = Buffer.alloc(2 * tarBlockBytes);
 

@@ -57,7 +57,7 @@ export function compareTree(
 ): Comparison {
   const stored = storedFiles(options.stored);
   const listed = listFiles(rootFd, options, checkpoint);
-  const rootPath = currentPath(rootFd);
+  const root = { fd: rootFd, path: currentPath(rootFd) };
   const seen = new Set<string>();
   const superseded: Superseded[][] = options.stored.map(() => []);
   let newFiles = 0;
@@ -73,7 +73,7 @@ export function compareTree(
     seen.add(file.name);
     const [first] = parts as [StoredPart];
     const back = options.stored[first.frame]?.back;
-    if (isSameContent(rootFd, rootPath, file, parts, back, checkpoint)) return false;
+    if (isSameContent(root, file, parts, back, checkpoint)) return false;
     for (const { frame, record } of parts)
       superseded[frame]?.push({
         name: file.name,
@@ -115,8 +115,7 @@ function storedFiles(frames: readonly StoredFrame[]): Map<string, StoredPart[]> 
 }
 
 function isSameContent(
-  rootFd: number,
-  rootPath: string,
+  root: { readonly fd: number; readonly path: string },
   file: ListedFile,
   parts: readonly StoredPart[],
   back: Relocation | undefined,
@@ -125,14 +124,14 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const moves = back && mayRelocate(file.name, back);
-  if (!moves && (isSameTime || file.size !== first.record.size))
+  const mayDiffer = back && mayRelocate(file.name, back);
+  if (!mayDiffer && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
-  const isSame = withListedFile(rootFd, rootPath, file, (fd) => {
-    const moved = moves ? relocateContent(fd, file, back, checkpoint) : undefined;
-    const size = moved?.size ?? file.size;
+  const isSame = withListedFile(root.fd, root.path, file, (fd) => {
+    const relocated = mayDiffer ? relocateContent(fd, file, back, checkpoint) : undefined;
+    const size = relocated?.size ?? file.size;
     if (size !== first.record.size || isSameTime) return size === first.record.size;
-    return hasDigests(moved?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);
+    return hasDigests(relocated?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);
   });
   // A file that has changed since it was listed is left to packing, which looks at it again.
   return isSame ?? false;

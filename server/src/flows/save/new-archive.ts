@@ -5,12 +5,14 @@ import { archiveFilename } from "../../domain/cache-id.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../../store/store.ts";
 import type { Progress } from "../../transfers/state.ts";
+import type { CacheTarget } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { archiveNames } from "../stored-archives.ts";
-import type { CacheTarget } from "../target.ts";
-import type { SaveAttempt } from "./target.ts";
+import type { SaveAttempt } from "./attempt.ts";
 
-/** Compression never shrinks real kernels more than this: with less room than that, a save must fail. */
+/**
+ * Compression never shrinks real kernels more than this: with less room than that, a save must fail.
+ */
 const bestRatio = 100;
 
 /** What a finished archive holds. */
@@ -22,7 +24,10 @@ export interface Saved {
   readonly appendedBytes?: number;
 }
 
-/** An archive on its way into the store, until the end of the block that holds it: what was not committed is removed. */
+/**
+ * An archive on its way into the store, until the end of the block that holds it: what was not
+ * committed is removed.
+ */
 export class NewArchive implements AsyncDisposable {
   readonly assembler: ArchiveAssembler;
   readonly #context: FlowContext;

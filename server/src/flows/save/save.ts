@@ -3,9 +3,9 @@ import { CacheError } from "../../domain/cache-error.ts";
 import type { Flow } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
 import { describe, describeStored, openStored } from "../stored-archives.ts";
+import type { SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { skipped } from "./outcome.ts";
-import type { SaveTarget } from "./target.ts";
 import { saveWhole } from "./whole.ts";
 
 /** Local directory to store, whole: policies SKIP and REPLACE. */

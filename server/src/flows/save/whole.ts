@@ -3,10 +3,10 @@ import { requireWithin } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
+import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { createNewArchive } from "./new-archive.ts";
 import { nothingPacked } from "./outcome.ts";
 import { scanToSave } from "./scan-when-settled.ts";
-import type { SaveAttempt, SaveTarget } from "./target.ts";
 
 /** Saves the directory whole; undefined if the attempt's mode forbade the commit. */
 export async function* saveWhole(

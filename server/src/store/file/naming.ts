@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How a file takes a name, with `link` or `rename`, on file systems whose answers cannot be trusted. */
+// How a file takes a name, with `link` or `rename`, on file systems whose answers cannot be trusted.
 
 const renameAttempts = 20;
 

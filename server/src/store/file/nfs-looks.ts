@@ -1,10 +1,8 @@
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 
-/**
- * An NFS client answers from its cache of names, and fails where another machine has changed a file
- * since. This is how the store looks at files all the same.
- */
+// An NFS client answers from its cache of names, and fails where another machine has changed a file
+// since. This is how the store looks at files all the same.
 
 const attempts = 10;
 

@@ -566,7 +566,7 @@ class ListCachesRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     namespace: builtins.str
-    """Whose caches. Empty means everybody's."""
+    """Whose caches. Empty means those of all namespaces."""
     page_size: builtins.int
     """The most to return, 1 to 1,000. Zero means 100."""
     page_token: builtins.str

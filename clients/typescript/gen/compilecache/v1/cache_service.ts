@@ -378,7 +378,7 @@ export interface GetCacheInfoResponse {
 
 /** ListCachesRequest asks for stored caches. */
 export interface ListCachesRequest {
-  /** Whose caches. Empty means everybody's. */
+  /** Whose caches. Empty means those of all namespaces. */
   namespace: string;
   /** The environment to mark as current. Optional. */
   environment?:

@@ -1,7 +1,7 @@
 import type { Profile } from "../../domain/profile.ts";
 import type { CommitMode } from "../../store/store.ts";
+import type { CacheTarget } from "../cache-target.ts";
 import type { IfStoredExists } from "../policies.ts";
-import type { CacheTarget } from "../target.ts";
 
 /** A save whose request was found to be sound. */
 export interface SaveTarget extends CacheTarget {
