@@ -3,7 +3,7 @@ import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { CopyItem, CopySource } from "../local/copy-tree.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import type { FlowContext } from "./context.ts";
-import { closeWithoutWaiting, openOrMakeLocal, openStage, type Stage } from "./open-directories.ts";
+import { closeWithoutWaiting, openOrMakeLocal, openStage, type Stage } from "./held-directories.ts";
 
 /** A copy whose request was found to be sound. */
 export interface CopyTarget {

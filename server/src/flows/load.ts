@@ -8,7 +8,7 @@ import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import type { CacheTarget } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
-import { openLocal, openOrMakeLocal, openStage } from "./open-directories.ts";
+import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
 import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, openStored } from "./stored-archives.ts";
 

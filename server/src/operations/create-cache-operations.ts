@@ -5,8 +5,8 @@ import type { Logger } from "../domain/logger.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
 import { type FlowContext, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
+import { openLocal } from "../flows/held-directories.ts";
 import { load } from "../flows/load.ts";
-import { openLocal } from "../flows/open-directories.ts";
 import { refresh } from "../flows/save/refresh.ts";
 import { save } from "../flows/save/save.ts";
 import {

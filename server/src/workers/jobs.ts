@@ -2,8 +2,8 @@ import type { MessagePort } from "node:worker_threads";
 import { type Comparison, compareTree } from "../archive/pack/compare.ts";
 import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
 import type { FramePlan } from "../archive/pack/plan.ts";
+import type { CompareJob, PackJob, ScanJob } from "../archive/pack/port.ts";
 import { type ScanResult, scanTree } from "../archive/pack/scan.ts";
-import type { CompareJob, PackJob, ScanJob } from "../archive/pack/work.ts";
 import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import {
   type Unpacked,
@@ -12,8 +12,8 @@ import {
 } from "../archive/unpack/foreign-unpacker.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
 import { inspectStage } from "../archive/unpack/inspect-stage.ts";
+import type { RelocateJob, UnpackJob } from "../archive/unpack/port.ts";
 import { relocateEntry } from "../archive/unpack/relocate-entry.ts";
-import type { RelocateJob, UnpackJob } from "../archive/unpack/work.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import { clearDirectory } from "../local/clear-directory.ts";
@@ -27,6 +27,7 @@ import {
 import { requireSpace } from "../local/disk-space.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
+import type { PublishJob, SpaceJob } from "../local/port.ts";
 import {
   makeStage,
   type OpenStage,
@@ -35,7 +36,6 @@ import {
   removeStage,
 } from "../local/stage.ts";
 import { type Checkpoint, measureTree } from "../local/tree.ts";
-import type { PublishJob, SpaceJob } from "../local/work.ts";
 import { receiveChunks } from "./chunk-channel.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { MessageChannel } from "node:worker_threads";
-import type { PackWork } from "../archive/pack/work.ts";
-import type { UnpackWork } from "../archive/unpack/work.ts";
-import type { LocalWork } from "../local/work.ts";
+import type { PackWork } from "../archive/pack/port.ts";
+import type { UnpackWork } from "../archive/unpack/port.ts";
+import type { LocalWork } from "../local/port.ts";
 import { sendChunks } from "./chunk-channel.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 

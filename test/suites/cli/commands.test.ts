@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from "node:test";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
 import { tempDir } from "../../support/client/service-client.ts";
-import { startTestDaemon } from "../../support/daemon/test-daemon.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { runCli } from "./run-cli.ts";
 
 const environment = ["--torch", "2.11.0", "--cuda", "13.0", "--cc", "9.0", "--label", "py=3.12"];

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CacheClient, createCacheClient } from "compilecache-client";
-import { startTestDaemon } from "../../support/daemon/test-daemon.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { eventually } from "../../support/eventually.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 import { runCli, startCli, startCliOnTerminal } from "./run-cli.ts";

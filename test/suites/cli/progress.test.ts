@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it, type TestContext } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
-import { startTestDaemon } from "../../support/daemon/test-daemon.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 import { startCliOnTerminal } from "./run-cli.ts";
 

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from "node:test";
 import { CacheServiceError, createCacheClient, type Transfer } from "compilecache-client";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
-import { startTestDaemon } from "../../support/daemon/test-daemon.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 const environment = { torchVersion: "2.11.0", extra: { py: "3.12" } };

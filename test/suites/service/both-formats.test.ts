@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { copyFileSync, existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import { call } from "../../support/client/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
+import {
+  environment,
+  startTestDaemon,
+  writeFiles,
+} from "../../support/daemon/daemon-in-process.ts";
 
 /** A daemon whose store holds one cache under both of its names. */
 async function startWithBoth(t: Parameters<typeof startTestDaemon>[0]) {

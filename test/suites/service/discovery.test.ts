@@ -11,9 +11,9 @@ import {
   type ReflectionResponse,
   reflectionMethod,
 } from "../../../server/src/service/reflection.ts";
+import { startTestDaemon, writeFiles } from "../../support/daemon/daemon-in-process.ts";
 import { fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
-import { startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
 
 const run = promisify(execFile);
 const grpcurlPath = [`${homedir()}/go/bin/grpcurl`, "/usr/local/bin/grpcurl"].find(existsSync);

@@ -17,7 +17,7 @@ import {
   environment,
   startTestDaemon,
   writeFiles,
-} from "../../support/daemon/test-daemon.ts";
+} from "../../support/daemon/daemon-in-process.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 type Failure = Awaited<ReturnType<typeof failureOf>>;

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { call, failureOf } from "../../support/client/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
+import {
+  environment,
+  startTestDaemon,
+  writeFiles,
+} from "../../support/daemon/daemon-in-process.ts";
 
 type Daemon = Awaited<ReturnType<typeof startTestDaemon>>;
 

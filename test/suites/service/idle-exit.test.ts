@@ -5,8 +5,8 @@ import { connect as connectSocket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { call, connect, tempDir } from "../../support/client/service-client.ts";
+import { environment } from "../../support/daemon/daemon-in-process.ts";
 import { spawnServe } from "../../support/daemon/serve-process.ts";
-import { environment } from "../../support/daemon/test-daemon.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 const longestIdleSeconds = 64;

@@ -4,8 +4,12 @@ import { describe, test } from "node:test";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
+import {
+  environment,
+  startTestDaemon,
+  writeFiles,
+} from "../../support/daemon/daemon-in-process.ts";
 import { spawnServe } from "../../support/daemon/serve-process.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
 import { holdFile } from "../../support/trees/held-file.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 

@@ -5,7 +5,11 @@ import { describe, type TestContext, test } from "node:test";
 import type { IfStoredExists } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { SaveSkipReason, SaveStatus } from "compilecache-client/gen/compilecache/v1/transfer.ts";
 import { call } from "../../support/client/service-client.ts";
-import { environment, startTestDaemon, writeFiles } from "../../support/daemon/test-daemon.ts";
+import {
+  environment,
+  startTestDaemon,
+  writeFiles,
+} from "../../support/daemon/daemon-in-process.ts";
 import { keepGrowing } from "../../support/trees/growing-file.ts";
 
 const skip: IfStoredExists = 1;

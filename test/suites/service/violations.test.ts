@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { describe, type TestContext, test } from "node:test";
 import { call, failureOf } from "../../support/client/service-client.ts";
-import { environment, startTestDaemon } from "../../support/daemon/test-daemon.ts";
+import { environment, startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 
 /** The fields that a call is refused for, in the order of the answer. */
 async function fieldsOf(running: Promise<unknown>): Promise<string[]> {

@@ -4,7 +4,7 @@ import { type ListedFile, readPieces, withListedFile } from "../../local/listed-
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
-import { mayRelocate, relocateContent } from "../torch/relocate-content.ts";
+import { relocateContent, relocatedKind } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { listFiles, planListing, type ScanResult } from "./scan.ts";
 
@@ -124,7 +124,7 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const mayDiffer = back && mayRelocate(file.name, back);
+  const mayDiffer = back !== undefined && relocatedKind(file.name, back) !== undefined;
   if (!mayDiffer && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
   const isSame = withListedFile(root.fd, root.path, file, (fd) => {

@@ -4,8 +4,8 @@ import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import type { Profile } from "../../domain/profile.ts";
 import type { ArchiveAssembler } from "./assembler.ts";
 import type { PlannedFrame } from "./plan.ts";
+import type { PackWork } from "./port.ts";
 import { pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
-import type { PackWork } from "./work.ts";
 
 /** Progress of packing. The totals may still shrink or grow. */
 export interface Packed {

@@ -8,19 +8,18 @@ import type { RelocatedContent, Relocation } from "./relocation.ts";
 const graphEntryName = /(^|\/)(fxgraph\/[^/]+|aotautograd)\/[^/]+\/[^/]+$/;
 const groupName = /^__grp__.*\.json$/;
 
-/** Whether a name is that of an entry of torch's FX graph or AOTAutograd cache. */
-export function isGraphEntry(name: string): boolean {
-  return graphEntryName.test(name);
-}
+/** The files that hold absolute paths: entries of torch's graph caches, and Triton's groups. */
+export type RelocatedKind = "GRAPH_ENTRY" | "GROUP";
 
-/** Whether a name is that of a Triton group, the JSON text that lists a kernel's files. */
-export function isGroup(name: string): boolean {
-  return groupName.test(basename(name));
-}
-
-/** Whether a file of this name may hold paths that the relocation changes. */
-export function mayRelocate(name: string, { from, to }: Relocation): boolean {
-  return from !== to && (isGraphEntry(name) || isGroup(name));
+/**
+ * Which kind of file, by its name, may hold paths that the relocation changes; undefined if none. This
+ * is the one place that knows the kinds: a load relocates a group while its frame is unpacked, for it
+ * is small, and a graph entry once it is whole; a refresh relocates either back.
+ */
+export function relocatedKind(name: string, { from, to }: Relocation): RelocatedKind | undefined {
+  if (from === to) return undefined;
+  if (graphEntryName.test(name)) return "GRAPH_ENTRY";
+  return groupName.test(basename(name)) ? "GROUP" : undefined;
 }
 
 /**
@@ -38,9 +37,9 @@ export function relocateContent(
   relocation: Relocation,
   checkpoint: Checkpoint,
 ): RelocatedContent | undefined {
-  if (!mayRelocate(name, relocation)) return undefined;
-  if (isGraphEntry(name)) return relocateGraphEntry(fd, size, relocation, checkpoint);
-  if (size > maxGroupBytes) return undefined;
+  const kind = relocatedKind(name, relocation);
+  if (kind === "GRAPH_ENTRY") return relocateGraphEntry(fd, size, relocation, checkpoint);
+  if (kind === undefined || size > maxGroupBytes) return undefined;
   const content = Buffer.allocUnsafe(size);
   if (!readFully(fd, 0, content)) return undefined;
   const moved = relocateGroup(content, relocation);

@@ -6,7 +6,7 @@ import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
 import { relocateGroup } from "../torch/group-paths.ts";
-import { isGraphEntry, isGroup } from "../torch/relocate-content.ts";
+import { relocatedKind } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
@@ -94,7 +94,6 @@ function unpackContent(
   const superseded = new Set(fetched.superseded);
   const writer = writerFor(stage);
   const { relocation } = fetched;
-  const isElsewhere = relocation.from !== relocation.to;
   const parts: UnpackedPart[] = [];
   const toRelocate: string[] = [];
   let fileCount = 0;
@@ -115,10 +114,10 @@ function unpackContent(
     const data = content.subarray(at, at + length);
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
-    if (isElsewhere && start === 0 && isGraphEntry(record.name)) toRelocate.push(record.name);
+    const kind = relocatedKind(record.name, relocation);
+    if (kind === "GRAPH_ENTRY" && start === 0) toRelocate.push(record.name);
     if (record.start === undefined) {
-      const isMoved = isElsewhere && isGroup(record.name);
-      writer.writeFile(record, isMoved ? relocateGroup(data, relocation) : data);
+      writer.writeFile(record, kind === "GROUP" ? relocateGroup(data, relocation) : data);
     } else {
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import type { InspectJob, StageContent } from "./work.ts";
+import type { InspectJob, StageContent } from "./port.ts";
 
 /** Counts the files in a stage, and those of the given names that are missing from it. */
 export function inspectStage({ stage, names }: InspectJob): StageContent {

@@ -5,7 +5,7 @@ import type { IndexedFrame, OwnArchive } from "../format/open-archive.ts";
 import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
-import type { RelocateJob, UnpackWork } from "./work.ts";
+import type { RelocateJob, UnpackWork } from "./port.ts";
 
 const foreignChunkBytes = 1024 * 1024;
 

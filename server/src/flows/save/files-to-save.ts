@@ -1,8 +1,8 @@
 import { EssentialFileChanged } from "../../archive/pack/pack.ts";
 import type { FlowContext } from "../context.ts";
-import { openLocal } from "../open-directories.ts";
+import { openLocal } from "../held-directories.ts";
 import type { SaveTarget } from "./attempt.ts";
-import { type SaveFlow, skipped } from "./outcome.ts";
+import { type SaveFlow, skipped } from "./skipped.ts";
 
 /**
  * Runs `save` with the open local directory, and again without a file that changed too late. A

@@ -17,8 +17,8 @@ import { describe, openStored } from "../stored-archives.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
-import { nothingPacked, type SaveFlow, skipped } from "./outcome.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
+import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
 /** How often the archive may be replaced while it is read, before that is taken for a broken store. */

@@ -5,7 +5,7 @@ import type { FlowContext } from "../context.ts";
 import { describe, describeStored, openStored } from "../stored-archives.ts";
 import type { SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
-import { skipped } from "./outcome.ts";
+import { skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
 /** Local directory to store, whole: policies SKIP and REPLACE. */

@@ -5,8 +5,8 @@ import type { Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { createNewArchive } from "./new-archive.ts";
-import { nothingPacked } from "./outcome.ts";
 import { scanToSave } from "./scan-when-settled.ts";
+import { nothingPacked } from "./skipped.ts";
 
 /** Saves the directory whole; undefined if the attempt's mode forbade the commit. */
 export async function* saveWhole(
