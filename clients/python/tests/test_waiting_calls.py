@@ -15,6 +15,7 @@ from compilecache._caller.process import CallerProcess
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
 from conftest import Hangs, abort_richly
+from directories import temporary_directory
 from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
@@ -207,3 +208,27 @@ def test_cancelling_the_task_that_awaits_a_load_ends_it(
             assert await asyncio.to_thread(hanging.left.wait, LONG_ENOUGH_SECONDS)
 
     asyncio.run(run())
+
+
+def test_a_call_that_ends_well_without_an_answer_is_an_error(tmp_path: Path) -> None:
+    """As a broken proxy may end it."""
+
+    def answer_nothing(_request: Any, _context: Any) -> Iterator[bytes]:
+        return iter(())
+
+    class _Handler(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+            del handler_call_details
+            handler: Any = grpc.unary_stream_rpc_method_handler(answer_nothing)
+            return handler
+
+    with ThreadPoolExecutor() as threads, temporary_directory() as directory:
+        server = grpc.server(threads, handlers=[_Handler()])
+        address = f"unix:{directory}/proxy.sock"
+        server.add_insecure_port(address)
+        server.start()
+        with CacheClient(address) as client, pytest.raises(CacheServiceError) as raised:
+            client.load(_environment, local_dir=tmp_path)
+        server.stop(None).wait()
+    assert raised.value.code == "INTERNAL"
+    assert "without an answer" in str(raised.value)

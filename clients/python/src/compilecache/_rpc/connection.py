@@ -10,7 +10,7 @@ from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.settings import CHANNEL_OPTIONS
-from compilecache._rpc.transfer_call import operation_id_in, start_transfer_call
+from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
@@ -62,10 +62,11 @@ class Connection:
         on_start: Callable[[str], object] | None,
     ) -> _Outcome:
         """Make a Load or Save, and tell `on_start` of the transfer while it runs."""
-        call = start_transfer_call(
-            self._channel, self._settings, method, request, response_type, timeout_seconds
-        )
+        call = None
         try:
+            call = start_transfer_call(
+                self._channel, self._settings, method, request, response_type, timeout_seconds
+            )
             operation_id = operation_id_in(call.initial_metadata())
             if on_start and operation_id:
                 on_start(operation_id)
@@ -74,9 +75,10 @@ class Connection:
             raise error_from_rpc(error, self._settings.address) from error
         # Such as Ctrl-C: the caller waits no longer.
         except BaseException:
-            call.cancel()
+            if call is not None:
+                call.cancel()
             raise
-        return responses[0]
+        return only_answer(responses)
 
     def watch(self, operation_id: str, timeout_seconds: float | None) -> TransferWatch:
         """Start to watch a transfer."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from compilecache._rpc.settings import ConnectionSettings
 
 _service = pb.DESCRIPTOR.services_by_name["CacheService"].full_name
+_Answer = TypeVar("_Answer")
 _operation_id_key = "compilecache-operation-id"
 
 
@@ -45,6 +47,13 @@ def operation_id_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str |
         if key == _operation_id_key and isinstance(value, str):
             return value
     return None
+
+
+def only_answer(answers: Sequence[_Answer]) -> _Answer:
+    """Return the one answer of a call; a broken proxy may end a call well without one."""
+    if not answers:
+        raise CacheServiceError("INTERNAL", None, "the call ended without an answer")
+    return answers[0]
 
 
 def _serialize(request: pb.LoadRequest | pb.SaveRequest) -> bytes:
