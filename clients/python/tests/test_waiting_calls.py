@@ -219,8 +219,8 @@ def test_a_call_that_ends_well_without_an_answer_is_an_error(tmp_path: Path) -> 
     class _Handler(grpc.GenericRpcHandler):
         def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
             del handler_call_details
-            handler: Any = grpc.unary_stream_rpc_method_handler(answer_nothing)
-            return handler
+            make: Any = grpc.unary_stream_rpc_method_handler
+            return make(answer_nothing)
 
     with ThreadPoolExecutor() as threads, temporary_directory() as directory:
         server = grpc.server(threads, handlers=[_Handler()])
