@@ -6,7 +6,7 @@ export interface Profile {
   readonly include: readonly string[];
   /** None may match. */
   readonly exclude: readonly string[];
-  /** Leaves out kernels that torch writes anew from the FX graph entries that travel. */
+  /** Leaves out kernels that torch writes again from the FX graph entries that travel. */
   readonly withoutBundledKernels?: boolean;
 }
 
@@ -21,7 +21,7 @@ export const defaultProfile = "full";
 export const builtInProfiles: Profiles = new Map([
   ["full", { include: [], exclude: [] }],
   ["lean", { include: [], exclude: [], withoutBundledKernels: true }],
-  // What vLLM keeps beside its compile cache and makes or fetches anew by itself.
+  // What vLLM keeps beside its compile cache and makes or fetches again when it starts.
   [
     "vllm",
     {

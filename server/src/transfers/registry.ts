@@ -33,7 +33,7 @@ export interface TransferRegistry {
   list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
   /**
    * Takes no more, gives running transfers `graceMs` to end, then stops them and waits 3 s at most: a
-   * dead mount may hold one for ever.
+   * dead mount may never let one end.
    */
   close(graceMs: number): Promise<void>;
 }

@@ -29,7 +29,7 @@ async function watched({ client }: TestDaemon, operationId: string): Promise<Tra
   return states;
 }
 
-/** What somebody sees who asks again and again, and so misses hardly any state. */
+/** The states that repeated questions see; they miss hardly any. */
 async function polled({ client }: TestDaemon, operationId: string): Promise<Transfer[]> {
   const states: Transfer[] = [];
   while (states.at(-1)?.completedAt === undefined)

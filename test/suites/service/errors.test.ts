@@ -96,7 +96,7 @@ describe("each row of the table of errors, from a whole daemon", () => {
     assert.deepEqual(await fieldsOf(call(client, "load", longName)), ["local_dir"]);
     const longPath = { localDir: `${localDir}/${"x/".repeat(2048)}x` };
     assert.deepEqual(await fieldsOf(call(client, "clearLocalCache", longPath)), ["local_dir"]);
-    // Whoever lists them all gets them in one answer, and the daemon keeps 1,000 transfers.
+    // A list of all is one answer, and the daemon keeps 1,000 transfers.
     const large = { ...environment, extra: { note: "x".repeat(1024) } };
     for (const name of ["load", "save", "getCacheInfo", "listCaches"] as const)
       assert.deepEqual(await fieldsOf(call(client, name, { environment: large })), ["environment"]);

@@ -35,7 +35,7 @@ def get_b10_logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     if not any(isinstance(handler.formatter, _Formatter) for handler in found.handlers):
         handler = logging.StreamHandler()
-        # It may be None, or what somebody put in its place.
+        # It may be None, or what other code put in its place.
         on_terminal = getattr(sys.stderr, "isatty", None)
         handler.setFormatter(_Formatter(bool(on_terminal and on_terminal())))
         found.addHandler(handler)

@@ -30,7 +30,7 @@ export async function afterPause<T>(
   return body();
 }
 
-/** Tells which kernels do not travel because torch writes them anew. */
+/** Logs how many kernels do not travel, because torch writes them again from graph entries. */
 export function logBundled(logger: Logger, { bundled }: ScanResult): void {
   const { fileCount: files, bytes } = bundled;
   if (files > 0) logger.info("left out kernels that FX graph entries hold", { files, bytes });

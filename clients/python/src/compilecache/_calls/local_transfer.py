@@ -15,7 +15,7 @@ from compilecache.logger import logger
 from compilecache.statuses import AsyncTransferStatus
 from compilecache.transfer_progress import ProgressCallback, TransferProgress
 
-# What should be left for everything else that writes there.
+# Space that is left free for the other programs that write there.
 _least_free_bytes = 16 * 1024 * 1024
 _space_check_seconds = 0.5
 _no_space = (errno.ENOSPC, errno.EDQUOT)
