@@ -40,13 +40,18 @@ describe("kill -9 in the middle of a save", { skip: lacksTools("versitygw") ?? f
       const saveMs = Date.now() - startedAt;
       let current: number | undefined = 0;
       const outcomes = { old: 0, new: 0 };
-      for (let round = 1; round <= rounds; round++) {
+      let last = 0;
+      // A busy machine may let each save go on after the kill: then there are more rounds.
+      const goesOn = () => last < rounds || (runsAll && outcomes.old === 0 && last < 5 * rounds);
+      while (goesOn()) {
+        last += 1;
+        const round = last;
         writeLargeVersion(source, round);
         const saving = save(daemon).then(
           ({ status }) => status,
           () => "failed",
         );
-        await pause((saveMs * 1.2 * round) / rounds);
+        await pause((saveMs * 1.2 * (1 + ((round - 1) % rounds))) / rounds);
         if (victim === "daemon") {
           daemon.child.kill("SIGKILL");
           await once(daemon.child, "exit");
@@ -69,7 +74,7 @@ describe("kill -9 in the middle of a save", { skip: lacksTools("versitygw") ?? f
       }
       assert.ok(outcomes.old > 0 || !runsAll, "no kill came before a commit");
       assert.equal((await save(daemon)).status, "success");
-      assert.equal(await stored(daemon), rounds);
+      assert.equal(await stored(daemon), last);
     });
 });
 
