@@ -6,8 +6,10 @@ in `_rpc/connection.py` and `_rpc/aio_connection.py`, which people write.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import unasync
@@ -39,12 +41,17 @@ texts = {
 
 def main() -> None:
     """Write the client, as the formatter has it."""
-    rule = unasync.Rule("/_rpc/aio.py", "/_rpc/client.py", additional_replacements=names)
-    unasync.unasync_files([str(source)], [rule])
-    text = target.read_text("utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        # unasync goes by folders of paths.
+        copy = Path(directory, "aio", source.name)
+        copy.parent.mkdir()
+        shutil.copyfile(source, copy)
+        rule = unasync.Rule("/aio/", "/sync/", additional_replacements=names)
+        unasync.unasync_files([str(copy)], [rule])
+        text = Path(directory, "sync", source.name).read_text("utf-8")
     for before, after in texts.items():
         if text.count(before) != 1:
-            sys.exit(f"generate-client: aio.py must say this once: {before}")
+            sys.exit(f"generate-client: {source.name} must lead to this once: {before}")
         text = text.replace(before, after)
     target.write_text(text, "utf-8")
     # Without `async` a loop can be a `yield from`, and a line may fit that did not.

@@ -227,8 +227,16 @@ def test_a_call_that_ends_well_without_an_answer_is_an_error(tmp_path: Path) -> 
         address = f"unix:{directory}/proxy.sock"
         server.add_insecure_port(address)
         server.start()
+
+        async def load() -> None:
+            async with AsyncCacheClient(address) as client:
+                await client.load(_environment, local_dir=tmp_path)
+
+        with pytest.raises(CacheServiceError) as raised_to_awaiting:
+            asyncio.run(load())
         with CacheClient(address) as client, pytest.raises(CacheServiceError) as raised:
             client.load(_environment, local_dir=tmp_path)
         server.stop(None).wait()
-    assert raised.value.code == "INTERNAL"
-    assert "without an answer" in str(raised.value)
+    for error in (raised.value, raised_to_awaiting.value):
+        assert error.code == "INTERNAL"
+        assert "without an answer" in str(error)

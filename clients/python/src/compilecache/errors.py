@@ -1,18 +1,18 @@
 """What the service says of an error, read as one of the exceptions of `compilecache.exceptions`.
 
-The two classes that this needs can be imported from here as well.
+What this needs of that module can be imported from here as well.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compilecache.exceptions import CacheServiceError, FieldViolation
+from compilecache.exceptions import CacheServiceError, FieldViolation, invalid_request
 
 if TYPE_CHECKING:
     from google.rpc.status_pb2 import Status
 
-__all__ = ["CacheServiceError", "FieldViolation", "error_from_status"]
+__all__ = ["CacheServiceError", "FieldViolation", "error_from_status", "invalid_request"]
 
 
 def error_from_status(status: Status) -> CacheServiceError:

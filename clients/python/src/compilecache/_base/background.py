@@ -15,7 +15,7 @@ _Result = TypeVar("_Result")
 def start_in_background(work: Callable[[], _Result]) -> Future[_Result]:
     """Start `work` in a thread of its own, which ends with the process at the latest.
 
-    Work that hangs can be left: a wait for the future can have a time-out, as none for a call has.
+    Work that hangs can be left behind: a wait for its future can have a time-out.
     """
     future: Future[_Result] = Future()
 

@@ -49,7 +49,7 @@ def _run(call: Call, start: Callable[..., LoadResponse | SaveResponse]) -> Itera
     if call.watch:
         operation_ids: SimpleQueue[str | None] = SimpleQueue()
         waiting = start_in_background(partial(start, on_start=operation_ids.put))
-        # A call that ends without a word of its transfer ends the wait for it, too.
+        # A call can end before its transfer has an id, and the wait for the id must end with it.
         waiting.add_done_callback(lambda _: operation_ids.put(None))
         operation_id = operation_ids.get()
         if operation_id:

@@ -51,7 +51,7 @@ def cache_request(
     local_dir: LocalDir | None,
     address: str | None,
 ) -> CacheRequest:
-    """Return a request, with the present variables, and this thread's device, as defaults."""
+    """Return a request. What is None comes from the variables, and the device from this thread."""
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
     return CacheRequest(

@@ -75,9 +75,9 @@ class AsyncCacheClient:
     ) -> pb.LoadResponse:
         """Put a stored cache into a local directory, which is created. A miss is no error.
 
-        Default for `local_dir`: the directory where torch keeps its cache. `on_start` is called
-        with the operation id as soon as the transfer has started, or another's was joined; a daemon
-        of an older version does not tell.
+        Default for `local_dir`: the directory where torch keeps its cache. `on_start`, an ordinary
+        function, is called with the operation id as soon as the transfer has started, or another's
+        was joined; a daemon of an older version does not tell.
         """
         request = requests.load_request(
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
