@@ -154,12 +154,14 @@ describe("createCacheClient", () => {
               value: {
                 status: SaveStatus.SAVE_STATUS_SUCCESS,
                 leftOutFileCount: 2n,
+                leftOut: [],
                 skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
               },
             },
           },
           cache: Cache.fromPartial({ namespace: "n", archiveBytes: 7n, createdAt: new Date(5) }),
           leftOutFileCount: 2n,
+          leftOut: [],
           skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
         });
       },
@@ -209,6 +211,7 @@ describe("createCacheClient", () => {
         const outcome = {
           status: SaveStatus.SAVE_STATUS_SKIPPED,
           leftOutFileCount: 0n,
+          leftOut: [],
           skipReason,
         };
         const transfer = {

@@ -27,6 +27,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         localDir,
         detach: input.detach ?? false,
         ifLocalExists: toIfLocalExists(input.ifLocalExists),
+        localDirIdentity: "",
       };
       await createLocalDirectory(localDir);
       const response = await connection.unary(methods.load, request, call, noDeadline);
@@ -45,6 +46,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         detach: input.detach ?? false,
         ifStoredExists: toIfStoredExists(input.ifStoredExists),
         profile: input.profile ?? "",
+        localDirIdentity: "",
       };
       const response = await connection.unary(methods.save, request, call, noDeadline);
       return {
@@ -66,6 +68,8 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         source: input.source,
         destination: input.destination,
         operationName: input.operationName ?? "",
+        sourceIdentity: "",
+        destinationIdentity: "",
       };
       const response = await connection.unary(methods.startTransfer, request, call, shortCallMs);
       return fromTransferMessage(response.transfer);
@@ -110,6 +114,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         namespace: input.namespace ?? resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir: resolveLocalDirectory(input.localDir),
+        localDirIdentity: "",
       };
       const info = await connection.unary(methods.getCacheInfo, request, call, shortCallMs);
       return {
@@ -153,7 +158,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async clearLocalCache(input = {}, call = {}) {
-      const request = { localDir: resolveLocalDirectory(input.localDir) };
+      const request = { localDir: resolveLocalDirectory(input.localDir), localDirIdentity: "" };
       const cleared = await connection.unary(methods.clearLocalCache, request, call, shortCallMs);
       return { bytes: Number(cleared.bytes), fileCount: Number(cleared.fileCount) };
     },

@@ -85,6 +85,7 @@ export function createCacheService(
           status,
           transfer: toWireTransfer(transfer.state),
           leftOutFileCount: 0n,
+          leftOut: [],
           skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
         };
       }

@@ -54,6 +54,7 @@ export function toWireSaveOutcome(outcome: SaveOutcome, currentKey: string) {
     status: SaveStatus[`SAVE_STATUS_${outcome.status}`],
     cache: outcome.cache && toWireCache(outcome.cache, currentKey),
     leftOutFileCount: BigInt(outcome.leftOutFileCount),
+    leftOut: [],
     skipReason: SaveSkipReason[`SAVE_SKIP_REASON_${outcome.skipReason ?? "UNSPECIFIED"}`],
   };
 }

@@ -99,6 +99,7 @@ class LoadRequest(google.protobuf.message.Message):
     LOCAL_DIR_FIELD_NUMBER: builtins.int
     DETACH_FIELD_NUMBER: builtins.int
     IF_LOCAL_EXISTS_FIELD_NUMBER: builtins.int
+    LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     """Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
     without `..`. Empty means `default`.
@@ -111,6 +112,12 @@ class LoadRequest(google.protobuf.message.Message):
     """Return at once, with the operation id."""
     if_local_exists: global___IfLocalExists.ValueType
     """What to do with a directory that holds files. Default: SKIP."""
+    local_dir_identity: builtins.str
+    """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+    so is a path that the daemon's settings map to another.
+    """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
         """What the cache must have been built for. Required."""
@@ -123,9 +130,10 @@ class LoadRequest(google.protobuf.message.Message):
         local_dir: builtins.str = ...,
         detach: builtins.bool = ...,
         if_local_exists: global___IfLocalExists.ValueType = ...,
+        local_dir_identity: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["environment", b"environment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["detach", b"detach", "environment", b"environment", "if_local_exists", b"if_local_exists", "local_dir", b"local_dir", "namespace", b"namespace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["detach", b"detach", "environment", b"environment", "if_local_exists", b"if_local_exists", "local_dir", b"local_dir", "local_dir_identity", b"local_dir_identity", "namespace", b"namespace"]) -> None: ...
 
 global___LoadRequest = LoadRequest
 
@@ -172,6 +180,7 @@ class SaveRequest(google.protobuf.message.Message):
     DETACH_FIELD_NUMBER: builtins.int
     IF_STORED_EXISTS_FIELD_NUMBER: builtins.int
     PROFILE_FIELD_NUMBER: builtins.int
+    LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     """Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
     without `..`. Empty means `default`.
@@ -189,6 +198,12 @@ class SaveRequest(google.protobuf.message.Message):
     `lean` leaves out the Triton kernels that torch writes anew from the FX graph
     entries that travel; the daemon may know more.
     """
+    local_dir_identity: builtins.str
+    """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+    so is a path that the daemon's settings map to another.
+    """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
         """What the cache was built for. Required."""
@@ -202,9 +217,10 @@ class SaveRequest(google.protobuf.message.Message):
         detach: builtins.bool = ...,
         if_stored_exists: global___IfStoredExists.ValueType = ...,
         profile: builtins.str = ...,
+        local_dir_identity: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["environment", b"environment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["detach", b"detach", "environment", b"environment", "if_stored_exists", b"if_stored_exists", "local_dir", b"local_dir", "namespace", b"namespace", "profile", b"profile"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["detach", b"detach", "environment", b"environment", "if_stored_exists", b"if_stored_exists", "local_dir", b"local_dir", "local_dir_identity", b"local_dir_identity", "namespace", b"namespace", "profile", b"profile"]) -> None: ...
 
 global___SaveRequest = SaveRequest
 
@@ -219,6 +235,7 @@ class SaveResponse(google.protobuf.message.Message):
     CACHE_FIELD_NUMBER: builtins.int
     LEFT_OUT_FILE_COUNT_FIELD_NUMBER: builtins.int
     SKIP_REASON_FIELD_NUMBER: builtins.int
+    LEFT_OUT_FIELD_NUMBER: builtins.int
     status: compilecache.v1.transfer_pb2.SaveStatus.ValueType
     """How it ended; IN_PROGRESS for a detached request."""
     left_out_file_count: builtins.int
@@ -237,6 +254,10 @@ class SaveResponse(google.protobuf.message.Message):
         directory had nothing to save, and for a detached request.
         """
 
+    @property
+    def left_out(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[compilecache.v1.transfer_pb2.LeftOutFiles]:
+        """All files that were left out, by reason; a reason without files is absent."""
+
     def __init__(
         self,
         *,
@@ -245,9 +266,10 @@ class SaveResponse(google.protobuf.message.Message):
         cache: compilecache.v1.cache_pb2.Cache | None = ...,
         left_out_file_count: builtins.int = ...,
         skip_reason: compilecache.v1.transfer_pb2.SaveSkipReason.ValueType = ...,
+        left_out: collections.abc.Iterable[compilecache.v1.transfer_pb2.LeftOutFiles] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache", "transfer", b"transfer"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status", "transfer", b"transfer"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out", b"left_out", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status", "transfer", b"transfer"]) -> None: ...
 
 global___SaveResponse = SaveResponse
 
@@ -299,6 +321,8 @@ class StartTransferRequest(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     DESTINATION_FIELD_NUMBER: builtins.int
     OPERATION_NAME_FIELD_NUMBER: builtins.int
+    SOURCE_IDENTITY_FIELD_NUMBER: builtins.int
+    DESTINATION_IDENTITY_FIELD_NUMBER: builtins.int
     source: builtins.str
     """Absolute path of a file or directory in an allowed place, or in the store's
     own directory. Required.
@@ -311,14 +335,26 @@ class StartTransferRequest(google.protobuf.message.Message):
     """What to call it: at most 256 characters, none of them a control character.
     Default: `copy`, and the last part of the source's path.
     """
+    source_identity: builtins.str
+    """Which file or directory the caller sees at the source, as
+    `<device>:<inode>` in decimal. A daemon that sees another one there refuses
+    with PATH_NOT_ALLOWED. Empty means unchecked; so is a path that the daemon's
+    settings map to another.
+    """
+    destination_identity: builtins.str
+    """The same for the destination, or, where it does not exist yet, for the
+    deepest directory of its path that does.
+    """
     def __init__(
         self,
         *,
         source: builtins.str = ...,
         destination: builtins.str = ...,
         operation_name: builtins.str = ...,
+        source_identity: builtins.str = ...,
+        destination_identity: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["destination", b"destination", "operation_name", b"operation_name", "source", b"source"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["destination", b"destination", "destination_identity", b"destination_identity", "operation_name", b"operation_name", "source", b"source", "source_identity", b"source_identity"]) -> None: ...
 
 global___StartTransferRequest = StartTransferRequest
 
@@ -480,11 +516,18 @@ class GetCacheInfoRequest(google.protobuf.message.Message):
     NAMESPACE_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
     LOCAL_DIR_FIELD_NUMBER: builtins.int
+    LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     """Whose cache. Empty means `default`."""
     local_dir: builtins.str
     """Absolute path of the local directory, as the caller sees it. Empty means the
     daemon's own local directory.
+    """
+    local_dir_identity: builtins.str
+    """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+    so is a path that the daemon's settings map to another.
     """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
@@ -496,9 +539,10 @@ class GetCacheInfoRequest(google.protobuf.message.Message):
         namespace: builtins.str = ...,
         environment: compilecache.v1.environment_pb2.Environment | None = ...,
         local_dir: builtins.str = ...,
+        local_dir_identity: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["environment", b"environment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["environment", b"environment", "local_dir", b"local_dir", "namespace", b"namespace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["environment", b"environment", "local_dir", b"local_dir", "local_dir_identity", b"local_dir_identity", "namespace", b"namespace"]) -> None: ...
 
 global___GetCacheInfoRequest = GetCacheInfoRequest
 
@@ -653,16 +697,24 @@ class ClearLocalCacheRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     LOCAL_DIR_FIELD_NUMBER: builtins.int
+    LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     local_dir: builtins.str
     """Absolute path of the directory, as the caller sees it. Empty means the
     daemon's own local directory.
+    """
+    local_dir_identity: builtins.str
+    """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+    so is a path that the daemon's settings map to another.
     """
     def __init__(
         self,
         *,
         local_dir: builtins.str = ...,
+        local_dir_identity: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["local_dir", b"local_dir"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["local_dir", b"local_dir", "local_dir_identity", b"local_dir_identity"]) -> None: ...
 
 global___ClearLocalCacheRequest = ClearLocalCacheRequest
 

@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 import builtins
+import collections.abc
 import compilecache.v1.cache_pb2
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
@@ -258,6 +260,50 @@ not be read, or was still being written.
 """
 global___SaveSkipReason = SaveSkipReason
 
+class _LeftOutReason:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LeftOutReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LeftOutReason.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LEFT_OUT_REASON_UNSPECIFIED: _LeftOutReason.ValueType  # 0
+    """Never sent."""
+    LEFT_OUT_REASON_LINK: _LeftOutReason.ValueType  # 1
+    """A symbolic link; links are neither followed nor saved."""
+    LEFT_OUT_REASON_UNREADABLE: _LeftOutReason.ValueType  # 2
+    """A file that cannot be read, or a directory that cannot be listed and counts
+    as one.
+    """
+    LEFT_OUT_REASON_TEMPORARY: _LeftOutReason.ValueType  # 3
+    """A lock or temporary file, by its name."""
+    LEFT_OUT_REASON_NAME: _LeftOutReason.ValueType  # 4
+    """A name that an archive cannot hold, such as one that is not UTF-8."""
+    LEFT_OUT_REASON_CHANGED: _LeftOutReason.ValueType  # 5
+    """It changed or vanished while it was read, or was still being written."""
+    LEFT_OUT_REASON_SPECIAL: _LeftOutReason.ValueType  # 6
+    """Neither a regular file, a directory nor a link: a socket, FIFO or device."""
+
+class LeftOutReason(_LeftOutReason, metaclass=_LeftOutReasonEnumTypeWrapper):
+    """LeftOutReason says why a save left files out."""
+
+LEFT_OUT_REASON_UNSPECIFIED: LeftOutReason.ValueType  # 0
+"""Never sent."""
+LEFT_OUT_REASON_LINK: LeftOutReason.ValueType  # 1
+"""A symbolic link; links are neither followed nor saved."""
+LEFT_OUT_REASON_UNREADABLE: LeftOutReason.ValueType  # 2
+"""A file that cannot be read, or a directory that cannot be listed and counts
+as one.
+"""
+LEFT_OUT_REASON_TEMPORARY: LeftOutReason.ValueType  # 3
+"""A lock or temporary file, by its name."""
+LEFT_OUT_REASON_NAME: LeftOutReason.ValueType  # 4
+"""A name that an archive cannot hold, such as one that is not UTF-8."""
+LEFT_OUT_REASON_CHANGED: LeftOutReason.ValueType  # 5
+"""It changed or vanished while it was read, or was still being written."""
+LEFT_OUT_REASON_SPECIAL: LeftOutReason.ValueType  # 6
+"""Neither a regular file, a directory nor a link: a socket, FIFO or device."""
+global___LeftOutReason = LeftOutReason
+
 @typing.final
 class LoadOutcome(google.protobuf.message.Message):
     """LoadOutcome is how a finished load ended."""
@@ -299,6 +345,7 @@ class SaveOutcome(google.protobuf.message.Message):
     CACHE_FIELD_NUMBER: builtins.int
     LEFT_OUT_FILE_COUNT_FIELD_NUMBER: builtins.int
     SKIP_REASON_FIELD_NUMBER: builtins.int
+    LEFT_OUT_FIELD_NUMBER: builtins.int
     status: global___SaveStatus.ValueType
     """How it ended."""
     left_out_file_count: builtins.int
@@ -313,6 +360,10 @@ class SaveOutcome(google.protobuf.message.Message):
         directory had nothing to save.
         """
 
+    @property
+    def left_out(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LeftOutFiles]:
+        """All files that were left out, by reason; a reason without files is absent."""
+
     def __init__(
         self,
         *,
@@ -320,11 +371,42 @@ class SaveOutcome(google.protobuf.message.Message):
         cache: compilecache.v1.cache_pb2.Cache | None = ...,
         left_out_file_count: builtins.int = ...,
         skip_reason: global___SaveSkipReason.ValueType = ...,
+        left_out: collections.abc.Iterable[global___LeftOutFiles] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache", b"cache", "left_out", b"left_out", "left_out_file_count", b"left_out_file_count", "skip_reason", b"skip_reason", "status", b"status"]) -> None: ...
 
 global___SaveOutcome = SaveOutcome
+
+@typing.final
+class LeftOutFiles(google.protobuf.message.Message):
+    """LeftOutFiles counts the files that a save left out for one reason."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    FILE_COUNT_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    reason: global___LeftOutReason.ValueType
+    """Why."""
+    file_count: builtins.int
+    """Number of files."""
+    @property
+    def examples(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Up to three of them, relative to the local directory; bytes that are not
+        printable text are escaped.
+        """
+
+    def __init__(
+        self,
+        *,
+        reason: global___LeftOutReason.ValueType = ...,
+        file_count: builtins.int = ...,
+        examples: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["examples", b"examples", "file_count", b"file_count", "reason", b"reason"]) -> None: ...
+
+global___LeftOutFiles = LeftOutFiles
 
 @typing.final
 class Transfer(google.protobuf.message.Message):

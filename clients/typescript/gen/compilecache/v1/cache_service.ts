@@ -23,6 +23,7 @@ import {
 import { Cache, ClosestCache } from "./cache.ts";
 import { Environment } from "./environment.ts";
 import {
+  LeftOutFiles,
   LoadStatus,
   loadStatusFromJSON,
   loadStatusToJSON,
@@ -188,6 +189,13 @@ export interface LoadRequest {
   detach: boolean;
   /** What to do with a directory that holds files. Default: SKIP. */
   ifLocalExists: IfLocalExists;
+  /**
+   * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+   * so is a path that the daemon's settings map to another.
+   */
+  localDirIdentity: string;
 }
 
 /** LoadResponse answers a load. */
@@ -228,6 +236,13 @@ export interface SaveRequest {
    * entries that travel; the daemon may know more.
    */
   profile: string;
+  /**
+   * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+   * so is a path that the daemon's settings map to another.
+   */
+  localDirIdentity: string;
 }
 
 /** SaveResponse answers a save. */
@@ -252,6 +267,8 @@ export interface SaveResponse {
   leftOutFileCount: bigint;
   /** With SKIPPED, why. */
   skipReason: SaveSkipReason;
+  /** All files that were left out, by reason; a reason without files is absent. */
+  leftOut: LeftOutFiles[];
 }
 
 /** WatchTransferRequest names a transfer to follow. */
@@ -283,6 +300,18 @@ export interface StartTransferRequest {
    * Default: `copy`, and the last part of the source's path.
    */
   operationName: string;
+  /**
+   * Which file or directory the caller sees at the source, as
+   * `<device>:<inode>` in decimal. A daemon that sees another one there refuses
+   * with PATH_NOT_ALLOWED. Empty means unchecked; so is a path that the daemon's
+   * settings map to another.
+   */
+  sourceIdentity: string;
+  /**
+   * The same for the destination, or, where it does not exist yet, for the
+   * deepest directory of its path that does.
+   */
+  destinationIdentity: string;
 }
 
 /** StartTransferResponse answers a copy that was accepted. */
@@ -346,6 +375,13 @@ export interface GetCacheInfoRequest {
    * daemon's own local directory.
    */
   localDir: string;
+  /**
+   * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+   * so is a path that the daemon's settings map to another.
+   */
+  localDirIdentity: string;
 }
 
 /** GetCacheInfoResponse tells what one environment has. */
@@ -417,6 +453,13 @@ export interface ClearLocalCacheRequest {
    * daemon's own local directory.
    */
   localDir: string;
+  /**
+   * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
+   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
+   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
+   * so is a path that the daemon's settings map to another.
+   */
+  localDirIdentity: string;
 }
 
 /** ClearLocalCacheResponse tells what was removed. */
@@ -428,7 +471,7 @@ export interface ClearLocalCacheResponse {
 }
 
 function createBaseLoadRequest(): LoadRequest {
-  return { namespace: "", environment: undefined, localDir: "", detach: false, ifLocalExists: 0 };
+  return { namespace: "", environment: undefined, localDir: "", detach: false, ifLocalExists: 0, localDirIdentity: "" };
 }
 
 export const LoadRequest: MessageFns<LoadRequest> = {
@@ -447,6 +490,9 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     }
     if (message.ifLocalExists !== 0) {
       writer.uint32(40).int32(message.ifLocalExists);
+    }
+    if (message.localDirIdentity !== "") {
+      writer.uint32(50).string(message.localDirIdentity);
     }
     return writer;
   },
@@ -504,6 +550,14 @@ export const LoadRequest: MessageFns<LoadRequest> = {
             message.ifLocalExists = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.localDirIdentity = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -531,6 +585,11 @@ export const LoadRequest: MessageFns<LoadRequest> = {
         : isSet(object.if_local_exists)
         ? ifLocalExistsFromJSON(object.if_local_exists)
         : 0,
+      localDirIdentity: isSet(object.localDirIdentity)
+        ? globalThis.String(object.localDirIdentity)
+        : isSet(object.local_dir_identity)
+        ? globalThis.String(object.local_dir_identity)
+        : "",
     };
   },
 
@@ -551,6 +610,9 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     if (message.ifLocalExists !== 0) {
       obj.ifLocalExists = ifLocalExistsToJSON(message.ifLocalExists);
     }
+    if (message.localDirIdentity !== "") {
+      obj.localDirIdentity = message.localDirIdentity;
+    }
     return obj;
   },
 
@@ -566,6 +628,7 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     message.localDir = object.localDir ?? "";
     message.detach = object.detach ?? false;
     message.ifLocalExists = object.ifLocalExists ?? 0;
+    message.localDirIdentity = object.localDirIdentity ?? "";
     return message;
   },
 };
@@ -676,7 +739,15 @@ export const LoadResponse: MessageFns<LoadResponse> = {
 };
 
 function createBaseSaveRequest(): SaveRequest {
-  return { namespace: "", environment: undefined, localDir: "", detach: false, ifStoredExists: 0, profile: "" };
+  return {
+    namespace: "",
+    environment: undefined,
+    localDir: "",
+    detach: false,
+    ifStoredExists: 0,
+    profile: "",
+    localDirIdentity: "",
+  };
 }
 
 export const SaveRequest: MessageFns<SaveRequest> = {
@@ -698,6 +769,9 @@ export const SaveRequest: MessageFns<SaveRequest> = {
     }
     if (message.profile !== "") {
       writer.uint32(50).string(message.profile);
+    }
+    if (message.localDirIdentity !== "") {
+      writer.uint32(58).string(message.localDirIdentity);
     }
     return writer;
   },
@@ -763,6 +837,14 @@ export const SaveRequest: MessageFns<SaveRequest> = {
             message.profile = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.localDirIdentity = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -791,6 +873,11 @@ export const SaveRequest: MessageFns<SaveRequest> = {
         ? ifStoredExistsFromJSON(object.if_stored_exists)
         : 0,
       profile: isSet(object.profile) ? globalThis.String(object.profile) : "",
+      localDirIdentity: isSet(object.localDirIdentity)
+        ? globalThis.String(object.localDirIdentity)
+        : isSet(object.local_dir_identity)
+        ? globalThis.String(object.local_dir_identity)
+        : "",
     };
   },
 
@@ -814,6 +901,9 @@ export const SaveRequest: MessageFns<SaveRequest> = {
     if (message.profile !== "") {
       obj.profile = message.profile;
     }
+    if (message.localDirIdentity !== "") {
+      obj.localDirIdentity = message.localDirIdentity;
+    }
     return obj;
   },
 
@@ -830,12 +920,13 @@ export const SaveRequest: MessageFns<SaveRequest> = {
     message.detach = object.detach ?? false;
     message.ifStoredExists = object.ifStoredExists ?? 0;
     message.profile = object.profile ?? "";
+    message.localDirIdentity = object.localDirIdentity ?? "";
     return message;
   },
 };
 
 function createBaseSaveResponse(): SaveResponse {
-  return { status: 0, transfer: undefined, cache: undefined, leftOutFileCount: 0n, skipReason: 0 };
+  return { status: 0, transfer: undefined, cache: undefined, leftOutFileCount: 0n, skipReason: 0, leftOut: [] };
 }
 
 export const SaveResponse: MessageFns<SaveResponse> = {
@@ -857,6 +948,9 @@ export const SaveResponse: MessageFns<SaveResponse> = {
     }
     if (message.skipReason !== 0) {
       writer.uint32(40).int32(message.skipReason);
+    }
+    for (const v of message.leftOut) {
+      LeftOutFiles.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -914,6 +1008,14 @@ export const SaveResponse: MessageFns<SaveResponse> = {
             message.skipReason = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.leftOut.push(LeftOutFiles.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -941,6 +1043,11 @@ export const SaveResponse: MessageFns<SaveResponse> = {
         : isSet(object.skip_reason)
         ? saveSkipReasonFromJSON(object.skip_reason)
         : 0,
+      leftOut: globalThis.Array.isArray(object?.leftOut)
+        ? object.leftOut.map((e: any) => LeftOutFiles.fromJSON(e))
+        : globalThis.Array.isArray(object?.left_out)
+        ? object.left_out.map((e: any) => LeftOutFiles.fromJSON(e))
+        : [],
     };
   },
 
@@ -961,6 +1068,9 @@ export const SaveResponse: MessageFns<SaveResponse> = {
     if (message.skipReason !== 0) {
       obj.skipReason = saveSkipReasonToJSON(message.skipReason);
     }
+    if (message.leftOut?.length) {
+      obj.leftOut = message.leftOut.map((e) => LeftOutFiles.toJSON(e));
+    }
     return obj;
   },
 
@@ -978,6 +1088,7 @@ export const SaveResponse: MessageFns<SaveResponse> = {
       ? BigInt(object.leftOutFileCount)
       : 0n;
     message.skipReason = object.skipReason ?? 0;
+    message.leftOut = object.leftOut?.map((e) => LeftOutFiles.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1125,7 +1236,7 @@ export const WatchTransferResponse: MessageFns<WatchTransferResponse> = {
 };
 
 function createBaseStartTransferRequest(): StartTransferRequest {
-  return { source: "", destination: "", operationName: "" };
+  return { source: "", destination: "", operationName: "", sourceIdentity: "", destinationIdentity: "" };
 }
 
 export const StartTransferRequest: MessageFns<StartTransferRequest> = {
@@ -1138,6 +1249,12 @@ export const StartTransferRequest: MessageFns<StartTransferRequest> = {
     }
     if (message.operationName !== "") {
       writer.uint32(26).string(message.operationName);
+    }
+    if (message.sourceIdentity !== "") {
+      writer.uint32(34).string(message.sourceIdentity);
+    }
+    if (message.destinationIdentity !== "") {
+      writer.uint32(42).string(message.destinationIdentity);
     }
     return writer;
   },
@@ -1179,6 +1296,22 @@ export const StartTransferRequest: MessageFns<StartTransferRequest> = {
             message.operationName = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sourceIdentity = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.destinationIdentity = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1200,6 +1333,16 @@ export const StartTransferRequest: MessageFns<StartTransferRequest> = {
         : isSet(object.operation_name)
         ? globalThis.String(object.operation_name)
         : "",
+      sourceIdentity: isSet(object.sourceIdentity)
+        ? globalThis.String(object.sourceIdentity)
+        : isSet(object.source_identity)
+        ? globalThis.String(object.source_identity)
+        : "",
+      destinationIdentity: isSet(object.destinationIdentity)
+        ? globalThis.String(object.destinationIdentity)
+        : isSet(object.destination_identity)
+        ? globalThis.String(object.destination_identity)
+        : "",
     };
   },
 
@@ -1214,6 +1357,12 @@ export const StartTransferRequest: MessageFns<StartTransferRequest> = {
     if (message.operationName !== "") {
       obj.operationName = message.operationName;
     }
+    if (message.sourceIdentity !== "") {
+      obj.sourceIdentity = message.sourceIdentity;
+    }
+    if (message.destinationIdentity !== "") {
+      obj.destinationIdentity = message.destinationIdentity;
+    }
     return obj;
   },
 
@@ -1225,6 +1374,8 @@ export const StartTransferRequest: MessageFns<StartTransferRequest> = {
     message.source = object.source ?? "";
     message.destination = object.destination ?? "";
     message.operationName = object.operationName ?? "";
+    message.sourceIdentity = object.sourceIdentity ?? "";
+    message.destinationIdentity = object.destinationIdentity ?? "";
     return message;
   },
 };
@@ -1787,7 +1938,7 @@ export const CancelTransferResponse: MessageFns<CancelTransferResponse> = {
 };
 
 function createBaseGetCacheInfoRequest(): GetCacheInfoRequest {
-  return { namespace: "", environment: undefined, localDir: "" };
+  return { namespace: "", environment: undefined, localDir: "", localDirIdentity: "" };
 }
 
 export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
@@ -1800,6 +1951,9 @@ export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
     }
     if (message.localDir !== "") {
       writer.uint32(26).string(message.localDir);
+    }
+    if (message.localDirIdentity !== "") {
+      writer.uint32(34).string(message.localDirIdentity);
     }
     return writer;
   },
@@ -1841,6 +1995,14 @@ export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
             message.localDir = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.localDirIdentity = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1862,6 +2024,11 @@ export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
         : isSet(object.local_dir)
         ? globalThis.String(object.local_dir)
         : "",
+      localDirIdentity: isSet(object.localDirIdentity)
+        ? globalThis.String(object.localDirIdentity)
+        : isSet(object.local_dir_identity)
+        ? globalThis.String(object.local_dir_identity)
+        : "",
     };
   },
 
@@ -1876,6 +2043,9 @@ export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
     if (message.localDir !== "") {
       obj.localDir = message.localDir;
     }
+    if (message.localDirIdentity !== "") {
+      obj.localDirIdentity = message.localDirIdentity;
+    }
     return obj;
   },
 
@@ -1889,6 +2059,7 @@ export const GetCacheInfoRequest: MessageFns<GetCacheInfoRequest> = {
       ? Environment.fromPartial(object.environment)
       : undefined;
     message.localDir = object.localDir ?? "";
+    message.localDirIdentity = object.localDirIdentity ?? "";
     return message;
   },
 };
@@ -2477,13 +2648,16 @@ export const DeleteCacheResponse: MessageFns<DeleteCacheResponse> = {
 };
 
 function createBaseClearLocalCacheRequest(): ClearLocalCacheRequest {
-  return { localDir: "" };
+  return { localDir: "", localDirIdentity: "" };
 }
 
 export const ClearLocalCacheRequest: MessageFns<ClearLocalCacheRequest> = {
   encode(message: ClearLocalCacheRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.localDir !== "") {
       writer.uint32(10).string(message.localDir);
+    }
+    if (message.localDirIdentity !== "") {
+      writer.uint32(18).string(message.localDirIdentity);
     }
     return writer;
   },
@@ -2509,6 +2683,14 @@ export const ClearLocalCacheRequest: MessageFns<ClearLocalCacheRequest> = {
             message.localDir = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.localDirIdentity = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2528,6 +2710,11 @@ export const ClearLocalCacheRequest: MessageFns<ClearLocalCacheRequest> = {
         : isSet(object.local_dir)
         ? globalThis.String(object.local_dir)
         : "",
+      localDirIdentity: isSet(object.localDirIdentity)
+        ? globalThis.String(object.localDirIdentity)
+        : isSet(object.local_dir_identity)
+        ? globalThis.String(object.local_dir_identity)
+        : "",
     };
   },
 
@@ -2535,6 +2722,9 @@ export const ClearLocalCacheRequest: MessageFns<ClearLocalCacheRequest> = {
     const obj: any = {};
     if (message.localDir !== "") {
       obj.localDir = message.localDir;
+    }
+    if (message.localDirIdentity !== "") {
+      obj.localDirIdentity = message.localDirIdentity;
     }
     return obj;
   },
@@ -2545,6 +2735,7 @@ export const ClearLocalCacheRequest: MessageFns<ClearLocalCacheRequest> = {
   fromPartial(object: DeepPartial<ClearLocalCacheRequest>): ClearLocalCacheRequest {
     const message = createBaseClearLocalCacheRequest();
     message.localDir = object.localDir ?? "";
+    message.localDirIdentity = object.localDirIdentity ?? "";
     return message;
   },
 };

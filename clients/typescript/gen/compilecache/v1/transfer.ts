@@ -493,6 +493,93 @@ export function saveSkipReasonToJSON(object: SaveSkipReason): string {
   }
 }
 
+/** LeftOutReason says why a save left files out. */
+export const LeftOutReason = {
+  /** LEFT_OUT_REASON_UNSPECIFIED - Never sent. */
+  LEFT_OUT_REASON_UNSPECIFIED: 0,
+  /** LEFT_OUT_REASON_LINK - A symbolic link; links are neither followed nor saved. */
+  LEFT_OUT_REASON_LINK: 1,
+  /**
+   * LEFT_OUT_REASON_UNREADABLE - A file that cannot be read, or a directory that cannot be listed and counts
+   * as one.
+   */
+  LEFT_OUT_REASON_UNREADABLE: 2,
+  /** LEFT_OUT_REASON_TEMPORARY - A lock or temporary file, by its name. */
+  LEFT_OUT_REASON_TEMPORARY: 3,
+  /** LEFT_OUT_REASON_NAME - A name that an archive cannot hold, such as one that is not UTF-8. */
+  LEFT_OUT_REASON_NAME: 4,
+  /** LEFT_OUT_REASON_CHANGED - It changed or vanished while it was read, or was still being written. */
+  LEFT_OUT_REASON_CHANGED: 5,
+  /** LEFT_OUT_REASON_SPECIAL - Neither a regular file, a directory nor a link: a socket, FIFO or device. */
+  LEFT_OUT_REASON_SPECIAL: 6,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type LeftOutReason = typeof LeftOutReason[keyof typeof LeftOutReason];
+
+export namespace LeftOutReason {
+  export type LEFT_OUT_REASON_UNSPECIFIED = typeof LeftOutReason.LEFT_OUT_REASON_UNSPECIFIED;
+  export type LEFT_OUT_REASON_LINK = typeof LeftOutReason.LEFT_OUT_REASON_LINK;
+  export type LEFT_OUT_REASON_UNREADABLE = typeof LeftOutReason.LEFT_OUT_REASON_UNREADABLE;
+  export type LEFT_OUT_REASON_TEMPORARY = typeof LeftOutReason.LEFT_OUT_REASON_TEMPORARY;
+  export type LEFT_OUT_REASON_NAME = typeof LeftOutReason.LEFT_OUT_REASON_NAME;
+  export type LEFT_OUT_REASON_CHANGED = typeof LeftOutReason.LEFT_OUT_REASON_CHANGED;
+  export type LEFT_OUT_REASON_SPECIAL = typeof LeftOutReason.LEFT_OUT_REASON_SPECIAL;
+  export type UNRECOGNIZED = typeof LeftOutReason.UNRECOGNIZED;
+}
+
+export function leftOutReasonFromJSON(object: any): LeftOutReason {
+  switch (object) {
+    case 0:
+    case "LEFT_OUT_REASON_UNSPECIFIED":
+      return LeftOutReason.LEFT_OUT_REASON_UNSPECIFIED;
+    case 1:
+    case "LEFT_OUT_REASON_LINK":
+      return LeftOutReason.LEFT_OUT_REASON_LINK;
+    case 2:
+    case "LEFT_OUT_REASON_UNREADABLE":
+      return LeftOutReason.LEFT_OUT_REASON_UNREADABLE;
+    case 3:
+    case "LEFT_OUT_REASON_TEMPORARY":
+      return LeftOutReason.LEFT_OUT_REASON_TEMPORARY;
+    case 4:
+    case "LEFT_OUT_REASON_NAME":
+      return LeftOutReason.LEFT_OUT_REASON_NAME;
+    case 5:
+    case "LEFT_OUT_REASON_CHANGED":
+      return LeftOutReason.LEFT_OUT_REASON_CHANGED;
+    case 6:
+    case "LEFT_OUT_REASON_SPECIAL":
+      return LeftOutReason.LEFT_OUT_REASON_SPECIAL;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return LeftOutReason.UNRECOGNIZED;
+  }
+}
+
+export function leftOutReasonToJSON(object: LeftOutReason): string {
+  switch (object) {
+    case LeftOutReason.LEFT_OUT_REASON_UNSPECIFIED:
+      return "LEFT_OUT_REASON_UNSPECIFIED";
+    case LeftOutReason.LEFT_OUT_REASON_LINK:
+      return "LEFT_OUT_REASON_LINK";
+    case LeftOutReason.LEFT_OUT_REASON_UNREADABLE:
+      return "LEFT_OUT_REASON_UNREADABLE";
+    case LeftOutReason.LEFT_OUT_REASON_TEMPORARY:
+      return "LEFT_OUT_REASON_TEMPORARY";
+    case LeftOutReason.LEFT_OUT_REASON_NAME:
+      return "LEFT_OUT_REASON_NAME";
+    case LeftOutReason.LEFT_OUT_REASON_CHANGED:
+      return "LEFT_OUT_REASON_CHANGED";
+    case LeftOutReason.LEFT_OUT_REASON_SPECIAL:
+      return "LEFT_OUT_REASON_SPECIAL";
+    case LeftOutReason.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** LoadOutcome is how a finished load ended. */
 export interface LoadOutcome {
   /** How it ended. */
@@ -523,6 +610,21 @@ export interface SaveOutcome {
   leftOutFileCount: bigint;
   /** With SKIPPED, why. */
   skipReason: SaveSkipReason;
+  /** All files that were left out, by reason; a reason without files is absent. */
+  leftOut: LeftOutFiles[];
+}
+
+/** LeftOutFiles counts the files that a save left out for one reason. */
+export interface LeftOutFiles {
+  /** Why. */
+  reason: LeftOutReason;
+  /** Number of files. */
+  fileCount: bigint;
+  /**
+   * Up to three of them, relative to the local directory; bytes that are not
+   * printable text are escaped.
+   */
+  examples: string[];
 }
 
 /** Transfer is one running or finished load, save or copy. */
@@ -691,7 +793,7 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
 };
 
 function createBaseSaveOutcome(): SaveOutcome {
-  return { status: 0, cache: undefined, leftOutFileCount: 0n, skipReason: 0 };
+  return { status: 0, cache: undefined, leftOutFileCount: 0n, skipReason: 0, leftOut: [] };
 }
 
 export const SaveOutcome: MessageFns<SaveOutcome> = {
@@ -710,6 +812,9 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
     }
     if (message.skipReason !== 0) {
       writer.uint32(32).int32(message.skipReason);
+    }
+    for (const v of message.leftOut) {
+      LeftOutFiles.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -759,6 +864,14 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
             message.skipReason = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.leftOut.push(LeftOutFiles.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -785,6 +898,11 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
         : isSet(object.skip_reason)
         ? saveSkipReasonFromJSON(object.skip_reason)
         : 0,
+      leftOut: globalThis.Array.isArray(object?.leftOut)
+        ? object.leftOut.map((e: any) => LeftOutFiles.fromJSON(e))
+        : globalThis.Array.isArray(object?.left_out)
+        ? object.left_out.map((e: any) => LeftOutFiles.fromJSON(e))
+        : [],
     };
   },
 
@@ -802,6 +920,9 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
     if (message.skipReason !== 0) {
       obj.skipReason = saveSkipReasonToJSON(message.skipReason);
     }
+    if (message.leftOut?.length) {
+      obj.leftOut = message.leftOut.map((e) => LeftOutFiles.toJSON(e));
+    }
     return obj;
   },
 
@@ -816,6 +937,115 @@ export const SaveOutcome: MessageFns<SaveOutcome> = {
       ? BigInt(object.leftOutFileCount)
       : 0n;
     message.skipReason = object.skipReason ?? 0;
+    message.leftOut = object.leftOut?.map((e) => LeftOutFiles.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLeftOutFiles(): LeftOutFiles {
+  return { reason: 0, fileCount: 0n, examples: [] };
+}
+
+export const LeftOutFiles: MessageFns<LeftOutFiles> = {
+  encode(message: LeftOutFiles, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== 0) {
+      writer.uint32(8).int32(message.reason);
+    }
+    if (message.fileCount !== 0n) {
+      if (BigInt.asIntN(64, message.fileCount) !== message.fileCount) {
+        throw new globalThis.Error("value provided for field message.fileCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.fileCount);
+    }
+    for (const v of message.examples) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeftOutFiles {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeftOutFiles();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.reason = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fileCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.examples.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeftOutFiles {
+    return {
+      reason: isSet(object.reason) ? leftOutReasonFromJSON(object.reason) : 0,
+      fileCount: isSet(object.fileCount)
+        ? BigInt(object.fileCount)
+        : isSet(object.file_count)
+        ? BigInt(object.file_count)
+        : 0n,
+      examples: globalThis.Array.isArray(object?.examples) ? object.examples.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: LeftOutFiles): unknown {
+    const obj: any = {};
+    if (message.reason !== 0) {
+      obj.reason = leftOutReasonToJSON(message.reason);
+    }
+    if (message.fileCount !== 0n) {
+      obj.fileCount = message.fileCount.toString();
+    }
+    if (message.examples?.length) {
+      obj.examples = message.examples;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeftOutFiles>): LeftOutFiles {
+    return LeftOutFiles.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeftOutFiles>): LeftOutFiles {
+    const message = createBaseLeftOutFiles();
+    message.reason = object.reason ?? 0;
+    message.fileCount = (object.fileCount !== undefined && object.fileCount !== null) ? BigInt(object.fileCount) : 0n;
+    message.examples = object.examples?.map((e) => e) || [];
     return message;
   },
 };
