@@ -1,4 +1,4 @@
-import { CacheError } from "../../domain/cache-error.ts";
+import { unsafeArchive } from "../../domain/archive-error.ts";
 
 const maxNameBytes = 4096;
 const maxComponentBytes = 255;
@@ -11,10 +11,7 @@ const maxComponentBytes = 255;
 export function judgeEntryName(name: string): string {
   const plain = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");
   const refuse = (why: string) =>
-    new CacheError(
-      "ARCHIVE_UNSAFE",
-      `the archive holds the name ${JSON.stringify(shorten(name))}, ${why}`,
-    );
+    unsafeArchive(`the archive holds the name ${JSON.stringify(shorten(name))}, ${why}`);
   if (plain.includes("\0")) throw refuse("with a NUL in it");
   if (plain.startsWith("/")) throw refuse("which is absolute");
   if (Buffer.byteLength(plain) > maxNameBytes) throw refuse("which is too long");
