@@ -2,9 +2,9 @@ import { CacheError } from "../../domain/cache-error.ts";
 import { requireSpace } from "../../local/disk-space.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decompress } from "./decompress.ts";
-import { judgeEntryName } from "./entry-name.ts";
+import { EntryJudge } from "./entry-judge.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
-import { type EntrySink, TarEntries, type UnpackLimits } from "./tar-entries.ts";
+import { TarEntries, type UnpackLimits } from "./tar-entries.ts";
 
 /** How much has been unpacked: files, and the sum of their sizes. */
 export interface Unpacked {
@@ -13,14 +13,6 @@ export interface Unpacked {
 }
 
 const reportBytes = 32 * 1024 * 1024;
-
-/** A sink that only judges names. */
-const judge: EntrySink = {
-  makeDirectory: (name) => void judgeEntryName(name),
-  openFile: () => ({ write() {}, finish() {}, close() {} }),
-  copyFile: (_from, { size }, onBytes) => onBytes(size),
-  removeFile() {},
-};
 
 /**
  * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`, `tar -cf`) into a stage, or
@@ -44,7 +36,11 @@ export async function unpackForeignStream(
     if (stage) requireSpace(stage.path, stage.shownAs, reportBytes, 0);
     report(entries);
   };
-  const entries = new TarEntries(stage ? new EntryWriter(stage) : judge, limits, onBytes);
+  const entries = new TarEntries(
+    stage ? new EntryWriter(stage) : new EntryJudge(),
+    limits,
+    onBytes,
+  );
   const content = decompress(chunks);
   try {
     for (let next = await content.next(); !next.done; next = await content.next()) {
