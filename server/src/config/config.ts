@@ -1,8 +1,9 @@
-import { availableParallelism, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import { pathToFileURL } from "node:url";
 import { archiveFormats } from "../domain/cache-id.ts";
 import { logFormats, logLevels } from "../domain/logger.ts";
 import { defaultSocketPath } from "../listen/default-socket.ts";
+import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import {
   Mistake,
   oneOf,
@@ -45,7 +46,6 @@ interface Setting<T> {
 const setting = <T>(setting: Setting<T>): Setting<T> => setting;
 const bytesPerMb = 1024 * 1024;
 const mostMb = 1024 ** 3;
-const mostWorkers = 256;
 
 /** Everything that can be configured, in the order of the help. */
 export const settings = {
@@ -158,8 +158,8 @@ export const settings = {
     placeholder: "count",
     description: "worker threads that pack and unpack",
     fallback: {
-      make: () => String(Math.min(availableParallelism(), mostWorkers)),
-      shown: "the CPUs that this process may use",
+      make: () => String(defaultWorkers()),
+      shown: "the CPUs that this process may use, but one for each 256 MiB of memory at most",
     },
     parse: wholeNumber(1, mostWorkers),
   }),
