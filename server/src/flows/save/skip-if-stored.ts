@@ -26,7 +26,7 @@ export async function* skipIfStored(
       yield { phase: "CHECKING" };
       if (!reader) return undefined;
       const archive = await openJudged(target, reader, signal);
-      return skipped("ALREADY_STORED", 0, describe(reader, archive));
+      return skipped("ALREADY_STORED", [], describe(reader, archive));
     });
   } catch (error) {
     if (error instanceof CacheError && error.provesDamage) return undefined;
