@@ -60,9 +60,12 @@ export function namesBelow(fd: number): Names {
 /** Why a removal spares an entry that is no cache's. */
 export type SpareReason = "LINK" | "SPECIAL" | "UNREADABLE" | "MOUNT";
 
+/** What a removal spared, by reason. */
+export type Spared = readonly PassedOver<SpareReason>[];
+
 /** What was removed, and what was spared. */
 export interface Removed extends Totals {
-  readonly spared: readonly PassedOver<SpareReason>[];
+  readonly spared: Spared;
 }
 
 export interface RemovalOptions {
