@@ -3,11 +3,12 @@ import * as fs from "node:fs";
 import { invalidField } from "../domain/cache-error.ts";
 import { namesIn, statAt } from "./entries.ts";
 import { toLocalError } from "./local-error.ts";
+import { mountsBelow } from "./mounts.ts";
 import { moveInto, requirePlaces } from "./move-into.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
 import { openDirectoryAt, pathAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
 import { namesBelow, removeAt, removeFiles, type Spared } from "./removal.ts";
-import { notLoadedMarker, ownPrefix } from "./transient-names.ts";
+import { notLoadedMarker, stagePrefix } from "./transient-names.ts";
 import type { Checkpoint } from "./tree.ts";
 
 /** A temporary directory on the file system of its target, in which a load or copy is put together. */
@@ -18,8 +19,6 @@ export interface OpenStage {
   /** The open directory that it lies in. */
   readonly insideFd: number;
 }
-
-const stagePrefix = `${ownPrefix}stage-`;
 
 /**
  * How often a stage in use is touched, in milliseconds; one that is not touched for a minute was
@@ -108,7 +107,7 @@ export function publishStage(
       requirePlaces(stage.fd, fd, { overwrite, shownAs }, checkpoint);
       setMarker(fd);
       const keep = exact ? namesBelow(stage.fd) : undefined;
-      moveInto(stage.fd, fd, { overwrite, shownAs }, checkpoint);
+      moveInto(stage.fd, fd, { overwrite, shownAs, mounts: mountsBelow(fd) }, checkpoint);
       const removed = keep && removeFiles(fd, { keep, transient: false, shownAs }, checkpoint);
       clearMarker(fd);
       return removed?.spared ?? [];

@@ -71,15 +71,14 @@ export function scanTree(rootFd: number, options: ListOptions, checkpoint: Check
   return planListing(listFiles(rootFd, options, checkpoint));
 }
 
-/**
- * Lists what a save of an open directory takes. Each file is judged by the present of the moment at
- * which it is looked at, however long the job has waited for its thread.
- */
+/** Lists what a save of an open directory takes. */
 export function listFiles(rootFd: number, options: ListOptions, checkpoint: Checkpoint): Listing {
   const unstable = new Set(options.unstable);
   const seen = new Map(options.seen?.map((file) => [file.name, file]));
   const travels = createProfileFilter(options.profile);
   const mayPack = packableBelow(rootFd, options.format);
+  // When the job runs, not when it was queued; what is written from here on is young by it.
+  const nowMs = Date.now();
   const files: FileToPack[] = [];
   const young: FileToPack[] = [];
   const gone: string[] = [];
@@ -95,7 +94,7 @@ export function listFiles(rootFd: number, options: ListOptions, checkpoint: Chec
     else {
       const file = fileToPack(name, stat);
       const before = seen.get(name);
-      const isFinished = !isYoung(stat, Date.now()) || (before && isSame(stat, before));
+      const isFinished = !isYoung(stat, nowMs) || (before && isSame(stat, before));
       (isFinished ? files : young).push(file);
     }
   }
