@@ -25,6 +25,7 @@ import { requireSpace } from "../local/disk-space.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
+import type { Spared } from "../local/removal.ts";
 import {
   makeStage,
   type OpenStage,
@@ -89,7 +90,7 @@ export const jobs = {
     { directory, inside }: { directory: OpenedDirectory; inside: boolean },
     checkpoint: Checkpoint,
   ): OpenStage => makeStage(directory, inside, checkpoint),
-  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): void =>
+  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): Spared =>
     publishStage(directory, stage, how, checkpoint),
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),
