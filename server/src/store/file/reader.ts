@@ -1,9 +1,12 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { FileStoreContext } from "./context.ts";
 import { findNewest, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
+
+/** Not through a link, nor waiting for who writes to a FIFO, if one took the name since it was looked at. */
+const readable = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Opens the newest file of the archive `target`; undefined if there is none. */
 export async function openFileArchive(
@@ -52,7 +55,7 @@ async function openNewest(
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
-  const file = await fs.open(newest.path, "r");
+  const file = await fs.open(newest.path, readable);
   try {
     return { file, stat: await file.stat({ bigint: true }) };
   } catch (error) {
