@@ -164,9 +164,12 @@ async function finish(target: string): Promise<void> {
 async function publish(path: string, target: string): Promise<void> {
   const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
-  await renameOver(temporary, target);
-  // Renaming a file over itself does nothing, and leaves the other name.
-  await fs.rm(temporary, { force: true });
+  try {
+    await renameOver(temporary, target);
+  } finally {
+    // Renaming a file over itself does nothing, and leaves the other name.
+    await fs.rm(temporary, { force: true });
+  }
 }
 
 function folderOf(target: string): string {
