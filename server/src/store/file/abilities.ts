@@ -10,6 +10,8 @@ export interface Abilities {
   readonly links: boolean;
   /** A rename takes a name from the file that has it: an archive can be replaced in one step. */
   readonly replaces: boolean;
+  /** A file keeps its number (inode) when it is renamed, so that this tells it from any other. */
+  readonly numbers: boolean;
 }
 
 /** A call that fails may do so in passing; one that fails each time is one that there is not. */
@@ -26,6 +28,7 @@ export async function probeAbilities(target: string): Promise<Abilities> {
   const second = hiddenPath(target, "partial");
   try {
     for (const path of [first, second]) await makeFile(path);
+    const { ino } = await fs.lstat(first, { bigint: true });
     const rename = { call: () => fs.rename(first, second), cameOfIt: () => isAbsent(first) };
     const refusedToReplace = await refusal(rename);
     if (refusedToReplace) {
@@ -33,11 +36,12 @@ export async function probeAbilities(target: string): Promise<Abilities> {
       const refused = await refusal(rename);
       if (refused) throw cannotRename(target, refused);
     }
+    const numbers = (await fs.lstat(second, { bigint: true })).ino === ino;
     const refusedToLink = await refusal({
       call: () => fs.link(second, first),
       cameOfIt: () => areLinked(second, first),
     });
-    return { links: !refusedToLink, replaces: !refusedToReplace };
+    return { links: !refusedToLink, replaces: !refusedToReplace, numbers };
   } finally {
     for (const path of [first, second]) await fs.rm(path, { force: true }).catch(() => {});
   }

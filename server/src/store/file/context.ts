@@ -16,7 +16,7 @@ export interface FileStoreContext {
   readonly call: CallGate["run"];
   /**
    * What the file system `device`, which holds the archive `target`, can do. What it can is asked once;
-   * what it cannot, by each save, for a failure may pass. Throws as probeAbilities does.
+   * what it cannot, anew each time, for a failure may pass. Throws as probeAbilities does.
    */
   abilitiesAt(device: number, target: string): Promise<Abilities>;
   /** What people should know of the mount; empty if there is nothing. */
@@ -47,7 +47,7 @@ export function createFileStoreContext(root: string, logger: Logger): FileStoreC
     },
     async abilitiesAt(device, target) {
       const abilities = able.get(device) ?? (await probeAbilities(target));
-      if (abilities.links && abilities.replaces) able.set(device, abilities);
+      if (Object.values(abilities).every(Boolean)) able.set(device, abilities);
       lacksHardLinks = !abilities.links;
       if (lacksHardLinks && !warned) logger.warn(`the store ${withoutHardLinks}`, { store: root });
       warned ||= lacksHardLinks;

@@ -33,6 +33,11 @@ export function versionOf(stat: BigIntStats): string {
   return [stat.ino, stat.size, stat.mtimeNs].join("-");
 }
 
+/** What of a version is left where the file system gives a file another number as it is renamed. */
+export function withoutNumber(version: string): string {
+  return version.slice(version.indexOf("-"));
+}
+
 /** Finds the newest file of the archive `target`; undefined if there is none. */
 export function findNewest(target: string): Promise<Newest | undefined> {
   return lookAgainIfStale(() => findNewestNow(target));

@@ -21,19 +21,30 @@ export async function openFileArchive(
   }
   const { file, stat } = opened;
   const bytes = Number(stat.size);
+  const version = versionOf(stat);
+  /** Whether the archive's name has another file, or none; false if that cannot be told. */
+  const isReplaced = () =>
+    findNewest(target).then(
+      (newest) => newest?.version !== version,
+      () => false,
+    );
   const readInto = async (buffer: Buffer, done: number, offset: number) => {
     try {
-      return await file.read(buffer, done, buffer.length - done, offset + done);
+      const read = await file.read(buffer, done, buffer.length - done, offset + done);
+      // A mount of an object store may read what has the name by now.
+      if (versionOf(await file.stat({ bigint: true })) === version) return read;
     } catch (error) {
-      // An open file on a local disk stays readable; an NFS server may no longer have it.
-      throw isStaleHandle(error) ? new ArchiveReplaced(root, error) : error;
+      // An open file on a local disk stays readable; a server may no longer have it.
+      if (isStaleHandle(error) || (await isReplaced())) throw new ArchiveReplaced(root, error);
+      throw error;
     }
+    throw new ArchiveReplaced(root, undefined);
   };
   return {
     ...name,
     bytes,
     modifiedAt: stat.mtime,
-    version: versionOf(stat),
+    version,
     async read(offset, length, signal) {
       const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, bytes - offset)));
       for (let done = 0; done < buffer.length; ) {

@@ -53,7 +53,7 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
       callBelowRoot(() => listArchives(root, namespace, logger), { signal }),
     remove: (name, signal) => callBelowRoot(() => removeArchive(pathOf(name)), { signal }),
     setAside: (name, version, signal) =>
-      callBelowRoot(() => setFileAside(pathOf(name), version), { signal }),
+      callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
     freeBytes: (signal) => callBelowRoot(() => freeBytesAt(root), { signal }),
   };
 }
