@@ -85,6 +85,8 @@ const onlyIn: Record<string, string> = {
   picomatch: "server/src/archive/pack",
   piscina: "server/src/workers",
   "@aws-sdk/client-s3": "server/src/store/s3",
+  "@aws-sdk/credential-provider-node": "server/src/store/s3",
+  "@smithy/core": "server/src/store/s3",
   winston: "server/src/logging.ts",
 };
 
