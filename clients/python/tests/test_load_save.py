@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -130,16 +129,6 @@ def test_without_a_daemon_to_start_it_is_an_error_and_one_line(
     assert compilecache.load_compile_cache() == LoadStatus.ERROR
     assert len(caplog.records) == 1
     assert "nothing loaded: UNAVAILABLE" in _log_of(caplog)
-
-
-@pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
-def test_without_a_python_to_start_it_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, executable: str
-) -> None:
-    monkeypatch.setattr(sys, "executable", executable)
-    assert compilecache.load_compile_cache() == LoadStatus.ERROR
-    assert "a Python process cannot be started" in _log_of(caplog)
 
 
 def test_without_grpc_it_is_an_error_that_says_so(

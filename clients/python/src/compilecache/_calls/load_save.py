@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from compilecache._base.deadlines import (
     load_deadline_seconds,
     save_deadline_seconds,
 )
+from compilecache._base.forks import in_child_of_fork
 from compilecache._caller.process import ask
 from compilecache._calls.display import progress_display
 from compilecache._calls.record import record_of, record_of_failure, remember_load
@@ -217,4 +217,4 @@ def forget_prefetched() -> None:
     _prefetching, _prefetching_lock = None, Lock()
 
 
-os.register_at_fork(after_in_child=forget_prefetched)
+in_child_of_fork(forget_prefetched)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from compilecache._base.forks import in_child_of_fork
 from compilecache.exceptions import CacheError, CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus
@@ -102,4 +102,4 @@ def forget_last_load() -> None:
     _last = None
 
 
-os.register_at_fork(after_in_child=forget_last_load)
+in_child_of_fork(forget_last_load)

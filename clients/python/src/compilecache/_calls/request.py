@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compilecache._base.forks import notice_fork
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
@@ -52,6 +53,7 @@ def cache_request(
     address: str | None,
 ) -> CacheRequest:
     """Return a request. What is None comes from the variables, and the device from this thread."""
+    notice_fork()
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
     return CacheRequest(
