@@ -180,9 +180,13 @@ def _clear(request: CacheRequest) -> bool:
     directory = Path(request.local_dir)
     if not directory.exists():
         return True
-    arguments = {"local_dir": request.local_dir}
     try:
-        ask("clear_local_cache", arguments, request.address(), SHORT_CALL_SECONDS)
+        ask(
+            "clear_local_cache",
+            request.directory_argument(),
+            request.address(),
+            SHORT_CALL_SECONDS,
+        )
     except CacheServiceError as error:
         if error.code != "UNAVAILABLE":
             raise
