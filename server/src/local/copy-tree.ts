@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
+import { portableMode } from "./file-mode.ts";
 import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
 import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
@@ -146,11 +147,7 @@ function copyBelow(
 
 function copyOpen(from: number, target: string, checkpoint: Checkpoint): number {
   const stat = fs.fstatSync(from);
-  const to = fs.openSync(
-    target,
-    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-    stat.mode & 0o111 ? 0o755 : 0o644,
-  );
+  const to = fs.openSync(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, portableMode(stat.mode));
   try {
     const buffer = Buffer.allocUnsafe(Math.min(bufferBytes, stat.size + 1));
     for (let done = 0; ; ) {

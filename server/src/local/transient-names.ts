@@ -16,6 +16,8 @@ const transientFile = [
   /^\.#|^#.*#$/,
   /\.sw[a-p]$/,
 ];
+/** What a file system or a desktop keeps for itself; any of it may hold far more than a cache does. */
+const systemDirectory = [/^lost\+found$/, /^\.snapshots?$/, /^\.zfs$/, /^\.Trash(-[0-9]+)?$/];
 const transientDirectory = [
   /^locks$/, // torch's folder of file locks
   /^tmp\.pid_[0-9]+/, // where Triton writes before it renames
@@ -29,4 +31,9 @@ export function isTransientFile(name: string): boolean {
 /** Whether a directory of this name holds only such files, and is never saved. */
 export function isTransientDirectory(name: string): boolean {
   return name.startsWith(ownPrefix) || transientDirectory.some((pattern) => pattern.test(name));
+}
+
+/** Whether a directory of this name is the file system's or a desktop's: neither saved nor removed. */
+export function isSystemDirectory(name: string): boolean {
+  return systemDirectory.some((pattern) => pattern.test(name));
 }

@@ -111,7 +111,10 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   const fault = store.script(call) ?? ({ delayMs: 0 } as const);
   if ("error" in fault) throw new Refused(...fault.error);
   if ("lost" in fault && fault.lost === "call") return request.socket.destroy();
-  if ("pretends" in fault) return response.writeHead(200).end("<R><ETag>none</ETag></R>");
+  if ("pretends" in fault) {
+    response.writeHead(200, { etag: "none" }).end("<R><ETag>none</ETag></R>");
+    return;
+  }
   if (bucket !== store.bucket) throw new Refused(404, "NoSuchBucket");
   const handle = handlers[operation];
   if (!handle) throw new Refused(501, "NotImplemented");
@@ -200,7 +203,7 @@ const handlers: Record<string, Handler> = {
     if (headers["x-amz-copy-source-if-match"] !== object.etag)
       throw new Refused(412, "PreconditionFailed");
     store.objects.set(key, object);
-    return xml("<CopyObjectResult/>");
+    return xml(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
   },
   CreateMultipartUpload(store, { key, headers }) {
     const id = randomBytes(8).toString("hex");
@@ -238,7 +241,7 @@ const handlers: Record<string, Handler> = {
         `<Upload><Key>${key}</Key><UploadId>${id}</UploadId>` +
         `<Initiated>${initiated.toISOString()}</Initiated></Upload>`,
     );
-    return xml(`<R>${items.join("")}</R>`);
+    return xml(`<R><Bucket>${store.bucket}</Bucket>${items.join("")}</R>`);
   },
   ListObjectsV2(store, _call, query) {
     const prefix = query.get("prefix") ?? "";
@@ -254,7 +257,8 @@ const handlers: Record<string, Handler> = {
       )
       .join("");
     const token = next ? `<NextContinuationToken>${next}</NextContinuationToken>` : "";
-    return xml(`<R><IsTruncated>${next !== undefined}</IsTruncated>${token}${items}</R>`);
+    const head = `<Name>${store.bucket}</Name><IsTruncated>${next !== undefined}</IsTruncated>`;
+    return xml(`<R>${head}${token}${items}</R>`);
   },
 };
 

@@ -49,6 +49,11 @@ export function tarHeaderBytes(entry: TarEntry): number {
   return isPlain ? tarBlockBytes : encodeTarHeader(entry).length;
 }
 
+/** Whether a name does not fit into the header's one block. */
+export function needsPaxHeader(name: string): boolean {
+  return splitName(name) === undefined;
+}
+
 /** A name as ustar's name (100 bytes) and prefix (155 bytes), or undefined when it does not fit. */
 function splitName(text: string): { name: Buffer; prefix: Buffer } | undefined {
   // Other tools disagree on the encoding of names in a ustar block; PAX says UTF-8.

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { CacheError } from "../../domain/cache-error.ts";
+import { portableMode } from "../../local/file-mode.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Owner } from "../../local/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
@@ -59,8 +60,8 @@ export class EntryWriter {
     const plain = judgeEntryName(entry.name);
     return this.#guard(entry.name, () => {
       this.#ensure(dirname(plain));
-      const mode = entry.mode & 0o111 ? 0o755 : 0o644;
-      const fd = fs.openSync(`${this.#stage.path}/${plain}`, whole ? exclusive : shared, mode);
+      const flags = whole ? exclusive : shared;
+      const fd = fs.openSync(`${this.#stage.path}/${plain}`, flags, portableMode(entry.mode));
       return new OpenEntry(fd, entry, this.#stage);
     });
   }

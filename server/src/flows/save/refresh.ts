@@ -5,9 +5,11 @@ import {
 } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
-import { pack } from "../../archive/pack/pack.ts";
+import { namesOf, pack, type Unstable } from "../../archive/pack/pack.ts";
+import type { ScanResult } from "../../archive/pack/scan.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
+import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
@@ -63,7 +65,7 @@ async function* refreshOnce(
   context: FlowContext,
   target: SaveTarget,
   rootFd: number,
-  unstable: readonly string[],
+  unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   await using reader = await openStored(context.store, target, signal);
@@ -86,7 +88,7 @@ async function* refreshStored(
   target: SaveTarget,
   { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
   rootFd: number,
-  unstable: readonly string[],
+  unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const generation = (archive?.generation ?? 0) + 1;
@@ -104,7 +106,7 @@ async function* refreshStored(
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
     const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
     const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
-    return skipped(reason, unstable.length + fresh.young.length);
+    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, unstable));
   }
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
@@ -138,7 +140,7 @@ async function openOwn(
 
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { workers }: FlowContext,
+  { workers, archiveFormat: format }: FlowContext,
   { profile, localDir }: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
@@ -146,21 +148,22 @@ async function compare(
 ): Promise<Comparison> {
   const work = workers.under(signal);
   const { clientPath } = localDir;
-  const compareNow = () =>
+  const compareNow = (seen: ScanResult["young"]) =>
     work.compare({
       rootFd,
-      nowMs: Date.now(),
-      unstable,
+      seen,
+      unstable: namesOf(unstable),
       profile,
+      format,
       stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
         section: Uint8Array.from(section),
         superseded,
         back: { from: clientPath, to: savedFrom },
       })),
     });
-  const comparison = await compareNow();
+  const comparison = await compareNow([]);
   if (comparison.fresh.young.length === 0) return comparison;
-  return afterPause(comparison.fresh.settledAtMs, compareNow, signal);
+  return afterPause(comparison.fresh, compareNow, signal);
 }
 
 function isWorthIt(
@@ -201,8 +204,8 @@ async function* append(
   const { workers, archiveFormat: format } = context;
   const { rootFd, unstable } = attempt;
   const { profile } = target;
-  const { young, ...rest } = comparison.fresh;
-  const scan = { ...rest, young: [] };
+  const { young } = comparison.fresh;
+  const scan = { ...comparison.fresh, young: [] };
   await using archive = await createNewArchive(context, target, scan.bytes, signal);
   const { assembler } = archive;
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
@@ -217,10 +220,12 @@ async function* append(
     work: workers.under(signal),
     signal,
   });
-  const leftOut = new Set([...packed.leftOut, ...young]);
-  const leftOutFileCount = leftOut.size + unstable.length;
-  if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
-  const gone = comparison.superseded.map((files) => files.filter(({ name }) => !leftOut.has(name)));
+  const leftOut = allLeftOut(packed.leftOut, young);
+  if (packed.fileCount === 0) return nothingPacked(leftOut);
+  const notPacked = new Set(packed.notPacked);
+  const gone = comparison.superseded.map((files) =>
+    files.filter(({ name }) => !notPacked.has(name)),
+  );
   for (const [i, files] of gone.entries())
     assembler.supersede(
       i,
@@ -230,9 +235,21 @@ async function* append(
   return yield* archive.commit(attempt, {
     fileCount: stored.archive.fileCount - removed.fileCount + packed.fileCount,
     bytes: stored.archive.contentBytes - removed.bytes + packed.bytes,
-    leftOutFileCount,
+    leftOut,
     appendedBytes: stored.archive.appendedBytes + packed.bytes,
   });
+}
+
+function allLeftOut(
+  leftOut: readonly LeftOutFiles[],
+  young: ScanResult["young"],
+  unstable: readonly Unstable[] = [],
+): LeftOutFiles[] {
+  const all = new Tally<LeftOutReason>();
+  all.addAll(leftOut);
+  for (const { name } of young) all.add("CHANGED", name);
+  for (const { name, reason } of unstable) all.add(reason, name);
+  return all.list();
 }
 
 /** Copies the data frames of the stored archive as they are, each verified. */

@@ -14,7 +14,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
   const { store } = context;
   if (target.policy === "SKIP") {
     const stored = await describeStored(store, target, signal);
-    if (stored) return skipped("ALREADY_STORED", 0, stored);
+    if (stored) return skipped("ALREADY_STORED", [], stored);
   }
   const mode = target.policy === "SKIP" ? "create" : "replace";
   return yield* saveFiles(context, target, signal, async function* (rootFd, unstable) {
@@ -23,7 +23,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
     const winner = await describeStored(store, target, signal);
-    return skipped("ALREADY_STORED", unstable.length, winner);
+    return skipped("ALREADY_STORED", [], winner);
   });
 }
 

@@ -1,4 +1,5 @@
 import { DeleteObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
@@ -7,7 +8,8 @@ import { createConditions } from "./conditions.ts";
 import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { withS3Errors } from "./error.ts";
-import { isArchive, lookAt } from "./found-object.ts";
+import { isArchive, lookAt, versionOf } from "./found-object.ts";
+import { requireProvenAnswers } from "./proven-answer.ts";
 import { openS3Archive } from "./reader.ts";
 import { setObjectAside } from "./set-aside.ts";
 import { sweepUploads } from "./sweep.ts";
@@ -28,6 +30,7 @@ export function createS3Store(options: {
   const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
   const url = `s3://${bucket}/${options.prefix}`.replace(/\/$/, "");
   const client = createS3Client(logger, options.server);
+  requireProvenAnswers(client, url);
   const context: S3Context = { client, bucket, prefix, url };
   const conditions = createConditions(context, logger);
   const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
@@ -104,5 +107,11 @@ async function removeArchive(
     (options) => context.client.send(new DeleteObjectCommand(object), options),
     { signal },
   );
+  const left = await lookAt(context, key, signal);
+  if (left && versionOf(left) === versionOf(there))
+    throw new CacheError(
+      "STORE_UNAVAILABLE",
+      `the store ${context.url} reported a removal of ${key}, and still has it`,
+    );
   return isArchive(there);
 }
