@@ -50,6 +50,9 @@ class TransferState:
     closest: ClosestCache | None
     archive_bytes: int
     """Size of the archive that was loaded or saved."""
+    local_file_count: int
+    stored_file_count: int
+    """Of a load that was skipped: what is there, and what the store has; 0 for any other."""
     left_out_file_count: int
 
     @property

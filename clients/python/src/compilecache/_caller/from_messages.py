@@ -54,6 +54,8 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
         skip_reason=skip_reason,
         closest=closest,
         archive_bytes=cache.archive_bytes if cache else 0,
+        local_file_count=0,
+        stored_file_count=0,
         left_out_file_count=left_out,
     )
 

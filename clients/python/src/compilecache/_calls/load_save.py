@@ -21,6 +21,7 @@ from compilecache._calls.record import record_of, record_of_failure, remember_lo
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
 from compilecache._calls.skip import tell_of_skip
+from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus, SaveStatus
@@ -65,6 +66,7 @@ def load_compile_cache(
     try:
         request = cache_request(namespace, environment, local_dir, address)
         where = request.local_dir
+        warn_of_torch_settings(where)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
         call = _take_prefetched(request, policy, seconds)
@@ -132,6 +134,7 @@ def save_compile_cache(
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        warn_of_torch_settings(request.local_dir)
         seconds = save_deadline_seconds(deadline_seconds)
         policy = {"if_stored_exists": if_stored_exists, "profile": profile}
         with progress_display("saving compiled code") as display:
