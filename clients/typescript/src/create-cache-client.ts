@@ -11,7 +11,10 @@ import { fromTransferMessage, loadStatuses, optionalSkipReason, saveStatuses } f
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
 
-/** A client of the daemon at `address`. It connects with its first call; `close` it after use. */
+/**
+ * A client of the daemon at `address`. It connects with its first call; `close` it after use. Throws
+ * INVALID_REQUEST for an address or a token that cannot be one.
+ */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
   const resolved = resolveClientOptions(options);
   const connection = createConnection(resolved);

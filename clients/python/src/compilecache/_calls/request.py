@@ -53,7 +53,7 @@ def cache_request(
 ) -> CacheRequest:
     """Return a request. What is None comes from the variables, and the device from this thread."""
     if namespace is None:
-        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     return CacheRequest(
         namespace,
         environment,

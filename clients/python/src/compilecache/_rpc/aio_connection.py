@@ -10,6 +10,7 @@ import grpc.aio
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
@@ -35,7 +36,7 @@ class AsyncConnection:
     def __init__(self, settings: ConnectionSettings) -> None:
         """Connect with the first call."""
         self._settings = settings
-        self._channel = grpc.aio.insecure_channel(settings.address, CHANNEL_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(grpc_target(settings.address), CHANNEL_OPTIONS)
         # The type has another name for channels of asyncio, and the class has not.
         self.stub = cast("CacheServiceAsyncStub", CacheServiceStub(self._channel))
 

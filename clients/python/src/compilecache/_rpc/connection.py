@@ -8,6 +8,7 @@ import grpc
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
@@ -34,7 +35,7 @@ class Connection:
         # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
         # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
         options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-        self._channel = grpc.insecure_channel(settings.address, options)
+        self._channel = grpc.insecure_channel(grpc_target(settings.address), options)
         self.stub = CacheServiceStub(self._channel)
 
     def call(
