@@ -88,13 +88,13 @@ describe("a token", () => {
   });
 
   test("shows nowhere on the command line", async (t) => {
-    const { address } = await startTestDaemon(t);
+    const { address, dir } = await startTestDaemon(t);
     const commands = [
       ["ls", "--timeout", "0.001"],
       ["rm", "000000000000"],
       ["watch", "none"],
-      ["clear", "--dir", "/none"],
-      ["load", "--torch", "2.1.0", "--dir", "/none"],
+      ["clear", "--dir", `${dir}/elsewhere`],
+      ["load", "--torch", "2.1.0", "--dir", `${dir}/elsewhere`],
       ["nonsense"],
     ];
     for (const token of [secret, `${secret}\n${secret}`])

@@ -21,6 +21,7 @@ from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 if TYPE_CHECKING:
     from typing import Callable
 
+    from compilecache._rpc.identity import Sight
     from compilecache._rpc.settings import ConnectionSettings
     from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
     from compilecache.v1.transfer_pb2 import Transfer
@@ -91,6 +92,10 @@ class AsyncConnection:
             metadata=self._settings.metadata,
         )
         return AsyncTransferWatch(call, self._settings.address)
+
+    async def look(self, sight: Sight) -> bool:
+        """Look, which may take long on a mount."""
+        return await asyncio.to_thread(sight.look)
 
     async def create_directory(self, local_dir: str) -> None:
         """Create a directory for a load to fill, which may take long on a mount."""

@@ -18,6 +18,7 @@ from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 if TYPE_CHECKING:
     from typing import Callable
 
+    from compilecache._rpc.identity import Sight
     from compilecache._rpc.settings import ConnectionSettings
     from compilecache.v1.transfer_pb2 import Transfer
 
@@ -89,6 +90,10 @@ class Connection:
             metadata=self._settings.metadata,
         )
         return TransferWatch(call, self._settings.address)
+
+    def look(self, sight: Sight) -> bool:
+        """Look."""
+        return sight.look()
 
     def create_directory(self, local_dir: str) -> None:
         """Create a directory for a load to fill."""
