@@ -4,28 +4,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from compilecache._base.local_directory import resolve_local_directory
 from compilecache._rpc import requests
 from compilecache._rpc.aio_connection import AsyncConnection, AsyncTransferWatch
-from compilecache._rpc.identity import Sight
 from compilecache._rpc.settings import connection_settings
-from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator
     from typing import Callable
 
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
-    from compilecache._rpc.identity import SeenRequest
     from compilecache.environment import Environment
     from compilecache.v1.cache_pb2 import Cache
     from compilecache.v1.transfer_pb2 import Transfer
-
-_Response = TypeVar("_Response")
 
 __all__ = ["AsyncCacheClient", "AsyncTransferWatch"]
 
@@ -88,7 +83,7 @@ class AsyncCacheClient:
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
         await self._connection.create_directory(request.local_dir)
-        return await self._as_seen(
+        return await self._connection.as_seen(
             request,
             lambda: self._connection.wait_for_transfer(
                 "Load", request, pb.LoadResponse, timeout_seconds, on_start
@@ -120,7 +115,7 @@ class AsyncCacheClient:
             if_stored_exists,
             profile,
         )
-        return await self._as_seen(
+        return await self._connection.as_seen(
             request,
             lambda: self._connection.wait_for_transfer(
                 "Save", request, pb.SaveResponse, timeout_seconds, on_start
@@ -148,7 +143,7 @@ class AsyncCacheClient:
         request = pb.StartTransferRequest(
             source=source, destination=destination, operation_name=operation_name
         )
-        response = await self._as_seen(
+        response = await self._connection.as_seen(
             request,
             lambda: self._connection.call(self._stub.StartTransfer, request, timeout_seconds),
         )
@@ -215,7 +210,7 @@ class AsyncCacheClient:
             environment=environment.to_message(),
             local_dir=resolve_local_directory(local_dir),
         )
-        return await self._as_seen(
+        return await self._connection.as_seen(
             request,
             lambda: self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds),
         )
@@ -287,7 +282,7 @@ class AsyncCacheClient:
         Default for `local_dir`: the directory where torch keeps its cache.
         """
         request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
-        return await self._as_seen(
+        return await self._connection.as_seen(
             request,
             lambda: self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds),
         )
@@ -303,19 +298,6 @@ class AsyncCacheClient:
     async def __aexit__(self, *exc_info: object) -> None:
         """End the connection."""
         await self.close()
-
-    async def _as_seen(
-        self, request: SeenRequest, call: Callable[[], Awaitable[_Response]]
-    ) -> _Response:
-        """Make a call that says which directories this process sees, and again if these change."""
-        sight = Sight(self.address, request)
-        await self._connection.look(sight)
-        while True:
-            try:
-                return await call()
-            except CacheServiceError as error:
-                if not sight.may_have_changed(error) or not await self._connection.look(sight):
-                    raise
 
     def _namespace_of(self, asked: str | None) -> str:
         return self.namespace if asked is None else asked

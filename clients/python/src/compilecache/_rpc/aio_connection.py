@@ -12,6 +12,7 @@ from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.identity import Sight
 from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
 from compilecache.exceptions import CacheServiceError
@@ -19,15 +20,17 @@ from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Callable
 
-    from compilecache._rpc.identity import Sight
+    from compilecache._rpc.identity import SeenRequest
     from compilecache._rpc.settings import ConnectionSettings
     from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
     from compilecache.v1.transfer_pb2 import Transfer
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_Answer = TypeVar("_Answer")
 _Outcome = TypeVar("_Outcome", pb.LoadResponse, pb.SaveResponse)
 
 
@@ -93,9 +96,18 @@ class AsyncConnection:
         )
         return AsyncTransferWatch(call, self._settings.address)
 
-    async def look(self, sight: Sight) -> bool:
-        """Look, which may take long on a mount."""
-        return await asyncio.to_thread(sight.look)
+    async def as_seen(
+        self, request: SeenRequest, call: Callable[[], Awaitable[_Answer]]
+    ) -> _Answer:
+        """Make a call that says which directories this process sees, and again if these change."""
+        sight = Sight(self._settings.address, request)
+        await asyncio.to_thread(sight.look)
+        while True:
+            try:
+                return await call()
+            except CacheServiceError as error:
+                if not sight.may_have_changed(error) or not await asyncio.to_thread(sight.look):
+                    raise
 
     async def create_directory(self, local_dir: str) -> None:
         """Create a directory for a load to fill, which may take long on a mount."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Union
 from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
+    from compilecache._base.local_directory import LocalDir
     from compilecache.exceptions import CacheServiceError
 
 SeenRequest = Union[
@@ -63,17 +64,17 @@ class Sight:
         return error.reason == "PATH_NOT_ALLOWED" and self._attempts < _most_attempts
 
 
-def identity_of(path: str, *, or_above: bool = False) -> str:
+def identity_of(path: LocalDir, *, or_above: bool = False) -> str:
     """Return what this process sees at a path, as the contract writes it.
 
     `or_above` asks for the deepest directory that exists. Empty where it cannot be found out.
     """
-    path = os.path.abspath(path)
+    absolute = os.path.abspath(path)
     try:
-        found = os.stat(path)
+        found = os.stat(absolute)
     except (FileNotFoundError, NotADirectoryError):
-        parent = os.path.dirname(path)
-        return identity_of(parent, or_above=True) if or_above and parent != path else _nothing
+        parent = os.path.dirname(absolute)
+        return identity_of(parent, or_above=True) if or_above and parent != absolute else _nothing
     # A path that the system refuses, such as one with a NUL, is the daemon's to judge.
     except (OSError, ValueError):
         return ""
