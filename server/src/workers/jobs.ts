@@ -22,9 +22,11 @@ import {
   openSource,
 } from "../local/copy-tree.ts";
 import { requireSpace } from "../local/disk-space.ts";
+import { type IdentityJob, identityOf } from "../local/identity.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
+import type { Spared } from "../local/removal.ts";
 import {
   makeStage,
   type OpenStage,
@@ -77,6 +79,7 @@ export const jobs = {
       job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 
+  identify: (job: IdentityJob): string | undefined => identityOf(job),
   openDirectory: (path: AllowedPath): OpenedDirectory | undefined => openDirectory(path, false),
   openOrMakeDirectory: (path: AllowedPath): OpenedDirectory => openDirectory(path, true),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
@@ -89,7 +92,7 @@ export const jobs = {
     { directory, inside }: { directory: OpenedDirectory; inside: boolean },
     checkpoint: Checkpoint,
   ): OpenStage => makeStage(directory, inside, checkpoint),
-  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): void =>
+  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): Spared =>
     publishStage(directory, stage, how, checkpoint),
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),
