@@ -131,7 +131,7 @@ function enter(
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "ENOTDIR" || code === "ELOOP") {
         const what = statAt(parentFd, name)?.isSymbolicLink()
-          ? "a symbolic link"
+          ? "a symbolic link, which is not followed: name the directory that it leads to"
           : "not a directory";
         throw new CacheError(
           "PATH_NOT_ALLOWED",

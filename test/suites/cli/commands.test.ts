@@ -58,9 +58,9 @@ describe("compilecache", () => {
 
   it("says what a save left out", async (t) => {
     const { run, localDir } = await prepare(t);
-    symlinkSync("/nowhere", join(localDir, "triton"));
+    symlinkSync("/nowhere", join(localDir, "linked"));
     const saved = await run("save", ...environment, "--dir", localDir);
-    assert.match(saved.stdout, /; left out 1 file, symbolic links: 1 \(triton\)$/m);
+    assert.match(saved.stdout, /; left out 1 file, symbolic links: 1 \(linked\)$/m);
   });
 
   it("prints one JSON document for programs", async (t) => {
