@@ -20,7 +20,7 @@ import { ends } from "../../../../test/support/eventually.ts";
 import { cannotMount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
 import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { failing, injectFault, injectFileFault, systemError } from "../contract/faults.ts";
-import { ArchiveUnreadable, type Store } from "../store.ts";
+import { ArchiveReplaced, ArchiveUnreadable, type Store } from "../store.ts";
 import { createFileStore } from "./store.ts";
 
 const name = { namespace: "strange", filename: "cache_0123456789ab.latest.tar.zst" };
@@ -145,6 +145,37 @@ describe("the file store with strange things in it", () => {
       return real();
     });
     assert.deepEqual(await store.list(name.namespace), [name]);
+  });
+});
+
+describe("the file store that reads what another machine replaces", () => {
+  const readerOf = async (t: TestContext) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "archive");
+    const reader = await store.open(name);
+    assert.ok(reader);
+    t.after(() => reader[Symbol.asyncDispose]());
+    return { reader, path: join(folder, name.filename) };
+  };
+
+  it("gives no bytes where the open file turns into another", async (t) => {
+    const { reader } = await readerOf(t);
+    await injectFileFault(t, "stat", async (real) => {
+      const stat = (await real()) as { mtimeNs: bigint };
+      stat.mtimeNs += 1n;
+      return stat;
+    });
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
+  });
+
+  it("takes a failed read for that only if the name is another's, or free", async (t) => {
+    const { reader, path } = await readerOf(t);
+    await injectFileFault(t, "read", failing("EIO"));
+    await assert.rejects(reader.read(0, 7), (error) => !(error instanceof ArchiveReplaced));
+    writeFileSync(path, "another");
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
+    rmSync(path);
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
   });
 });
 
