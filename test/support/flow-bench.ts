@@ -166,6 +166,11 @@ export async function createFlowBench(
   };
 }
 
+/** How many files a save left out, by reason. */
+export function leftOutOf({ leftOut }: SaveOutcome): Record<string, number> {
+  return Object.fromEntries(leftOut.map(({ reason, fileCount }) => [reason, fileCount]));
+}
+
 /**
  * Cancels a flow when it reports `phase`, if the flow gets `signal` and `onProgress`. Other phases that
  * it still reports afterwards are added to `laterPhases`.

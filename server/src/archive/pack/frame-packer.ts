@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
-import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { readFully, readListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
@@ -23,13 +23,20 @@ export interface PackedFrame {
   readonly fileCount: number;
   /** Bytes of files in this frame. */
   readonly bytes: number;
-  /** Files that changed or vanished since they were listed. */
-  readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
+  /** Files that could not be packed as they were listed. */
+  readonly notPacked: readonly NotPacked[];
+}
+
+/** A file that could not be packed: it changed or vanished since it was listed, or cannot be read. */
+export interface NotPacked {
+  readonly name: string;
+  readonly reason: "CHANGED" | "UNREADABLE";
+  readonly spansFrames: boolean;
 }
 
 /**
- * Reads the planned files below an open directory into one frame; files that have changed since they
- * were listed are left out, and named. Runs in a worker.
+ * Reads the planned files below an open directory into one frame; files that cannot be packed as
+ * they were listed are left out, and named. Runs in a worker.
  */
 export function packFrame(
   rootFd: number,
@@ -40,20 +47,21 @@ export function packFrame(
   const rootPath = currentPath(rootFd);
   const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
   const records: FileRecord[] = [];
-  const changed: { name: string; spansFrames: boolean }[] = [];
+  const notPacked: NotPacked[] = [];
   let end = 0;
   let bytes = 0;
   let fileCount = 0;
   for (const part of plan) {
     checkpoint();
+    const { name } = part.file;
     const tarBytes = packPart(rootFd, rootPath, part, content.subarray(end), records);
-    if (tarBytes === undefined) {
-      changed.push({ name: part.file.name, spansFrames: part.length !== part.file.size });
+    if (typeof tarBytes === "string") {
+      notPacked.push({ name, reason: tarBytes, spansFrames: part.length !== part.file.size });
       continue;
     }
     end += tarBytes;
     bytes += part.length;
-    if (part.start === 0 && !part.file.name.endsWith("/")) fileCount += 1;
+    if (part.start === 0 && !name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
   return {
@@ -63,7 +71,7 @@ export function packFrame(
     section: encodeIndexSection(records),
     fileCount,
     bytes,
-    changed,
+    notPacked,
   };
 }
 
@@ -95,17 +103,14 @@ export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8
   return own;
 }
 
-/**
- * Writes a part's share of the tar stream and returns its length; undefined if the file has changed
- * since it was listed.
- */
+/** Writes a part's share of the tar stream and returns its length, or why it cannot be packed. */
 function packPart(
   rootFd: number,
   rootPath: string,
   part: PartToPack,
   into: Buffer,
   records: FileRecord[],
-): number | undefined {
+): number | NotPacked["reason"] {
   const { file, start, length } = part;
   const entry = tarEntryOf(file);
   let at = 0;
@@ -115,8 +120,9 @@ function packPart(
     return at;
   }
   const content = into.subarray(at, at + length);
-  const isRead = withListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
-  if (!isRead) return undefined;
+  const read = readListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
+  if (read.fault) return read.fault;
+  if (!read.result) return "CHANGED";
   at += length;
   if (start + length === file.size) {
     const padding = tarPadding(file.size);
