@@ -55,19 +55,20 @@ export function saysNoSuchKey(error: unknown): boolean {
 }
 
 /** A failure of a call as a CacheError: whatever it is, the store cannot be used, and why is said. */
-export function toS3Error(error: unknown, { url, bucket }: S3Context): CacheError {
+export function toS3Error(error: unknown, context: S3Context): CacheError {
   if (error instanceof CacheError) return error;
   const failure = error as S3Failure;
+  const { url } = context;
   if (statusOf(error) === 507 || fullNames.includes(failure.name))
     return new CacheError("INSUFFICIENT_SPACE", `the store ${url} is full`, { cause: error });
-  const what = refusal(failure, bucket) ?? missing(failure) ?? unreachable(failure);
+  const what = refusal(failure, context) ?? missing(failure) ?? unreachable(failure);
   return new CacheError("STORE_UNAVAILABLE", `the store ${url} ${what ?? unknown(failure)}`, {
     cause: error,
   });
 }
 
 /** What an HTTP error says, in words. */
-function refusal(failure: S3Failure, bucket: string): string | undefined {
+function refusal(failure: S3Failure, { bucket, isAnonymous }: S3Context): string | undefined {
   const { name, Code, Region, $response } = failure;
   const status = statusOf(failure);
   if (status === undefined) return undefined;
@@ -88,6 +89,11 @@ function refusal(failure: S3Failure, bucket: string): string | undefined {
     return (
       `answered ${status} (${type}) without an error of S3: ` +
       "this is not an S3 server, or something in between answers for it"
+    );
+  if (isAnonymous && (status === 401 || status === 403))
+    return (
+      `refused a call without credentials (${Code ?? status}): the bucket does not allow it to everybody, ` +
+      "and COMPILE_CACHE_S3_ANONYMOUS is true"
     );
   if (status === 401 || status === 403)
     return `refused the credentials (${Code ?? status}): they must be valid, and allow ${neededRights}`;

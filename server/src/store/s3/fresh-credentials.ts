@@ -25,8 +25,11 @@ interface Credentials {
  * Finds credentials where the SDK does, but reads files afresh each time. The client remembers them until
  * shortly before they run out.
  */
-export const readCredentials: NonNullable<S3ClientConfig["credentials"]> = (properties?: object) =>
-  defaultProvider({ ignoreCache: true })(properties);
+export function credentialsReader(
+  logger: NonNullable<S3ClientConfig["logger"]>,
+): NonNullable<S3ClientConfig["credentials"]> {
+  return (properties?: object) => defaultProvider({ ignoreCache: true, logger })(properties);
+}
 
 /**
  * Has a client find its credentials again when the store refuses them, and repeat the call if there are
