@@ -4,10 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from google.protobuf.compiler.plugin_pb2 import (
-    CodeGeneratorRequest,
-    CodeGeneratorResponse,
-)
+from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
