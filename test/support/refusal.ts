@@ -15,19 +15,19 @@ import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees/trees.ts";
 
-/** Paths that this process has open below a directory, including removed files. */
+/** Paths that this process has open at or below a path, including removed files. */
 function openBelow(dir: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
       const path = readlinkSync(`/proc/self/fd/${fd}`);
-      return path.startsWith(`${dir}/`) ? [path] : [];
+      return `${path}/`.startsWith(`${dir}/`) ? [path] : [];
     } catch {
       return [];
     }
   });
 }
 
-/** Waits until nothing below a directory is open; fails if that does not happen. */
+/** Waits until nothing at or below a path is open; fails if that does not happen. */
 export async function assertNothingOpen(dir: string): Promise<void> {
   await eventually("nothing open", () => openBelow(dir).length === 0).catch(() =>
     assert.deepEqual(openBelow(dir), []),

@@ -8,6 +8,7 @@ import type { Flow, Progress } from "../transfers/state.ts";
 import type { CacheTarget } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
+import { logSpared } from "./log-spared.ts";
 import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, requireCacheOf } from "./stored-archives.ts";
 import { withStored } from "./with-stored.ts";
@@ -51,7 +52,10 @@ async function miss(
   // Nothing will come that could finish an interrupted load, so what it left is cleared.
   if (notLoaded) {
     await using directory = await openLocal(workers, target.localDir, signal);
-    if (directory) await workers.under(uncancelled).clearDirectory(directory.opened);
+    if (directory) {
+      const { spared } = await workers.under(uncancelled).clearDirectory(directory.opened);
+      logSpared(logger, target.localDir.path, spared);
+    }
   }
   const closest = await findClosest(store, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
@@ -103,7 +107,7 @@ async function* loadFrom(
   };
   signal.throwIfAborted();
   const exact = target.policy === "REPLACE";
-  await stage.publish({ overwrite: exact, exact });
+  logSpared(context.logger, shownAs, await stage.publish({ overwrite: exact, exact }));
   directory.keep();
   return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
 }

@@ -10,7 +10,12 @@ import {
 } from "../domain/cache-id.ts";
 import { cacheKeyOf, differingComponents, type Environment } from "../domain/environment.ts";
 import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
-import type { ArchiveName, ArchiveReader, Store } from "../store/store.ts";
+import {
+  type ArchiveName,
+  type ArchiveReader,
+  ArchiveUnreadable,
+  type Store,
+} from "../store/store.ts";
 
 /** How many archives are opened at once to read their manifests. */
 const describeWindow = 6;
@@ -74,6 +79,19 @@ export function describe(reader: ArchiveReader, own: OwnArchive | undefined): St
   };
 }
 
+function describeUnreadable({ namespace, filename }: ArchiveName): StoredCache {
+  return {
+    namespace,
+    cacheKey: parseArchiveFilename(filename)?.cacheKey ?? "",
+    filename,
+    archiveBytes: 0,
+    contentBytes: 0,
+    fileCount: 0,
+    createdAt: new Date(0),
+    generation: 0,
+  };
+}
+
 /** The cache that an archive is to be. */
 export interface WantedCache {
   readonly namespace: string;
@@ -83,12 +101,17 @@ export interface WantedCache {
 /** Requires that an archive was saved for that namespace and environment. Throws ARCHIVE_UNSAFE. */
 export function requireCacheOf(wanted: WantedCache, archive: OwnArchive): void {
   if (archive.isOf(wanted)) return;
+  const differsIn = (part: keyof WantedCache) => archive[part] !== wanted[part];
   const whose = ({ namespace, environmentKey }: WantedCache) =>
-    `namespace ${namespace} and environment ${environmentKey} (cache key ${cacheKeyOf(environmentKey)})`;
+    [
+      ...(differsIn("namespace") ? [`namespace ${namespace}`] : []),
+      ...(differsIn("environmentKey")
+        ? [`environment ${environmentKey} (cache key ${cacheKeyOf(environmentKey)})`]
+        : []),
+    ].join(" and ");
   throw unsafeArchive(
-    `the archive was saved for ${whose(archive)}, and is asked for as that of ${whose(wanted)}: ` +
-      "it was copied or renamed by hand. Load it by the namespace and environment that it was saved " +
-      "for, or save again, with the policy that replaces what is stored",
+    `the archive was saved for ${whose(archive)}, and not for ${whose(wanted)}: it was copied or ` +
+      "renamed by hand. Load it from where it was saved, or save again here with the policy replace",
   );
 }
 
@@ -119,7 +142,10 @@ async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise
   }
 }
 
-/** Describes archives, in the order of their names; leaves out what vanished meanwhile. */
+/**
+ * Describes archives, in the order of their names; leaves out what vanished meanwhile. One that cannot be
+ * read is described by its name, without a size, for the others are none the worse for it.
+ */
 export async function describeAll(
   store: Store,
   names: readonly ArchiveName[],
@@ -130,7 +156,12 @@ export async function describeAll(
     await using reader = await store.open(name, signal);
     return reader && (await describeOpen(reader, signal));
   };
-  for await (const description of inOrder(names, describeWindow, describeOne))
+  const describeOneAnyway = (name: ArchiveName) =>
+    describeOne(name).catch((error) => {
+      if (error instanceof ArchiveUnreadable) return describeUnreadable(name);
+      throw error;
+    });
+  for await (const description of inOrder(names, describeWindow, describeOneAnyway))
     if (description) descriptions.push(description);
   return descriptions;
 }

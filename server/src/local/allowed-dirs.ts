@@ -23,6 +23,8 @@ export interface AllowedPath {
   readonly path: string;
   /** The same path as the client names it. */
   readonly clientPath: string;
+  /** Whether it lies in a directory of which somebody said where the daemon sees it. */
+  readonly mapped?: boolean;
 }
 
 export interface AllowedDirs {
@@ -34,10 +36,10 @@ export interface AllowedDirs {
  * Creates the check of clients' paths. Links in the allowed directories themselves are resolved now.
  */
 export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
-  const asClientsSay = dirs.map(({ clientPath, daemonPath }) => {
-    return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath) };
+  const asClientsSay = dirs.map(({ clientPath, daemonPath, mapped = false }) => {
+    return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath), mapped };
   });
-  const asTheyAre = asClientsSay.map(({ root }) => ({ prefix: root, root }));
+  const asTheyAre = asClientsSay.map(({ root, mapped }) => ({ prefix: root, root, mapped }));
   // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
   const byLength = (a: { prefix: string }, b: { prefix: string }) =>
     b.prefix.length - a.prefix.length;
@@ -50,10 +52,10 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       requireUsableLength(path, field);
       const found = roots.find(({ prefix }) => isWithin(path, prefix));
       if (found) {
-        const { prefix, root } = found;
+        const { prefix, root, mapped } = found;
         const below = path.slice(prefix.length).split("/").filter(Boolean);
         const daemonPath = [root === "/" ? "" : root, ...below].join("/") || "/";
-        return { root, below, path: daemonPath, clientPath: path };
+        return { root, below, path: daemonPath, clientPath: path, mapped };
       }
       throw new CacheError(
         "PATH_NOT_ALLOWED",

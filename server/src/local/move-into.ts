@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { CacheError } from "../domain/cache-error.ts";
+import { copyFile } from "./copy-file.ts";
 import { entriesIn, statAt, textOf } from "./entries.ts";
 import { type EntryName, pathAt, withDirectoryAt } from "./pinned-directory.ts";
-import { removeFiles } from "./removal.ts";
+import { removeAt, removeFiles } from "./removal.ts";
+import { stagePrefix } from "./transient-names.ts";
 import type { Checkpoint } from "./tree.ts";
 
 /** How a stage's files take their places in a directory that holds some. */
@@ -11,6 +14,8 @@ export interface MoveOptions {
   readonly overwrite: boolean;
   /** The directory that they move into, as messages name it. */
   readonly shownAs: string;
+  /** Paths below it at which something is mounted. */
+  readonly mounts: ReadonlySet<string>;
 }
 
 /**
@@ -21,20 +26,20 @@ export interface MoveOptions {
 export function requirePlaces(
   fromFd: number,
   toFd: number,
-  { overwrite, shownAs }: MoveOptions,
+  options: Pick<MoveOptions, "overwrite" | "shownAs">,
   checkpoint: Checkpoint,
 ): void {
   for (const { name, stat } of entriesIn(fromFd)) {
     checkpoint();
-    const path = `${shownAs}/${textOf(name)}`;
+    const path = `${options.shownAs}/${textOf(name)}`;
     const isDirectory = stat?.isDirectory() ?? false;
     const there = statAt(toFd, name);
-    if (there && !there.isDirectory() && !there.isFile() && (isDirectory || overwrite))
+    if (there && !there.isDirectory() && !there.isFile() && (isDirectory || options.overwrite))
       throw isInTheWay(path, there, isDirectory);
     if (isDirectory && there?.isDirectory())
       withDirectoryAt(fromFd, name, (from) =>
         withDirectoryAt(toFd, name, (to) =>
-          requirePlaces(from, to, { overwrite, shownAs: path }, checkpoint),
+          requirePlaces(from, to, { ...options, shownAs: path }, checkpoint),
         ),
       );
   }
@@ -53,34 +58,84 @@ function isInTheWay(path: string, there: fs.Stats, isDirectory: boolean): CacheE
 /**
  * Moves everything below one open directory into another on the same file system, each file by one
  * system call. If a name is taken, `overwrite` decides whether the moved file replaces what is there.
+ * What goes where another file system is mounted is copied there first.
  */
 export function moveInto(
   fromFd: number,
   toFd: number,
-  { overwrite, shownAs }: MoveOptions,
+  options: MoveOptions,
   checkpoint: Checkpoint,
+  prefix = "",
 ): void {
+  const { overwrite, mounts } = options;
   for (const { name, stat } of entriesIn(fromFd)) {
     checkpoint();
-    const path = `${shownAs}/${textOf(name)}`;
+    const path = prefix + textOf(name);
+    const shownAs = `${options.shownAs}/${path}`;
     const from = pathAt(fromFd, name);
     const to = pathAt(toFd, name);
     const there = statAt(toFd, name);
     if (!stat?.isDirectory()) {
-      if (overwrite && there?.isDirectory()) removeInTheWay(toFd, name, path, checkpoint);
+      if (overwrite && there?.isDirectory()) removeInTheWay(toFd, name, shownAs, checkpoint);
       moveFile(from, to, overwrite);
       continue;
     }
     if (there && !there.isDirectory()) {
       if (!overwrite) continue;
-      removeInTheWay(toFd, name, path, checkpoint);
+      removeInTheWay(toFd, name, shownAs, checkpoint);
     }
     if (there?.isDirectory() || !renameDirectory(from, to))
       withDirectoryAt(fromFd, name, (from) =>
-        withDirectoryAt(toFd, name, (to) =>
-          moveInto(from, to, { overwrite, shownAs: path }, checkpoint),
-        ),
+        withDirectoryAt(toFd, name, (to) => {
+          const move = (from: number) => moveInto(from, to, options, checkpoint, `${path}/`);
+          if (mounts.has(path)) withCopyIn(from, to, move, checkpoint);
+          else move(from);
+        }),
       );
+  }
+}
+
+/** Runs `body` with a copy of an open directory that lies in another one, and removes it afterwards. */
+function withCopyIn(
+  fromFd: number,
+  toFd: number,
+  body: (copyFd: number) => void,
+  checkpoint: Checkpoint,
+): void {
+  const name = `${stagePrefix}${randomBytes(8).toString("hex")}`;
+  fs.mkdirSync(pathAt(toFd, name), 0o700);
+  try {
+    withDirectoryAt(toFd, name, (copyFd) => {
+      copyBelow(fromFd, copyFd, checkpoint);
+      body(copyFd);
+    });
+  } finally {
+    removeAt(toFd, name, { fileCount: 0, bytes: 0 }, () => {});
+  }
+}
+
+function copyBelow(fromFd: number, toFd: number, checkpoint: Checkpoint): void {
+  for (const { name, stat } of entriesIn(fromFd)) {
+    const owner = process.geteuid?.() === 0 ? stat : undefined;
+    if (stat?.isDirectory()) {
+      fs.mkdirSync(pathAt(toFd, name), stat.mode & 0o777);
+      withDirectoryAt(fromFd, name, (from) =>
+        withDirectoryAt(toFd, name, (to) => {
+          if (owner) fs.fchownSync(to, owner.uid, owner.gid);
+          copyBelow(from, to, checkpoint);
+        }),
+      );
+    } else if (stat?.isFile()) {
+      const from = fs.openSync(
+        pathAt(fromFd, name),
+        fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW,
+      );
+      try {
+        copyFile(from, pathAt(toFd, name), checkpoint, owner);
+      } finally {
+        fs.closeSync(from);
+      }
+    }
   }
 }
 

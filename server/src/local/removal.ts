@@ -57,12 +57,15 @@ export function namesBelow(fd: number): Names {
   return names;
 }
 
-/** Why a removal spares an entry that is no cache's. */
-export type SpareReason = "LINK" | "SPECIAL" | "UNREADABLE" | "MOUNT";
+/** Why a removal spares an entry that is no cache's; FOREIGN is what is mounted, or a file system's. */
+export type SpareReason = "LINK" | "SPECIAL" | "UNREADABLE" | "FOREIGN";
+
+/** What a removal spared, by reason. */
+export type Spared = readonly PassedOver<SpareReason>[];
 
 /** What was removed, and what was spared. */
 export interface Removed extends Totals {
-  readonly spared: readonly PassedOver<SpareReason>[];
+  readonly spared: Spared;
 }
 
 export interface RemovalOptions {
@@ -133,7 +136,7 @@ class Removal {
     const path = prefix + textOf(name);
     if (kept === true || (isTransientDirectory(textOf(name)) && !this.#options.transient)) return;
     if (stat.dev !== this.#device || this.#mounts.has(path) || isSystemDirectory(textOf(name))) {
-      this.spared.add("MOUNT", `${path}/`);
+      this.spared.add("FOREIGN", `${path}/`);
       return;
     }
     let fd: number;

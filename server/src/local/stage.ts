@@ -3,11 +3,12 @@ import * as fs from "node:fs";
 import { invalidField } from "../domain/cache-error.ts";
 import { namesIn, statAt } from "./entries.ts";
 import { toLocalError } from "./local-error.ts";
+import { mountsBelow } from "./mounts.ts";
 import { moveInto, requirePlaces } from "./move-into.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
 import { openDirectoryAt, pathAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
-import { namesBelow, removeAt, removeFiles } from "./removal.ts";
-import { notLoadedMarker, ownPrefix } from "./transient-names.ts";
+import { namesBelow, removeAt, removeFiles, type Spared } from "./removal.ts";
+import { notLoadedMarker, stagePrefix } from "./transient-names.ts";
 import type { Checkpoint } from "./tree.ts";
 
 /** A temporary directory on the file system of its target, in which a load or copy is put together. */
@@ -18,8 +19,6 @@ export interface OpenStage {
   /** The open directory that it lies in. */
   readonly insideFd: number;
 }
-
-const stagePrefix = `${ownPrefix}stage-`;
 
 /**
  * How often a stage in use is touched, in milliseconds; one that is not touched for a minute was
@@ -92,24 +91,26 @@ export function removeStage(stage: OpenStage): void {
  * Makes a finished stage visible under its directory's name: by one rename if the directory can be
  * replaced and is empty, otherwise file by file while the directory is marked as not loaded. With
  * `overwrite`, the stage's files replace existing ones; `exact` then removes files that the stage did
- * not hold.
+ * not hold. Returns what that spared: see removeFiles. Throws PATH_NOT_ALLOWED, before anything changes,
+ * if a link of the user's is where the stage has a file or directory: see requirePlaces.
  */
 export function publishStage(
   directory: OpenedDirectory,
   stage: OpenStage,
   { overwrite, exact }: { overwrite: boolean; exact: boolean },
   checkpoint: Checkpoint,
-): void {
+): Spared {
   try {
-    if (directory.replaceable && renameWhole(directory, stage)) return;
-    withPresent(directory, (fd) => {
+    if (directory.replaceable && renameWhole(directory, stage)) return [];
+    return withPresent(directory, (fd) => {
       const { path: shownAs } = directory;
       requirePlaces(stage.fd, fd, { overwrite, shownAs }, checkpoint);
       setMarker(fd);
       const keep = exact ? namesBelow(stage.fd) : undefined;
-      moveInto(stage.fd, fd, { overwrite, shownAs }, checkpoint);
-      if (keep) removeFiles(fd, { keep, transient: false, shownAs }, checkpoint);
+      moveInto(stage.fd, fd, { overwrite, shownAs, mounts: mountsBelow(fd) }, checkpoint);
+      const removed = keep && removeFiles(fd, { keep, transient: false, shownAs }, checkpoint);
       clearMarker(fd);
+      return removed?.spared ?? [];
     });
   } catch (error) {
     throw toLocalError(error, directory.path);
@@ -117,9 +118,8 @@ export function publishStage(
 }
 
 // Another daemon may have replaced the directory that we opened by a whole stage.
-function withPresent({ fd, parentFd, name }: OpenedDirectory, body: (fd: number) => void): void {
-  if (parentFd === undefined) body(fd);
-  else withDirectoryAt(parentFd, name, body);
+function withPresent<T>({ fd, parentFd, name }: OpenedDirectory, body: (fd: number) => T): T {
+  return parentFd === undefined ? body(fd) : withDirectoryAt(parentFd, name, body);
 }
 
 /**

@@ -1,6 +1,9 @@
 /** Prefix of all that the daemon itself puts in or beside a local directory: stages and the marker. */
 export const ownPrefix = ".compilecache-";
 
+/** Prefix of stages: directories that hold a load or copy until it is published. */
+export const stagePrefix = `${ownPrefix}stage-`;
+
 /**
  * Name of the marker: a file that is present while a local directory is only partly filled, and so not
  * loaded.

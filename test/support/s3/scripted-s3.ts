@@ -139,7 +139,12 @@ function refuse(response: ServerResponse, { status, code }: Refused): void {
   response.end(response.req.method === "HEAD" ? "" : body);
 }
 
-function operationOf(method: string, query: URLSearchParams, headers: Call["headers"]): string {
+/** Which call of S3 a request is. */
+export function operationOf(
+  method: string,
+  query: URLSearchParams,
+  headers: Call["headers"],
+): string {
   if (method === "GET" && query.has("list-type")) return "ListObjectsV2";
   if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
   if (method === "POST" && query.has("uploads")) return "CreateMultipartUpload";
@@ -200,8 +205,8 @@ const handlers: Record<string, Handler> = {
   CopyObject(store, { key, headers }) {
     const source = decodeURIComponent(String(headers["x-amz-copy-source"]));
     const object = find(store, source.slice(source.indexOf("/") + 1));
-    if (headers["x-amz-copy-source-if-match"] !== object.etag)
-      throw new Refused(412, "PreconditionFailed");
+    const match = headers["x-amz-copy-source-if-match"];
+    if (match !== undefined && match !== object.etag) throw new Refused(412, "PreconditionFailed");
     store.objects.set(key, object);
     return xml(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
   },
@@ -253,7 +258,8 @@ const handlers: Record<string, Handler> = {
     const items = page
       .map(
         (key) =>
-          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size></Contents>`,
+          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size>` +
+          `<ETag>${store.objects.get(key)?.etag}</ETag></Contents>`,
       )
       .join("");
     const token = next ? `<NextContinuationToken>${next}</NextContinuationToken>` : "";

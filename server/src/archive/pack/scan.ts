@@ -3,6 +3,7 @@ import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { Profile } from "../../domain/profile.ts";
 import { statAt } from "../../local/entries.ts";
+import { presentOfFiles } from "../../local/file-clock.ts";
 import { portableMode } from "../../local/file-mode.ts";
 import { isSame, type ListedFile } from "../../local/listed-file.ts";
 import { currentPath, withDirectoryAt } from "../../local/pinned-directory.ts";
@@ -71,15 +72,16 @@ export function scanTree(rootFd: number, options: ListOptions, checkpoint: Check
   return planListing(listFiles(rootFd, options, checkpoint));
 }
 
-/**
- * Lists what a save of an open directory takes. Each file is judged by the present of the moment at
- * which it is looked at, however long the job has waited for its thread.
- */
+/** Lists what a save of an open directory takes. */
 export function listFiles(rootFd: number, options: ListOptions, checkpoint: Checkpoint): Listing {
   const unstable = new Set(options.unstable);
   const seen = new Map(options.seen?.map((file) => [file.name, file]));
   const travels = createProfileFilter(options.profile);
   const mayPack = packableBelow(rootFd, options.format);
+  // When the job runs, not when it was queued; what is written from here on is young by it.
+  const startedAtMs = Date.now();
+  const nowMs = presentOfFiles(rootFd);
+  const present = { startedAtMs, nowMs };
   const files: FileToPack[] = [];
   const young: FileToPack[] = [];
   const gone: string[] = [];
@@ -95,20 +97,24 @@ export function listFiles(rootFd: number, options: ListOptions, checkpoint: Chec
     else {
       const file = fileToPack(name, stat);
       const before = seen.get(name);
-      const isFinished = !isYoung(stat, Date.now()) || (before && isSame(stat, before));
+      const isFinished = !isYoung(stat, nowMs) || (before && isSame(stat, before));
       (isFinished ? files : young).push(file);
     }
   }
   const found = { gone, leftOut: leftOut.list() };
   // Files that are looked at again were found not to be bundled the first time.
   if (!options.profile.withoutBundledKernels || options.only)
-    return { ...listing(files, young), ...found, bundled: { fileCount: 0, bytes: 0, holders: [] } };
+    return {
+      ...listing(files, young, present),
+      ...found,
+      bundled: { fileCount: 0, bytes: 0, holders: [] },
+    };
   const all = [...files, ...young];
   const { names, holders } = findBundledFolders(rootFd, files, all, checkpoint);
   const isLeftOut = ({ name }: FileToPack) => names.has(name);
   const isKept = (file: FileToPack) => !isLeftOut(file);
   const bundled = { fileCount: names.size, bytes: bytesOf(all.filter(isLeftOut)), holders };
-  return { ...listing(files.filter(isKept), young.filter(isKept)), ...found, bundled };
+  return { ...listing(files.filter(isKept), young.filter(isKept), present), ...found, bundled };
 }
 
 /** Whether a name may be packed, and its file can be told from another one when it is read. */
@@ -120,11 +126,16 @@ function packableBelow(rootFd: number, format: ArchiveFormat): (name: string) =>
 
 const longestPath = 4095;
 
-function listing(files: FileToPack[], young: readonly FileToPack[]) {
-  const nowMs = Date.now();
-  // A time in the future comes from another clock, and is not waited for.
-  const lastMs = young.reduce((last, { mtimeMs }) => Math.max(last, Math.min(mtimeMs, nowMs)), 0);
-  return { files, young, settledAtMs: young.length > 0 ? lastMs + settledAfterMs : 0 };
+function listing(
+  files: FileToPack[],
+  young: readonly FileToPack[],
+  { startedAtMs, nowMs }: { startedAtMs: number; nowMs: number },
+) {
+  const ageMs = young.reduce((least, { mtimeMs }) => Math.min(least, nowMs - mtimeMs), Infinity);
+  // A time ahead is that of another clock, or of a file that was written since: neither is waited for,
+  // but the file must stay unchanged from now on.
+  const writtenAtMs = ageMs < 0 ? Date.now() : startedAtMs - ageMs;
+  return { files, young, settledAtMs: young.length > 0 ? writtenAtMs + settledAfterMs : 0 };
 }
 
 /** The sum of the sizes of files, in bytes. */

@@ -1,4 +1,4 @@
-import { CacheError } from "../../domain/cache-error.ts";
+import { unsafeArchive } from "../../domain/archive-error.ts";
 import { entryNameFault } from "../format/entry-name.ts";
 
 /**
@@ -9,10 +9,7 @@ export function judgeEntryName(name: string): string {
   const plain = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");
   const fault = entryNameFault(plain);
   if (fault === undefined) return plain;
-  throw new CacheError(
-    "ARCHIVE_UNSAFE",
-    `the archive holds the name ${JSON.stringify(shorten(name))}, ${fault}`,
-  );
+  throw unsafeArchive(`the archive holds the name ${JSON.stringify(shorten(name))}, ${fault}`);
 }
 
 function shorten(name: string): string {

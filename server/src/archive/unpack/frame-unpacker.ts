@@ -1,5 +1,6 @@
 import { zstdDecompressSync } from "node:zlib";
-import { CacheError } from "../../domain/cache-error.ts";
+import { malformedArchive, unsafeArchive } from "../../domain/archive-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
@@ -137,12 +138,10 @@ function decompress({ frame, contentBytes }: FetchedFrame): Buffer {
       maxOutputLength: Math.max(64, contentBytes + 1),
     });
   } catch (cause) {
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive cannot be decompressed", {
-      cause,
-    });
+    throw malformedArchive("a frame cannot be decompressed, though it matches its digest", cause);
   }
   if (content.length !== contentBytes)
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive has the wrong length");
+    throw malformedArchive("a frame unpacks to another length than its manifest says");
   return content;
 }
 
@@ -165,5 +164,5 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
 
 /** The error for an archive in which other readers would find different files than this one does. */
 export function disagreement(): CacheError {
-  return new CacheError("ARCHIVE_UNSAFE", "the archive's file index and its tar stream disagree");
+  return unsafeArchive("the archive's file index and its tar stream disagree");
 }

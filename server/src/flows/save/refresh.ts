@@ -1,30 +1,29 @@
-import {
-  type IndexedFrame,
-  type OwnArchive,
-  openArchive,
-} from "../../archive/format/open-archive.ts";
+import type { IndexedFrame, OwnArchive } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { namesOf, pack, type Unstable } from "../../archive/pack/pack.ts";
 import type { ScanResult } from "../../archive/pack/scan.ts";
+import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
-import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
+import type { ArchiveReader } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, openStored } from "../stored-archives.ts";
+import { describe } from "../stored-archives.ts";
+import { withStored } from "../with-stored.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
+import { openToRefresh } from "./open-judged.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
-/** How often the archive may be replaced while it is read, before that is taken for a broken store. */
-const mostReplaced = 100;
+/** How often another save may come first until a refresh gives up. */
+const mostTries = 100;
 
 /** Once more than this share of a cache was appended by refreshes, it is packed afresh. */
 const mostAppended = 1 / 4;
@@ -41,16 +40,23 @@ export async function* refresh(
 ): Flow {
   yield { phase: "CHECKING" };
   return yield* saveFiles(context, target, signal, async function* (rootFd, unstable): SaveFlow {
-    for (let replaced = 0; ; ) {
-      signal.throwIfAborted();
+    let healed = false;
+    for (let tries = 1; tries <= mostTries; tries++) {
       try {
         const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
         if (outcome) return outcome;
+        context.logger.info("another save came first; comparing once more");
       } catch (error) {
-        if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
+        // A damaged archive was set aside, and no longer stands in the way.
+        if (healed || !(error instanceof CacheError) || !error.provesDamage) throw error;
+        healed = true;
       }
-      context.logger.info("another save came first; comparing once more");
+      await backOff(tries, signal);
     }
+    throw new CacheError(
+      "STORE_UNAVAILABLE",
+      `other saves of this cache came first, ${mostTries} times: save again later`,
+    );
   });
 }
 
@@ -61,26 +67,24 @@ interface Stored {
 }
 
 /** One try; undefined if another save came between. */
-async function* refreshOnce(
+function refreshOnce(
   context: FlowContext,
   target: SaveTarget,
   rootFd: number,
   unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  await using reader = await openStored(context.store, target, signal);
-  if (!reader)
-    return yield* wholeIfItFits(
-      context,
-      target,
-      { rootFd, unstable, mode: "create", generation: 1 },
-      signal,
-    );
-  const archive = await openOwn(context, target, reader, signal);
-  const stored = { reader, archive };
-  const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
-  if (outcome?.status !== "SKIPPED") return outcome;
-  return { ...outcome, cache: describe(reader, archive) };
+  return withStored(context, target, signal, async function* (reader) {
+    if (!reader) {
+      const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
+      return yield* wholeIfItFits(context, target, attempt, signal);
+    }
+    const archive = await openToRefresh(context, target, reader, signal);
+    const stored = { reader, archive };
+    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+    if (outcome?.status !== "SKIPPED") return outcome;
+    return { ...outcome, cache: describe(reader, archive) };
+  });
 }
 
 async function* refreshStored(
@@ -96,7 +100,7 @@ async function* refreshStored(
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
   const attempt = { rootFd, unstable, mode, generation };
   // An archive without an index cannot be compared; a machine that loaded it has all of it here.
-  if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
+  if (!archive || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
   const stored = { archive, frames: await archive.readIndex(signal) };
@@ -118,23 +122,6 @@ async function* refreshStored(
     const message = "the union would be too large; saving this directory alone";
     logFailure(context.logger, message, error);
     return yield* wholeIfItFits(context, target, attempt, signal);
-  }
-}
-
-/** The stored archive as ours and this cache's; undefined for any other, which is to be replaced. */
-async function openOwn(
-  { logger }: FlowContext,
-  target: SaveTarget,
-  reader: ArchiveReader,
-  signal: AbortSignal,
-): Promise<OwnArchive | undefined> {
-  try {
-    const archive = await openArchive(reader, signal);
-    return archive?.isOf(target) ? archive : undefined;
-  } catch (error) {
-    if (!(error instanceof CacheError) || error.code !== "DATA_LOSS") throw error;
-    logger.warn("the stored archive is damaged, and will be replaced", { error });
-    return undefined;
   }
 }
 

@@ -42,7 +42,8 @@ export async function commitObject(
   // What an unconditional commit replaces; if it is there afterwards, nothing was committed.
   const before =
     mode === "replace" ? await lookAt(context, key).catch(() => "unknown" as const) : undefined;
-  let looksFirst = !isConditional && mode !== "replace";
+  // That an archive may be replaced was read from one answer; its version is looked at once more.
+  let looksFirst = typeof mode === "object" || (!isConditional && mode === "create");
   let understood = true;
   let there: FoundObject | undefined;
   for (let attempt = 1; ; attempt++) {

@@ -77,7 +77,7 @@ function refusal(failure: S3Failure, bucket: string): string | undefined {
     return `refused a call (${name}): this machine's clock and the store's are too far apart`;
   const region = Region ?? headers["x-amz-bucket-region"];
   if (region && (status < 400 || name === "AuthorizationHeaderMalformed"))
-    return `is in another region (${name}): set AWS_REGION=${region}`;
+    return `says that it is in another region (${name}): set AWS_REGION=${region}`;
   if (status < 400)
     return (
       `answered ${status} and points to ${JSON.stringify(headers.location ?? "nowhere")}: ` +

@@ -51,7 +51,8 @@ export async function createMultipartUpload(
         new CreateMultipartUploadCommand({
           ...object,
           Metadata: metadata,
-          ChecksumAlgorithm: "CRC32",
+          ...context.checksum,
+          ...context.encryption,
         }),
         options,
       ),
@@ -64,7 +65,7 @@ export async function createMultipartUpload(
   let failure: { readonly error: unknown } | undefined;
 
   const uploadPart = async (part: Buffer, PartNumber: number) => {
-    const command = { ...upload, PartNumber, Body: part, ChecksumAlgorithm: "CRC32" as const };
+    const command = { ...upload, PartNumber, Body: part, ...context.checksum };
     const { ETag, ChecksumCRC32 } = await withDeadline(
       context,
       (options) => client.send(new UploadPartCommand(command), options),

@@ -129,7 +129,7 @@ const rangeFault: Rule = ({ input, output, answer }) => {
     return `and ${text(output.ContentRange)} as Content-Range ${asked}`;
   const count = end - start + 1;
   if (output.ContentLength !== count)
-    return `and ${output.ContentLength ?? "no"} as Content-Length of a range of ${count} bytes`;
+    return `and ${output.ContentLength ?? "nothing"} as Content-Length of a range of ${count} bytes`;
   return withoutTag({ input, output, answer, command: "" });
 };
 

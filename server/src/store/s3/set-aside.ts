@@ -36,12 +36,14 @@ export async function setObjectAside(
     Key: `${key.slice(0, slash)}.${key.slice(slash)}.${random}.damaged`,
     CopySource: `${Bucket}/${key}`,
     CopySourceIfMatch: IfMatch,
+    ...context.encryption,
   };
   const empty = {
     Bucket,
     Key: key,
     Body: Buffer.alloc(0),
     ContentLength: 0,
+    ...context.encryption,
     ...(isConditional ? { IfMatch } : {}),
   };
   try {

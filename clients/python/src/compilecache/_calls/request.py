@@ -63,7 +63,7 @@ def cache_request(
     """
     notice_fork()
     if namespace is None:
-        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     directory = resolve_local_directory(local_dir)
     as_unicode(directory)
     return CacheRequest(
