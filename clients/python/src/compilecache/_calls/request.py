@@ -6,13 +6,20 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compilecache._base.local_directory import LocalDir, resolve_local_directory
+from compilecache._base.local_directory import (
+    LocalDir,
+    resolve_local_directory,
+    torch_cache_directory,
+)
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
+from compilecache.logger import logger
 
 if TYPE_CHECKING:
     from compilecache.environment import Environment
+
+_warned_of: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,27 @@ def cache_request(
     """Return a request. What is None comes from the variables, and the device from this thread."""
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
+    directory = resolve_local_directory(local_dir)
+    if local_dir is None:
+        _warn_unless_torch_s(directory)
     return CacheRequest(
         namespace,
         environment,
-        resolve_local_directory(local_dir),
+        directory,
         address or configured_address(),
         current_device(),
+    )
+
+
+def _warn_unless_torch_s(directory: str) -> None:
+    """Tell once that torch keeps its cache elsewhere than TORCH_CACHE_DIR says."""
+    where_torch_looks = torch_cache_directory()
+    if directory == where_torch_looks or directory in _warned_of:
+        return
+    _warned_of.add(directory)
+    logger.warning(
+        "TORCH_CACHE_DIR is %s, but torch keeps its cache in %s: name the same directory in "
+        "TORCHINDUCTOR_CACHE_DIR, which torch reads",
+        directory,
+        where_torch_looks,
     )
