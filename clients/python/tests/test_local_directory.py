@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compilecache import Environment
+from compilecache import CacheServiceError, Environment
 from compilecache._base.deadlines import load_deadline_seconds, save_deadline_seconds
 from compilecache._base.local_directory import resolve_local_directory, torch_cache_directory
 from compilecache._calls.request import cache_request
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Call
 
 
 def test_torch_s_variable_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,3 +73,21 @@ def test_a_deadline_is_one_that_clocks_can_keep(monkeypatch: pytest.MonkeyPatch,
     for seconds in (load_deadline_seconds(None), save_deadline_seconds(math.inf)):
         assert seconds < threading.TIMEOUT_MAX
     assert load_deadline_seconds(math.nan) == load_deadline_seconds(-1) == 0
+
+
+def test_a_directory_that_is_no_text_is_refused_in_words(call: Call) -> None:
+    for method in ("load", "save", "get_cache_info"):
+        with pytest.raises(CacheServiceError, match=r"local_dir: .*not UTF-8"):
+            call("unix:/none", method, Environment("2.1.0"), local_dir="/tmp/\udcff")
+    with pytest.raises(CacheServiceError, match=r"local_dir: .*not UTF-8"):
+        call("unix:/none", "clear_local_cache", local_dir="/tmp/\udcff")
+
+
+def test_a_working_directory_that_is_gone_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError, match="x is relative to a working directory that is"):
+        resolve_local_directory("x")
