@@ -26,7 +26,7 @@ def save_vllm_compile_cache() -> None:
     """
     local_dir = cache_directories()["VLLM_CACHE_ROOT"]
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = local_dir
-    if load_compile_cache() == LoadStatus.SUCCESS:
+    if load_compile_cache(local_dir=local_dir) == LoadStatus.SUCCESS:
         return
     try:
         url = os.environ.get("B10_TRANSFER_VLLM_URL", "http://127.0.0.1:8000/v1/models")
@@ -39,7 +39,7 @@ def save_vllm_compile_cache() -> None:
     if not ready:
         logger.error("vLLM was not ready at %s after %.0f s", url, timeout_seconds)
         sys.exit(_exit_code_never_ready)
-    if save_compile_cache(profile="vllm") == SaveStatus.ERROR:
+    if save_compile_cache(local_dir=local_dir, profile="vllm") == SaveStatus.ERROR:
         sys.exit(_exit_code_not_saved)
 
 
