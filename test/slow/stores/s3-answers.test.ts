@@ -13,11 +13,12 @@ describe("an object server that answers wrongly", {
 }, () => {
   const server = objectServerForSuite("versitygw");
 
-  for (const [size, bytes] of [
-    ["in one request", 60_000],
-    ["in parts", 6_000_000],
+  for (const [size, bytes, done] of [
+    ["in one request", 60_000, deeds],
+    // The other deeds make the same calls as with a small one.
+    ["in parts", 6_000_000, ["load", "save", "refresh"]],
   ] as const)
-    for (const deed of deeds)
+    for (const deed of done)
       it(`loses nothing and says nothing false: ${deed}, an archive ${size}`, async (t) => {
         const works = await Promise.all(
           Array.from({ length: atOnce }, (_, n) =>

@@ -24,6 +24,17 @@ interface S3Failure {
 
 const fullNames = ["XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"];
 
+/** What servers say of credentials that were replaced or have run out; the last is versitygw's. */
+const staleCodes = [
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "SignatureDoesNotMatch",
+  "TokenRefreshRequired",
+  "XAdminUserNotFound",
+];
+
 const neededRights =
   "s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket";
 
@@ -52,6 +63,11 @@ export function answerOf(error: unknown): S3Answer | undefined {
 /** Whether the store said, in an error document of S3, that it has no such object. */
 export function saysNoSuchKey(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Partial<S3Failure>).Code === "NoSuchKey";
+}
+
+/** Whether the store said that others must take the place of the credentials. */
+export function saysStaleCredentials(error: unknown): boolean {
+  return staleCodes.includes((error as Partial<S3Failure>).Code ?? "");
 }
 
 /** A failure of a call as a CacheError: whatever it is, the store cannot be used, and why is said. */
@@ -95,7 +111,7 @@ function refusal(failure: S3Failure, { bucket, isAnonymous }: S3Context): string
       `refused a call without credentials (${Code ?? status}): the bucket does not allow it to everybody, ` +
       "and COMPILE_CACHE_S3_ANONYMOUS is true"
     );
-  if (status === 401 || status === 403)
+  if (status === 401 || status === 403 || saysStaleCredentials(failure))
     return `refused the credentials (${Code ?? status}): they must be valid, and allow ${neededRights}`;
   return `failed: ${name} (${status})`;
 }
