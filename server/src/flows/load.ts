@@ -6,7 +6,7 @@ import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
-import type { CacheTarget } from "./cache-target.ts";
+import { type CacheTarget, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
 import type { IfLocalExists } from "./policies.ts";
@@ -121,7 +121,7 @@ async function* loadFrom(
       ? unpackOwn({
           archive,
           stage: stage.directory,
-          localDir: target.localDir.clientPath,
+          localDir: rootPathsOf(target),
           work,
           signal,
         })

@@ -21,6 +21,8 @@ export interface AllowedPath {
   readonly path: string;
   /** The same path as the client names it. */
   readonly clientPath: string;
+  /** Another path of it that clients may use: with links resolved, or with the link that leads to it. */
+  readonly otherPath?: string;
 }
 
 export interface AllowedDirs {
@@ -33,9 +35,17 @@ export interface AllowedDirs {
  */
 export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   const asClientsSay = dirs.map(({ clientPath, daemonPath }) => {
-    return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath) };
+    const prefix = withoutSlash(normalize(clientPath));
+    const root = canonical(daemonPath);
+    // Where the daemon sees a directory elsewhere, its path for it means nothing to clients.
+    const isLink = prefix === withoutSlash(normalize(daemonPath)) && prefix !== root;
+    return { prefix, root, ...(isLink ? { other: root } : {}) };
   });
-  const asTheyAre = asClientsSay.map(({ root }) => ({ prefix: root, root }));
+  const asTheyAre = asClientsSay.map(({ prefix, root, other }) => ({
+    prefix: root,
+    root,
+    ...(other === undefined ? {} : { other: prefix }),
+  }));
   // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
   const byLength = (a: { prefix: string }, b: { prefix: string }) =>
     b.prefix.length - a.prefix.length;
@@ -48,10 +58,16 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       requireUsableLength(path, field);
       const found = roots.find(({ prefix }) => isWithin(path, prefix));
       if (found) {
-        const { prefix, root } = found;
+        const { prefix, root, other } = found;
         const below = path.slice(prefix.length).split("/").filter(Boolean);
-        const daemonPath = [root === "/" ? "" : root, ...below].join("/") || "/";
-        return { root, below, path: daemonPath, clientPath: path };
+        const pathIn = (dir: string) => [dir === "/" ? "" : dir, ...below].join("/") || "/";
+        return {
+          root,
+          below,
+          path: pathIn(root),
+          clientPath: path,
+          ...(other === undefined ? {} : { otherPath: pathIn(other) }),
+        };
       }
       throw new CacheError(
         "PATH_NOT_ALLOWED",

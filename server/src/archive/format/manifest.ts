@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import {
   formatName,
@@ -25,6 +26,8 @@ export interface FrameRecord {
   readonly superseded?: readonly string[];
   /** Path of the directory that its files were saved from, where it is not the manifest's. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
 }
 
 /** An archive's description of itself: the JSON text in the second skippable frame. */
@@ -43,6 +46,8 @@ export interface Manifest {
   readonly content_bytes: number;
   /** Path of the directory that it was saved from, as its client saw it. Absent means unknown. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
   /**
    * Bytes of files that refreshes have appended since the archive was last packed as a whole. Absent
    * means 0.
@@ -60,8 +65,8 @@ export interface ArchiveHead {
   readonly environment: Environment;
   readonly environmentKey: string;
   readonly generation: number;
-  /** Path of the directory that it is saved from, as its client sees it. */
-  readonly savedFrom: string;
+  /** The directory that it is saved from. */
+  readonly savedFrom: RootPaths;
   readonly createdAt: Date;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
@@ -86,7 +91,7 @@ export function manifestOf(
     environment: head.environment,
     environment_key: head.environmentKey,
     generation: head.generation,
-    local_dir: head.savedFrom,
+    ...recordOf(head.savedFrom),
     created_at: head.createdAt.toISOString(),
     tool: `compilecache/${toolVersion}`,
     ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
@@ -95,6 +100,23 @@ export function manifestOf(
     frames,
     index,
   };
+}
+
+/** Where files were saved from, as a manifest or one of its frame records says it. */
+export function recordOf({
+  path,
+  otherPath,
+}: RootPaths): Pick<FrameRecord, "local_dir" | "other_dir"> {
+  return { local_dir: path, ...(otherPath === undefined ? {} : { other_dir: otherPath }) };
+}
+
+/** The same, read; undefined where it is unknown. */
+export function savedFromOf({
+  local_dir,
+  other_dir,
+}: Pick<FrameRecord, "local_dir" | "other_dir">): RootPaths | undefined {
+  if (local_dir === undefined) return undefined;
+  return { path: local_dir, ...(other_dir === undefined ? {} : { otherPath: other_dir }) };
 }
 
 const digestBytes = 32;
@@ -165,6 +187,7 @@ function checkShape(manifest: Manifest): void {
     Object.values(labels).every((text) => typeof text === "string") &&
     counts.every(isCount) &&
     isPath(manifest.local_dir ?? "/") &&
+    isPath(manifest.other_dir ?? "/") &&
     Array.isArray(manifest.frames) &&
     manifest.frames.every(
       (frame) =>
@@ -174,6 +197,7 @@ function checkShape(manifest: Manifest): void {
         isCount(frame.content_bytes) &&
         areTexts(frame.superseded ?? []) &&
         isPath(frame.local_dir ?? "/") &&
+        isPath(frame.other_dir ?? "/") &&
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );

@@ -8,6 +8,8 @@ import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
+import { type NamedRoot, namedRootOverlap, RootFinder } from "../torch/named-root.ts";
+import { mayNameRoot } from "../torch/relocate-content.ts";
 import type { FramePlan, PartToPack } from "./plan.ts";
 import { tarEntryOf } from "./plan.ts";
 
@@ -23,21 +25,26 @@ export interface PackedFrame {
   readonly fileCount: number;
   /** Bytes of files in this frame. */
   readonly bytes: number;
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
   /** Files that changed or vanished since they were listed. */
   readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
 }
 
 /**
  * Reads the planned files below an open directory into one frame; files that have changed since they
- * were listed are left out, and named. Runs in a worker.
+ * were listed are left out, and named. Records how files name the directory by one of `rootPaths`.
+ * Runs in a worker.
  */
 export function packFrame(
   rootFd: number,
   plan: FramePlan,
   format: ArchiveFormat,
+  rootPaths: readonly string[],
   checkpoint: Checkpoint,
 ): PackedFrame {
   const rootPath = currentPath(rootFd);
+  const finder = new RootFinder(rootPaths);
   const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
   const records: FileRecord[] = [];
   const changed: { name: string; spansFrames: boolean }[] = [];
@@ -46,7 +53,7 @@ export function packFrame(
   let fileCount = 0;
   for (const part of plan) {
     checkpoint();
-    const tarBytes = packPart(rootFd, rootPath, part, content.subarray(end), records);
+    const tarBytes = packPart(rootFd, rootPath, finder, part, content.subarray(end), records);
     if (tarBytes === undefined) {
       changed.push({ name: part.file.name, spansFrames: part.length !== part.file.size });
       continue;
@@ -56,6 +63,7 @@ export function packFrame(
     if (part.start === 0 && !part.file.name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
+  const tied = records.find(({ names_root }) => names_root === "fixed")?.name;
   return {
     frame,
     sha256: hash("sha256", frame, "hex"),
@@ -64,6 +72,7 @@ export function packFrame(
     fileCount,
     bytes,
     changed,
+    ...(tied === undefined ? {} : { tied }),
   };
 }
 
@@ -102,6 +111,7 @@ export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8
 function packPart(
   rootFd: number,
   rootPath: string,
+  finder: RootFinder,
   part: PartToPack,
   into: Buffer,
   records: FileRecord[],
@@ -115,7 +125,12 @@ function packPart(
     return at;
   }
   const content = into.subarray(at, at + length);
-  const isRead = withListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
+  let named: NamedRoot | undefined;
+  const isRead = withListedFile(rootFd, rootPath, file, (fd) => {
+    if (!readFully(fd, start, content)) return false;
+    named = findNamedRoot(finder, part, content, fd);
+    return true;
+  });
   if (!isRead) return undefined;
   at += length;
   if (start + length === file.size) {
@@ -124,6 +139,27 @@ function packPart(
     at += padding;
   }
   const digest = hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
-  records.push(length === file.size ? { ...entry, digest } : { ...entry, digest, start, length });
+  records.push({
+    ...entry,
+    digest,
+    ...(length === file.size ? {} : { start, length }),
+    ...(named === undefined ? {} : { names_root: named }),
+  });
   return at;
+}
+
+/** How a part of a file names the directory; a path that goes on in the next part belongs to this. */
+function findNamedRoot(
+  finder: RootFinder,
+  { file: { name, size }, start, length }: PartToPack,
+  content: Buffer,
+  fd: number,
+): NamedRoot | undefined {
+  if (!mayNameRoot(name)) return undefined;
+  const end = start + length;
+  if (end === size) return finder.find(content, name, length === size);
+  const next = Buffer.allocUnsafe(Math.min(namedRootOverlap, size - end));
+  if (!readFully(fd, end, next)) return undefined;
+  const last = Buffer.concat([content.subarray(-namedRootOverlap), next]);
+  return finder.find(content, name, false) ?? finder.find(last, name, false);
 }

@@ -21,6 +21,8 @@ export interface PackResult {
   readonly bytes: number;
   /** Files that changed, vanished, or were still being written. */
   readonly leftOut: readonly string[];
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
 }
 
 /**
@@ -43,6 +45,8 @@ export class EssentialFileChanged extends Error {
  */
 export async function* pack(options: {
   rootFd: number;
+  /** The paths by which files may name the directory. */
+  rootPaths: readonly string[];
   scan: ScanResult;
   /** Names of files to leave out because they changed while an earlier attempt read them. */
   unstable: readonly string[];
@@ -52,7 +56,7 @@ export async function* pack(options: {
   work: PackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Packed, PackResult> {
-  const { rootFd, scan, unstable, profile, format, assembler, work, signal } = options;
+  const { rootFd, rootPaths, scan, unstable, profile, format, assembler, work, signal } = options;
   const again = [...scan.young];
   const holders = new Set(scan.bundled.holders);
   const leftOut: string[] = [];
@@ -60,8 +64,10 @@ export async function* pack(options: {
   let bytesDone = 0;
   let filesTotal = scan.fileCount;
   let bytesTotal = scan.bytes;
+  let tied: string | undefined;
 
-  const packPlanned = ({ plan }: PlannedFrame) => work.packFrame({ rootFd, plan, format });
+  const packPlanned = ({ plan }: PlannedFrame) =>
+    work.packFrame({ rootFd, plan, format, rootPaths });
   const packAll = async function* (planned: readonly PlannedFrame[], changed: string[]) {
     for await (const packed of inOrder(planned, work.threads + 1, packPlanned)) {
       for (const { name, spansFrames } of packed.changed) {
@@ -71,6 +77,7 @@ export async function* pack(options: {
       // All files of this frame have changed, so it is empty.
       if (packed.contentBytes === 0) continue;
       await assembler.addPacked(packed);
+      tied ??= packed.tied;
       filesDone += packed.fileCount;
       bytesDone += packed.bytes;
       yield { bytesDone, bytesTotal, filesDone, filesTotal };
@@ -88,5 +95,10 @@ export async function* pack(options: {
     leftOut.push(...second.gone, ...second.young);
     yield* packAll(second.frames, leftOut);
   }
-  return { fileCount: filesDone, bytes: bytesDone, leftOut };
+  return {
+    fileCount: filesDone,
+    bytes: bytesDone,
+    leftOut,
+    ...(tied === undefined ? {} : { tied }),
+  };
 }

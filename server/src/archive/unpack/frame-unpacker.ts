@@ -5,8 +5,7 @@ import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
-import { relocateGroup } from "../torch/group-paths.ts";
-import { relocatedKind } from "../torch/relocate-content.ts";
+import { relocatedKind, relocateWhole } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
@@ -114,11 +113,14 @@ function unpackContent(
     const data = content.subarray(at, at + length);
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
-    const kind = relocatedKind(record.name, relocation);
+    const kind = relocatedKind(record, relocation);
     if (kind === "GRAPH_ENTRY" && start === 0) toRelocate.push(record.name);
     if (record.start === undefined) {
-      writer.writeFile(record, kind === "GROUP" ? relocateGroup(data, relocation) : data);
+      const moved = kind === "GRAPH_ENTRY" ? data : relocateWhole(data, kind, relocation);
+      if (moved === undefined) throw tiedToItsDirectory(record.name, relocation);
+      writer.writeFile(record, moved);
     } else {
+      if (kind === "FIXED") throw tiedToItsDirectory(record.name, relocation);
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });
     }
@@ -161,6 +163,16 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
   } finally {
     file.close();
   }
+}
+
+/** The error for a file that names the directory that it was saved from, and works in no other. */
+function tiedToItsDirectory(name: string, { from, to }: Relocation): CacheError {
+  const [file, there, here] = [name, from, to].map((text) => JSON.stringify(text));
+  return new CacheError(
+    "ARCHIVE_UNSUPPORTED",
+    `${file} of the cache names ${there}, where it was saved, in a way that cannot be changed to ${here}: ` +
+      `load it at ${there}, or compile at ${here} and save from there`,
+  );
 }
 
 /** The error for an archive in which other readers would find different files than this one does. */

@@ -9,9 +9,11 @@ import { pack } from "../../archive/pack/pack.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
 import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { describe, openStored } from "../stored-archives.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
@@ -99,6 +101,7 @@ async function* refreshStored(
 
   const stored = { archive, frames: await archive.readIndex(signal) };
   const comparison = await compare(context, target, stored, attempt, signal);
+  if (comparison.tied !== undefined) throw cannotUnite(comparison.tied);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
@@ -139,23 +142,24 @@ async function openOwn(
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
   { workers }: FlowContext,
-  { profile, localDir }: SaveTarget,
+  target: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
-  const { clientPath } = localDir;
+  const root = rootPathsOf(target);
   const compareNow = () =>
     work.compare({
       rootFd,
       nowMs: Date.now(),
       unstable,
-      profile,
-      stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
+      profile: target.profile,
+      root,
+      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
         section: Uint8Array.from(section),
         superseded,
-        back: { from: clientPath, to: savedFrom },
+        savedFrom,
       })),
     });
   const comparison = await compareNow();
@@ -209,6 +213,7 @@ async function* append(
   await copyFrames(stored, assembler, signal);
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,
@@ -217,6 +222,7 @@ async function* append(
     work: workers.under(signal),
     signal,
   });
+  if (packed.tied !== undefined && !comparison.isOfThisDirectory) throw cannotUnite(packed.tied);
   const leftOut = new Set([...packed.leftOut, ...young]);
   const leftOutFileCount = leftOut.size + unstable.length;
   if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
@@ -244,6 +250,15 @@ async function copyFrames(
   // The last frame only ends the tar stream.
   for (const frame of frames.slice(0, -1))
     await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
+}
+
+/** The error for files that work in their own directory alone, when another's are to join them. */
+function cannotUnite(file: string): CacheError {
+  return new CacheError(
+    "ARCHIVE_UNSUPPORTED",
+    `${JSON.stringify(file)} names the directory that it is saved from in a way that cannot be changed, and the ` +
+      "stored cache is of another directory: give each directory a namespace of its own, or replace the stored cache",
+  );
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {
