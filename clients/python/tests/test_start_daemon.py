@@ -19,6 +19,7 @@ import pytest
 from compilecache import CacheServiceError
 from compilecache._base.python_process import no_fork
 from compilecache._daemon import address as daemon_address
+from compilecache._daemon import own_daemon
 from compilecache._daemon.start import ensure_daemon
 from daemon import root
 from patience import LONG_ENOUGH_SECONDS, wait_until
@@ -73,14 +74,16 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _daemons(directory: str | Path) -> list[int]:
-    """Processes that listen below a directory."""
+    """Daemons for a directory below this one, or whose socket is there."""
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[0] == os.fsencode(_node) and f"unix:{directory}".encode() in b" ".join(words):
+        # What launches one is none.
+        started = words[0] == os.fsencode(_node) and words[1] != b"-e"
+        if started and os.fsencode(directory) in b" ".join(words):
             found.append(int(process.name))
     return found
 
@@ -246,13 +249,37 @@ def test_one_that_is_killed_as_it_starts_is_started_anew(
     assert len(_daemons(directory)) == 1
 
 
-def test_a_program_that_is_packed_with_its_python_is_not_started_for_it(
+def test_a_program_that_is_packed_with_its_python_starts_one_too(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    with pytest.raises(CacheServiceError, match="does not know its Python"):
-        _daemon_for(directory / "local")
-    assert _daemons(directory) == []
+    monkeypatch.setattr(sys, "executable", "/nowhere/program")
+    _daemon_for(directory / "local")
+    assert len(_daemons(directory)) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("NODE_OPTIONS", "--require /nowhere/hook.js"),
+        ("NODE_OPTIONS", "--no-such-option"),
+        # A Node that has one and finds no channel there ends at once.
+        ("NODE_CHANNEL_FD", "99"),
+        ("NODE_ICU_DATA", "/nowhere"),
+        ("NODE_V8_COVERAGE", "/nowhere/coverage"),
+        ("npm_lifecycle_event", "npx"),
+        ("LD_PRELOAD", "/nowhere/profiler.so"),
+    ],
+)
+def test_what_the_model_tells_other_programs_is_not_for_the_daemon(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", "/nowhere/ca.pem")
+    pid = _daemon_at(_daemon_for(directory / "local"))
+    variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert f"{variable}={value}".encode() not in variables
+    assert b"NODE_EXTRA_CA_CERTS=/nowhere/ca.pem" in variables
 
 
 def test_no_fork_falls_into_its_start(directory: Path) -> None:
@@ -274,12 +301,36 @@ def test_a_daemon_that_hangs_is_waited_for_no_longer_than_asked(directory: Path)
     os.kill(pid, signal.SIGCONT)
 
 
-def test_starts_nothing_where_others_may_put_a_socket(directory: Path) -> None:
+def test_starts_elsewhere_where_others_may_put_a_socket(directory: Path) -> None:
     (directory / "compilecache").mkdir()
     (directory / "compilecache").chmod(0o777)
-    with pytest.raises(CacheServiceError, match="not this user's alone"):
+    address = _daemon_for(directory / "local")
+    assert not address.startswith(f"unix:{directory}/compilecache")
+    assert address == _daemon_for(directory / "local")
+    assert len(_daemons(directory)) == 1
+
+
+def test_where_no_socket_can_be_it_says_which_places_were_tried(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = directory / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setattr(own_daemon, "_directories", lambda: [shared, Path("/proc/nowhere")])
+    with pytest.raises(CacheServiceError) as failure:
         _daemon_for(directory / "local")
-    assert _daemons(directory) == []
+    assert f"tried {shared} (not this user's alone), /proc/nowhere (" in str(failure.value)
+
+
+def test_directories_that_a_socket_s_address_cannot_name_are_passed_over(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a,b", "a b", "a%41", "größe", "x" * 100):
+        runtime = directory / name
+        runtime.mkdir()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        _daemon_for(directory / "local")
+    assert len(_daemons(directory)) == 1
 
 
 def test_starts_where_children_are_not_waited_for(directory: Path) -> None:

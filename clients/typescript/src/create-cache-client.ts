@@ -6,7 +6,13 @@ import { createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { createLocalDirectory, resolveLocalDirectory } from "./local-directory.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
-import { fromTransferMessage, loadStatuses, optionalSkipReason, saveStatuses } from "./transfer.ts";
+import {
+  fromLeftOut,
+  fromTransferMessage,
+  loadStatuses,
+  optionalSkipReason,
+  saveStatuses,
+} from "./transfer.ts";
 
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
@@ -55,6 +61,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         transfer: fromTransferMessage(response.transfer),
         ...optionalCache(response.cache),
         leftOutFileCount: Number(response.leftOutFileCount),
+        leftOut: fromLeftOut(response.leftOut),
       };
     },
 

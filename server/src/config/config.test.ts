@@ -5,7 +5,113 @@ import os, { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { builtInProfiles } from "../domain/profile.ts";
-import { ConfigError, readConfig, settings } from "./config.ts";
+import { createAllowedDirs } from "../local/allowed-dirs.ts";
+import { type Config, ConfigError, readConfig, settings } from "./config.ts";
+
+/** What environments hold where a setting was not meant, or was mistyped. */
+const oddTexts = [
+  "",
+  " ",
+  "\n",
+  "\t\r\n",
+  "=",
+  ",",
+  ",,=,=",
+  "a=b",
+  "/a=",
+  "=/a",
+  "/a=b=c",
+  "\\",
+  "/\\",
+  "'",
+  '"',
+  '"/tmp/x"',
+  "'8'",
+  "x".repeat(100_000),
+  `/${"x/".repeat(60_000)}`,
+  `/${"x".repeat(300)}`,
+  "ünïcödé",
+  "/tmp/\u{1f600}",
+  "\ud800",
+  "\ufeff8",
+  "\u202e",
+  "\u0000",
+  "/a\u0000b",
+  "\u001b[2J",
+  "/\u009b2J",
+  "-1",
+  "0",
+  "00",
+  "1e3",
+  "0x10",
+  "NaN",
+  "Infinity",
+  "1.5",
+  "1,5",
+  "1_000",
+  "8\n",
+  " 8 ",
+  "8 8",
+  "+8",
+  "9".repeat(15),
+  "9".repeat(16),
+  "9".repeat(400),
+  "true",
+  "null",
+  "undefined",
+  "[object Object]",
+  "__proto__",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  ".",
+  "..",
+  "/",
+  "//",
+  "~",
+  "~/x",
+  "$HOME",
+  "%",
+  "%s%n",
+  "/%zz",
+  "file:",
+  "file:///",
+  "file:////",
+  "file://x/y",
+  "file:///%00",
+  "file:///a%2Fb",
+  "file:///a\nb",
+  "s3:",
+  "s3://",
+  "s3://a",
+  "s3://k:secret@bucket/p",
+  "s3://bucket/..",
+  "http://x",
+  "unix:",
+  "unix:/",
+  "unix:x",
+  "unix:///",
+  "[::1]",
+  "[::1]:99999",
+  "[x]:1",
+  "localhost:",
+  ":80",
+  "localhost:65536",
+  "/dev/null",
+  "/etc/passwd",
+  "/proc/self/mem",
+  "/etc",
+  "/none/such/file",
+  "INFO",
+  "WARNING",
+  "20",
+  "json",
+  "text",
+  "{}",
+  "[]",
+  '{"a":1}',
+  '{"__proto__":{}}',
+];
 
 function mistakesOf(read: () => unknown): readonly string[] {
   try {
@@ -31,6 +137,9 @@ describe("readConfig", () => {
       torchCacheDir: "/tmp/torchinductor_ada",
       fileStoreDir: "/cache/model/compile_cache",
       store: { kind: "file", path: "/cache/model/compile_cache" },
+      s3Anonymous: false,
+      s3Sse: undefined,
+      s3SseKmsKeyId: undefined,
       workDir: "/app",
       allowedDirs: [{ clientPath: "/tmp/torchinductor_ada", daemonPath: "/tmp/torchinductor_ada" }],
       listen: [],
@@ -100,23 +209,26 @@ describe("readConfig", () => {
     ]);
     assert.deepEqual(config.allowedDirs, [
       { clientPath: "/a", daemonPath: "/a" },
-      { clientPath: "/in/container", daemonPath: "/on/node" },
+      { clientPath: "/in/container", daemonPath: "/on/node", mapped: true },
     ]);
   });
 
   test("tells every mistake in one line that names the variable or flag, and the value", () => {
     const mistakes = mistakesOf(() =>
       readConfig(
-        { listen: "8080", saveNice: "20" },
+        {
+          listen: "8080",
+          archiveFormat: "zip",
+          maxArchiveBytes: "1e3",
+          maxFileCount: "0",
+          saveNice: "20",
+          shutdownGraceMs: "-1",
+          logLevel: "loud",
+        },
         {
           TORCH_CACHE_DIR: "relative",
           COMPILE_CACHE_STORE: "s3://Bucket/prefix",
           COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c",
-          ARCHIVE_FORMAT: "zip",
-          MAX_CACHE_SIZE_MB: "1e3",
-          MAX_FILE_COUNT: "0",
-          SHUTDOWN_GRACE_SECONDS: "-1",
-          LOG_LEVEL: "loud",
         },
       ),
     );
@@ -125,13 +237,102 @@ describe("readConfig", () => {
       'COMPILE_CACHE_STORE: "s3://Bucket/prefix" names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix',
       'COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c" holds "b=/c", which is no absolute path; give path or client-path=daemon-path',
       '--listen: "8080" holds "8080", which is no address; give unix:/path, host:port or [ipv6]:port',
-      'ARCHIVE_FORMAT: "zip" is none of tar.zst, tar.gz',
-      'MAX_CACHE_SIZE_MB: "1e3" is not a whole number from 1 to 1073741824',
-      'MAX_FILE_COUNT: "0" is not a whole number from 1 to 100000000',
+      '--archive-format: "zip" is none of tar.zst, tar.gz',
+      '--max-cache-size-mb: "1e3" is not a whole number from 1 to 1073741824',
+      '--max-file-count: "0" is not a whole number from 1 to 100000000',
       '--save-nice: "20" is not a whole number from 0 to 19',
-      'SHUTDOWN_GRACE_SECONDS: "-1" is not a whole number from 0 to 3600',
-      'LOG_LEVEL: "loud" is none of error, warn, info, debug',
+      '--shutdown-grace-seconds: "-1" is not a whole number from 0 to 3600',
+      '--log-level: "loud" is none of error, warn, info, debug',
     ]);
+  });
+
+  test("passes over another program's value with a warning, and goes on with the default", () => {
+    const warnings: string[] = [];
+    const variables = {
+      TORCHINDUCTOR_CACHE_DIR: "/",
+      USER: "ada",
+      LOCAL_WORK_DIR: ".",
+      ARCHIVE_FORMAT: "zip",
+      MAX_CACHE_SIZE_MB: "1e3",
+      MAX_CONTENT_SIZE_MB: "10GB",
+      MAX_FILE_COUNT: "0",
+      SHUTDOWN_GRACE_SECONDS: "-1",
+      LOG_LEVEL: "loud",
+      LOG_FORMAT: "%(message)s",
+    };
+    const config = readConfig({}, variables, (warning) => warnings.push(warning));
+    assert.deepEqual(config, readConfig({}, { USER: "ada" }));
+    assert.deepEqual(warnings, [
+      'TORCHINDUCTOR_CACHE_DIR: "/" is the root directory; name a directory in it; the default is used',
+      'LOCAL_WORK_DIR: "." is not an absolute path; the default is used',
+      'ARCHIVE_FORMAT: "zip" is none of tar.zst, tar.gz; the default is used',
+      'MAX_CACHE_SIZE_MB: "1e3" is not a whole number from 1 to 1073741824; the default is used',
+      'MAX_CONTENT_SIZE_MB: "10GB" is not a whole number from 1 to 1073741824; the default is used',
+      'MAX_FILE_COUNT: "0" is not a whole number from 1 to 100000000; the default is used',
+      'SHUTDOWN_GRACE_SECONDS: "-1" is not a whole number from 0 to 3600; the default is used',
+      'LOG_LEVEL: "loud" is none of error, warn, info, debug; the default is used',
+      'LOG_FORMAT: "%(message)s" is none of json, human; the default is used',
+    ]);
+  });
+
+  test("takes a flag for ours, whoever else uses its variable", () => {
+    const mistakes = mistakesOf(() => readConfig({ workDir: "." }, { LOCAL_WORK_DIR: "/app" }));
+    assert.deepEqual(mistakes, ['--local-work-dir: "." is not an absolute path']);
+  });
+
+  test("understands the levels and formats of other programs", () => {
+    const levels = {
+      error: ["ERROR", "critical", "Fatal", "SEVERE", "off", "40", "50", "emerg", " ERR\n"],
+      warn: ["WARNING", "Warn", "30"],
+      info: ["INFO", "20", "notice", "info,hyper=warn", "hyper=warn,info", "log,warn,error"],
+      debug: ["DEBUG", "TRACE", "NOTSET", "0", "10", "ALL", "verbose", "silly", "finest"],
+    };
+    const warn = (warning: string) => assert.fail(warning);
+    for (const [level, words] of Object.entries(levels))
+      for (const word of words)
+        assert.equal(readConfig({}, { LOG_LEVEL: word }, warn).logLevel, level, word);
+    const formats = { json: ["JSON", "ndjson"], human: ["text", "Plain", "console", "logfmt"] };
+    for (const [format, words] of Object.entries(formats))
+      for (const word of words)
+        assert.equal(readConfig({}, { LOG_FORMAT: word }, warn).logFormat, format, word);
+  });
+
+  test("takes a path as it is, and only a list of directories for a list", () => {
+    for (const path of ["/tmp/a=b/c", "/tmp/a,/tmp/b", "/tmp/a b ", "/tmp/a\\,b", "/tmp/ä\n"])
+      for (const variable of ["TORCHINDUCTOR_CACHE_DIR", "TORCH_CACHE_DIR"]) {
+        const { torchCacheDir, allowedDirs } = readConfig({}, { [variable]: path });
+        assert.equal(torchCacheDir, path);
+        assert.deepEqual(allowedDirs, [{ clientPath: path, daemonPath: path }]);
+      }
+    const list = "/a\\,b,/c\\=d=/e\\\\f,/g=/h=i";
+    assert.deepEqual(readConfig({}, { COMPILE_CACHE_ALLOWED_DIRS: list }).allowedDirs, [
+      { clientPath: "/a,b", daemonPath: "/a,b" },
+      { clientPath: "/c=d", daemonPath: "/e\\f", mapped: true },
+      { clientPath: "/g", daemonPath: "/h=i", mapped: true },
+    ]);
+  });
+
+  test("either understands a text, whatever it is, or says in words what is wrong with it", () => {
+    const names = Object.values(settings).map(({ variable }) => variable);
+    for (const variable of [...names, "TORCHINDUCTOR_CACHE_DIR"])
+      for (const text of oddTexts) {
+        const told: string[] = [];
+        let config: Config | undefined;
+        try {
+          config = readConfig({}, { [variable]: text }, (warning) => told.push(warning));
+        } catch (error) {
+          assert.ok(error instanceof ConfigError, `${variable}=${JSON.stringify(text)}: ${error}`);
+          told.push(...error.mistakes);
+        }
+        for (const sentence of told) {
+          assert.ok(sentence.startsWith(`${variable}: "`), sentence);
+          assert.ok(sentence.length < 1000 && !/\p{Cc}/u.test(sentence), sentence);
+        }
+        if (!config) continue;
+        for (const key of Object.keys(settings).filter((key) => key !== "tokens"))
+          assert.notEqual(config[key as keyof Config], undefined, `${variable}=${text}: ${key}`);
+        createAllowedDirs(config.allowedDirs);
+      }
   });
 
   test("refuses the root directory, which an unset shell variable makes of $DIR/", () => {
@@ -165,6 +366,53 @@ describe("readConfig", () => {
       bucket: "my.bucket-1",
       prefix: "a/.b_c",
     });
+  });
+
+  test("judges the endpoint of a bucket's server, and repeats no secret in it", () => {
+    const mistakesWith = (variables: NodeJS.ProcessEnv, store = "s3://caches/a") =>
+      mistakesOf(() => readConfig({ store }, variables));
+    for (const url of [
+      "http://minio:9000",
+      "https://s3.example.com/",
+      "HTTP://[::1]:9000",
+      "http://host/base/path/",
+    ])
+      assert.equal(
+        readConfig({ store: "s3://caches" }, { AWS_ENDPOINT_URL: url }).s3Sse,
+        undefined,
+      );
+    for (const [url, message] of [
+      ["minio:9000", /"minio:9000" is no URL of a server; give http:/],
+      ["s3://caches", /is no URL of a server/],
+      ["http://minio:99999", /its host or its port is malformed/],
+      ["http://minio:", undefined],
+      ["https://", /malformed/],
+      ["http://key:s3cret@minio", /^AWS_ENDPOINT_URL: "...@minio" holds credentials/],
+      ["key:s3cret@minio", /^AWS_ENDPOINT_URL: "...@minio" is no URL/],
+      ["http://minio/caches", /names the bucket caches/],
+      ["http://minio/?a=b", /query/],
+    ] as const) {
+      if (!message) assert.ok(readConfig({ store: "s3://caches" }, { AWS_ENDPOINT_URL: url }));
+      else assert.match(mistakesWith({ AWS_ENDPOINT_URL: url }).join(), message);
+    }
+    const both = { AWS_ENDPOINT_URL_S3: "http://minio:9000", AWS_ENDPOINT_URL: "nonsense" };
+    assert.ok(readConfig({ store: "s3://caches" }, both));
+    assert.ok(readConfig({}, { AWS_ENDPOINT_URL: "another program's" }));
+  });
+
+  test("takes how an object store encrypts, and a key where that needs one", () => {
+    const sse = { COMPILE_CACHE_S3_SSE: "aws:kms", COMPILE_CACHE_S3_SSE_KMS_KEY_ID: "alias/a" };
+    const config = readConfig({ store: "s3://caches" }, sse);
+    assert.deepEqual([config.s3Sse, config.s3SseKmsKeyId], ["aws:kms", "alias/a"]);
+    for (const s3Sse of ["", "AES256"])
+      assert.deepEqual(
+        mistakesOf(() => readConfig({ store: "s3://caches", s3Sse, s3SseKmsKeyId: "a" }, {})),
+        ["COMPILE_CACHE_S3_SSE_KMS_KEY_ID: needs COMPILE_CACHE_S3_SSE=aws:kms or aws:kms:dsse"],
+      );
+    assert.match(
+      mistakesOf(() => readConfig({ s3Sse: "aes" }, {})).join(),
+      /"aes" is none of AES256, aws:kms, aws:kms:dsse/,
+    );
   });
 
   test("refuses what is no store", () => {
@@ -225,7 +473,7 @@ describe("readConfig", () => {
     assert.deepEqual(
       mistakesOf(() => readConfig({}, { COMPILE_CACHE_TOKENS_FILE: bad })),
       [
-        `COMPILE_CACHE_TOKENS_FILE: "${bad}" line 2, 3: each line is "read" or "write", then one token`,
+        `COMPILE_CACHE_TOKENS_FILE: "${bad}" line 2, 3: each line is "read" or "write", then one token of printable ASCII characters`,
       ],
     );
     const empty = fileWith(t, "# none\n");

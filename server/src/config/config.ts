@@ -1,28 +1,40 @@
-import { availableParallelism, userInfo } from "node:os";
-import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
 import { archiveFormats } from "../domain/cache-id.ts";
-import { logFormats, logLevels } from "../domain/logger.ts";
+import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
+import { builtInProfiles } from "../domain/profile.ts";
 import { defaultSocketPath } from "../listen/default-socket.ts";
+import type { ListenAddress } from "../listen/listen-address.ts";
+import type { AllowedDir } from "../local/allowed-dirs.ts";
+import type { StoreLocation } from "../store/open-store.ts";
+import { defaultWorkers, mostWorkers } from "./default-workers.ts";
+import { parseLogFormat, parseLogLevel } from "./log-words.ts";
+import { torchDefaultDirectory } from "./torch-directory.ts";
 import {
   Mistake,
   oneOf,
   parseAllowedDirs,
   parseDirectory,
+  parseEndpoint,
+  parseFlag,
   parseListen,
   parseProfilesFile,
   parseStore,
   parseTokensFile,
+  quoted,
   wholeNumber,
 } from "./values.ts";
 
+/** The values of settings further up; one that could not be understood is undefined. */
+type ValuesSoFar = Readonly<Record<string, unknown>>;
+
 /**
- * The text that holds when nothing is given, or how it is made, from the texts of settings further
- * up and the environment, and what the help says of it.
+ * What holds when nothing is given: a text that is parsed, or how the value itself is made, and what
+ * the help says of it. A value never becomes text again: a path is no list.
  */
-type Fallback =
+type Fallback<T> =
   | string
   | {
-      readonly make: (of: (key: string) => string, environment: NodeJS.ProcessEnv) => string;
+      readonly make: (values: ValuesSoFar, environment: NodeJS.ProcessEnv) => T;
       readonly shown: string;
     };
 
@@ -30,14 +42,21 @@ type Fallback =
 interface Setting<T> {
   /** The environment variable; its flag has the same name. */
   readonly variable: string;
-  /** Another variable that is asked when that one is unset. */
-  readonly otherVariable?: string;
+  /** Another program's variable, which is asked when that one is unset, and what it means there. */
+  readonly other?: { readonly variable: string; readonly parse: (text: string) => T };
+  /**
+   * Whether other programs use the variable, too, so that it may not be meant for us: what cannot be
+   * understood there is passed over with a warning, where of a variable of our own it is a mistake.
+   */
+  readonly shared?: true;
   /** The word for the value in the help. */
   readonly placeholder: string;
   readonly description: string;
-  readonly fallback: Fallback;
+  readonly fallback: Fallback<T>;
   /** Whether the value is a comma-separated list, so that the flag may be repeated. */
   readonly list?: true;
+  /** Whether blanks around the text belong to it, as they can to a directory's name. */
+  readonly verbatim?: true;
   /** Throws a Mistake. */
   readonly parse: (text: string) => T;
 }
@@ -45,19 +64,24 @@ interface Setting<T> {
 const setting = <T>(setting: Setting<T>): Setting<T> => setting;
 const bytesPerMb = 1024 * 1024;
 const mostMb = 1024 ** 3;
-const mostWorkers = 256;
+const s3Encryptions = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Everything that can be configured, in the order of the help. */
 export const settings = {
   torchCacheDir: setting({
     variable: "TORCH_CACHE_DIR",
-    otherVariable: "TORCHINDUCTOR_CACHE_DIR",
+    // torch takes a relative path, too.
+    other: {
+      variable: "TORCHINDUCTOR_CACHE_DIR",
+      parse: (text) => parseDirectory(resolve(text)),
+    },
     placeholder: "dir",
     description: "the local directory, where torch reads and writes its cache",
     fallback: {
-      make: (_of, environment) => `/tmp/torchinductor_${userName(environment)}`,
+      make: (_values, environment) => torchDefaultDirectory(environment),
       shown: "TORCHINDUCTOR_CACHE_DIR, else /tmp/torchinductor_<user>",
     },
+    verbatim: true,
     parse: parseDirectory,
   }),
   fileStoreDir: setting({
@@ -72,13 +96,35 @@ export const settings = {
     placeholder: "url",
     description: "where archives live: file:///path or s3://bucket/prefix",
     fallback: {
-      make: (of) => pathToFileURL(of("fileStoreDir")).href,
+      make: ({ fileStoreDir }): StoreLocation => ({ kind: "file", path: String(fileStoreDir) }),
       shown: "file:// and B10FS_CACHE_DIR",
     },
     parse: parseStore,
   }),
+  s3Anonymous: setting({
+    variable: "COMPILE_CACHE_S3_ANONYMOUS",
+    placeholder: "flag",
+    description: "true: read a public bucket without credentials, which refuses saves",
+    fallback: "false",
+    parse: parseFlag,
+  }),
+  s3Sse: setting({
+    variable: "COMPILE_CACHE_S3_SSE",
+    placeholder: "algorithm",
+    description: `encryption that saves ask the object store for: ${s3Encryptions.join(", ")}`,
+    fallback: { make: () => "", shown: "the bucket's own" },
+    parse: (text) => (text === "" ? undefined : oneOf(s3Encryptions)(text)),
+  }),
+  s3SseKmsKeyId: setting({
+    variable: "COMPILE_CACHE_S3_SSE_KMS_KEY_ID",
+    placeholder: "key",
+    description: "key for aws:kms and aws:kms:dsse: its id, alias or ARN",
+    fallback: { make: () => "", shown: "the account's own for S3" },
+    parse: (text) => text || undefined,
+  }),
   workDir: setting({
     variable: "LOCAL_WORK_DIR",
+    shared: true,
     placeholder: "dir",
     description: "a directory that copies may read and write",
     fallback: "/app",
@@ -88,7 +134,13 @@ export const settings = {
     variable: "COMPILE_CACHE_ALLOWED_DIRS",
     placeholder: "dirs",
     description: "directories that callers may name: path or client-path=daemon-path",
-    fallback: { make: (of) => of("torchCacheDir"), shown: "the local directory alone" },
+    fallback: {
+      make: ({ torchCacheDir }): readonly AllowedDir[] => {
+        const path = String(torchCacheDir);
+        return [{ clientPath: path, daemonPath: path }];
+      },
+      shown: "the local directory alone",
+    },
     list: true,
     parse: parseAllowedDirs,
   }),
@@ -97,7 +149,7 @@ export const settings = {
     placeholder: "addresses",
     description: "where to listen: unix:/path, host:port or [ipv6]:port; port 0 takes a free one",
     fallback: {
-      make: () => "",
+      make: (): readonly ListenAddress[] => [],
       shown: `unix:${defaultSocketPath}, or else a socket in the user's runtime directory`,
     },
     list: true,
@@ -107,11 +159,12 @@ export const settings = {
     variable: "COMPILE_CACHE_TOKENS_FILE",
     placeholder: "file",
     description: 'tokens that callers must show: a line each, "read" or "write", then the token',
-    fallback: { make: () => "", shown: "none, every caller is admitted" },
+    fallback: { make: () => undefined, shown: "none, every caller is admitted" },
     parse: parseTokensFile,
   }),
   archiveFormat: setting({
     variable: "ARCHIVE_FORMAT",
+    shared: true,
     placeholder: "format",
     description: `how archives are written: ${archiveFormats.join(" or ")}`,
     fallback: archiveFormats[0],
@@ -122,7 +175,7 @@ export const settings = {
     placeholder: "file",
     description:
       'more profiles for saves: JSON, {"name": {"include": [globs], "exclude": [globs]}}',
-    fallback: { make: () => "", shown: "none" },
+    fallback: { make: () => builtInProfiles, shown: "none" },
     parse: parseProfilesFile,
   }),
   refreshMinPercent: setting({
@@ -134,6 +187,7 @@ export const settings = {
   }),
   maxArchiveBytes: setting({
     variable: "MAX_CACHE_SIZE_MB",
+    shared: true,
     placeholder: "mb",
     description: "largest archive, in MB of 1,048,576 bytes",
     fallback: "1024",
@@ -141,6 +195,7 @@ export const settings = {
   }),
   maxContentBytes: setting({
     variable: "MAX_CONTENT_SIZE_MB",
+    shared: true,
     placeholder: "mb",
     description: "most that an archive may unpack to, in MB",
     fallback: "32768",
@@ -148,6 +203,7 @@ export const settings = {
   }),
   maxFileCount: setting({
     variable: "MAX_FILE_COUNT",
+    shared: true,
     placeholder: "count",
     description: "most files that an archive may hold",
     fallback: "1000000",
@@ -158,8 +214,8 @@ export const settings = {
     placeholder: "count",
     description: "worker threads that pack and unpack",
     fallback: {
-      make: () => String(Math.min(availableParallelism(), mostWorkers)),
-      shown: "the CPUs that this process may use",
+      make: () => defaultWorkers(),
+      shown: "the CPUs that this process may use, but one for each 256 MiB of memory at most",
     },
     parse: wholeNumber(1, mostWorkers),
   }),
@@ -172,6 +228,7 @@ export const settings = {
   }),
   shutdownGraceMs: setting({
     variable: "SHUTDOWN_GRACE_SECONDS",
+    shared: true,
     placeholder: "seconds",
     description: "how long running transfers may go on after SIGTERM",
     fallback: "10",
@@ -186,20 +243,22 @@ export const settings = {
   }),
   logLevel: setting({
     variable: "LOG_LEVEL",
+    shared: true,
     placeholder: "level",
     description: `least important lines to log: ${logLevels.join(", ")}`,
     fallback: "info",
-    parse: oneOf(logLevels),
+    parse: parseLogLevel,
   }),
   logFormat: setting({
     variable: "LOG_FORMAT",
+    shared: true,
     placeholder: "format",
     description: `how log lines look: ${logFormats.join(" or ")}`,
     fallback: {
-      make: () => (process.stdout.isTTY ? "human" : "json"),
+      make: (): LogFormat => (process.stdout.isTTY ? "human" : "json"),
       shown: "human on a terminal, else json",
     },
-    parse: oneOf(logFormats),
+    parse: parseLogFormat,
   }),
 };
 
@@ -237,45 +296,53 @@ const longFlag = (variable: string): string => `--${variable.toLowerCase().repla
 
 /**
  * The configuration that flags (text by setting) and environment variables make; flags win, and an
- * empty variable counts as unset. Throws a ConfigError that holds every mistake.
+ * empty variable counts as unset. `warn` is told of each text of a variable that other programs use,
+ * too, which we cannot understand: the setting then has its default. Throws a ConfigError that holds
+ * every other mistake. Each warning and each mistake names the flag or variable, and its text.
  */
 export function readConfig(
   flags: Partial<Record<SettingKey, string>>,
   environment: NodeJS.ProcessEnv,
+  warn: (warning: string) => void = () => {},
 ): Config {
   const mistakes: string[] = [];
-  const texts: Record<string, string> = {};
   const values: Record<string, unknown> = {};
   for (const key of Object.keys(settings) as SettingKey[]) {
-    const { variable, otherVariable = "", fallback, parse } = settings[key] as Setting<unknown>;
-    const sources = [
-      { name: flagOf(key), text: flags[key] },
-      { name: variable, text: environment[variable] },
-      { name: otherVariable, text: environment[otherVariable] },
-    ];
-    const given = sources.find(({ text }) => text);
-    texts[key] = given?.text ?? fallbackText(fallback, texts, environment);
+    const { variable, other, shared, verbatim, fallback, parse } = settings[
+      key
+    ] as Setting<unknown>;
+    const textOf = (text = "") => (verbatim ? text : text.trim());
+    const given = [
+      { name: flagOf(key), text: textOf(flags[key]), parse, ours: true },
+      { name: variable, text: textOf(environment[variable]), parse, ours: !shared },
+      ...(other
+        ? [
+            {
+              ...other,
+              name: other.variable,
+              text: textOf(environment[other.variable]),
+              ours: false,
+            },
+          ]
+        : []),
+    ].find(({ text }) => text !== "");
     try {
-      values[key] = parse(texts[key]);
+      if (given) values[key] = given.parse(given.text);
     } catch (error) {
-      if (!(error instanceof Mistake)) throw error;
-      // A fallback can only be wrong where the setting that it comes from is, which is told then.
-      if (given) mistakes.push(`${given.name}: ${JSON.stringify(texts[key])} ${error.message}`);
+      if (!given || !(error instanceof Mistake)) throw error;
+      const mistake = `${given.name}: ${quoted(given.text)} ${error.message}`;
+      if (given.ours) mistakes.push(mistake);
+      else warn(`${mistake}; the default is used`);
     }
+    if (!(key in values))
+      values[key] =
+        typeof fallback === "string" ? parse(fallback) : fallback.make(values, environment);
   }
   const config = values as Config;
-  if (mistakes.length === 0) mistakes.push(...nestingMistakes(config));
+  if (mistakes.length === 0)
+    mistakes.push(...nestingMistakes(config), ...s3Mistakes(config, environment));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(config);
-}
-
-function fallbackText(
-  fallback: Fallback,
-  texts: Readonly<Record<string, string>>,
-  environment: NodeJS.ProcessEnv,
-): string {
-  if (typeof fallback === "string") return fallback;
-  return fallback.make((key) => texts[key] ?? "", environment);
 }
 
 /** A save would take such a store with it, and a load that replaces would remove it. */
@@ -289,17 +356,30 @@ function nestingMistakes({ store, torchCacheDir }: Config): string[] {
   ];
 }
 
-/** The user's name as torch writes it into its default directory. */
-function userName({ LOGNAME, USER }: NodeJS.ProcessEnv): string {
-  const name = LOGNAME || USER || accountName();
-  return name.replace(/[\\/:*?"<>|]/g, "_");
-}
-
-function accountName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an account, as containers have, and torch's word for one.
-    return `uid_${process.getuid?.() ?? 0}`;
+/** The AWS SDK finds a malformed endpoint at its first call only, and its words for it are no help. */
+function s3Mistakes(
+  { store, s3Sse, s3SseKmsKeyId }: Config,
+  environment: NodeJS.ProcessEnv,
+): string[] {
+  if (store.kind !== "s3") return [];
+  const mistakes: string[] = [];
+  for (const variable of ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]) {
+    const text = environment[variable];
+    if (!text) continue;
+    try {
+      parseEndpoint(text, store.bucket);
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error;
+      // Whatever comes before an @ may be a secret.
+      const shown = JSON.stringify(text.replace(/^.*@/, "...@"));
+      mistakes.push(`${variable}: ${shown} ${error.message}`);
+    }
+    // The first that is set is the one that counts.
+    break;
   }
+  if (s3SseKmsKeyId && !s3Sse?.startsWith("aws:kms"))
+    mistakes.push(
+      `${settings.s3SseKmsKeyId.variable}: needs ${settings.s3Sse.variable}=aws:kms or aws:kms:dsse`,
+    );
+  return mistakes;
 }

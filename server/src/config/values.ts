@@ -12,19 +12,63 @@ export class Mistake extends Error {
   override readonly name = "Mistake";
 }
 
+const mostShown = 200;
+
+/** A text as messages show it: on one line, not without end, and without an URL's credentials. */
+export function quoted(text: string): string {
+  const masked = text.replace(/(:\/\/)[^/@]*@/g, "$1***@");
+  const cut = masked.length > mostShown ? `${masked.slice(0, mostShown)}...` : masked;
+  return harmless(JSON.stringify(cut));
+}
+
+function harmless(text: string): string {
+  const escapeOf = (sign: string) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/\p{Cc}/gu, escapeOf);
+}
+
+/** Why a file could not be read; the message's reader knows its name already. */
+function reasonOf(error: unknown): string {
+  return harmless((error as Error).message.replace(/, \w+ '.*'$/s, ""));
+}
+
 /** The parts of a comma-separated list, without surrounding blanks and empty parts. */
 function partsOf(text: string): string[] {
-  return text
-    .split(",")
+  return splitAt(text, ",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
 }
 
-/** An absolute path, without `.`, `..` and doubled or trailing slashes. */
+/** What stands between separators; one behind a backslash separates nothing. */
+function splitAt(text: string, separator: string): string[] {
+  const parts = [""];
+  for (const [piece] of text.matchAll(/\\.|[^\\]|\\$/gsu))
+    if (piece === separator) parts.push("");
+    else parts.push(`${parts.pop()}${piece}`);
+  return parts;
+}
+
+/** A part of a list without the backslashes before separators and backslashes. */
+function unescaped(part: string): string {
+  return part.replace(/\\([,=\\])/g, "$1");
+}
+
+// The limits of Linux.
+const longestPathBytes = 4095;
+const longestNameBytes = 255;
+
+/**
+ * An absolute path, without `.`, `..` and doubled or trailing slashes. All other characters are the
+ * path's: it is no list.
+ */
 export function parseDirectory(text: string): string {
   if (!isAbsolute(text)) throw new Mistake("is not an absolute path");
+  if (text.includes("\0")) throw new Mistake("holds a NUL character, which no path can");
   const path = resolve(text);
   if (path === "/") throw new Mistake("is the root directory; name a directory in it");
+  if (Buffer.byteLength(path) > longestPathBytes)
+    throw new Mistake(`is longer than the ${longestPathBytes} bytes that a path may have`);
+  if (path.split("/").some((name) => Buffer.byteLength(name) > longestNameBytes))
+    throw new Mistake(`holds a name longer than the ${longestNameBytes} bytes that one may have`);
   return path;
 }
 
@@ -49,6 +93,9 @@ export function oneOf<T extends string>(words: readonly T[]): (text: string) => 
 /** `file:///path` or `s3://bucket/prefix`. */
 export function parseStore(text: string): StoreLocation {
   if (text.startsWith("s3://")) return parseBucket(text.slice("s3://".length));
+  // A URL's parser would drop these without a word.
+  if (/\p{Cc}/u.test(text))
+    throw new Mistake("holds a control character, which no store's URL can");
   if (!text.startsWith("file:///") || /[?#]/.test(text))
     throw new Mistake("is not a store; give file:///path or s3://bucket/prefix");
   let path: string;
@@ -71,29 +118,66 @@ function parseBucket(text: string): StoreLocation {
   return { kind: "s3", bucket, prefix };
 }
 
-/** `path` or `client-path=daemon-path`, comma-separated. */
+/** `true` or `false`. */
+export function parseFlag(text: string): boolean {
+  return oneOf(["true", "false"])(text) === "true";
+}
+
+/** The URL of an S3 server, as the AWS SDK takes it: `http://host:port`, or https, perhaps with a path. */
+export function parseEndpoint(text: string, bucket: string): URL {
+  if (!/^https?:\/\//i.test(text))
+    throw new Mistake("is no URL of a server; give http://host:port or https://host:port");
+  if (!URL.canParse(text))
+    throw new Mistake("is no URL of a server: its host or its port is malformed");
+  const url = new URL(text);
+  if (url.username || url.password)
+    throw new Mistake(
+      "holds credentials; they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  if (url.search || url.hash) throw new Mistake("has a query or a fragment; give the server alone");
+  if (url.pathname.split("/")[1] === bucket)
+    throw new Mistake(
+      `names the bucket ${bucket}, which COMPILE_CACHE_STORE does; give the server alone`,
+    );
+  return url;
+}
+
+/**
+ * `path` or `client-path=daemon-path`, comma-separated. A comma, an equals sign or a backslash that
+ * belongs to a path has a backslash before it.
+ */
 export function parseAllowedDirs(text: string): readonly AllowedDir[] {
-  const dirs = partsOf(text).map((part) => {
-    const at = part.indexOf("=");
-    const [clientPath, daemonPath] =
-      at === -1 ? [part, part] : [part.slice(0, at), part.slice(at + 1)];
+  const dirs = partsOf(text).map((part): AllowedDir => {
+    const [first = "", ...others] = splitAt(part, "=");
+    const clientPath = unescaped(first);
+    const mapped = others.length > 0;
+    const daemonPath = mapped ? unescaped(others.join("=")) : clientPath;
     if (!isAbsolute(clientPath) || !isAbsolute(daemonPath))
       throw new Mistake(
-        `holds ${JSON.stringify(part)}, which is no absolute path; give path or client-path=daemon-path`,
+        `holds ${quoted(part)}, which is no absolute path; give path or client-path=daemon-path`,
       );
-    return { clientPath: resolve(clientPath), daemonPath: resolve(daemonPath) };
+    return {
+      clientPath: allowedPath(clientPath),
+      daemonPath: allowedPath(daemonPath),
+      ...(mapped ? { mapped } : {}),
+    };
   });
   if (dirs.length === 0) throw new Mistake("names no directory");
   return dirs;
 }
 
+/** The root directory may be allowed: what lies in it is what callers then name. */
+function allowedPath(path: string): string {
+  return resolve(path) === "/" ? "/" : parseDirectory(path);
+}
+
 /** Addresses to listen on, comma-separated; none means the default sockets. */
 export function parseListen(text: string): readonly ListenAddress[] {
   return partsOf(text).map((part) => {
-    const address = parseListenAddress(part);
+    const address = parseListenAddress(unescaped(part));
     if (address) return address;
     throw new Mistake(
-      `holds ${JSON.stringify(part)}, which is no address; give unix:/path, host:port or [ipv6]:port`,
+      `holds ${quoted(part)}, which is no address; give unix:/path, host:port or [ipv6]:port`,
     );
   });
 }
@@ -105,12 +189,13 @@ export function parseTokensFile(path: string): readonly Token[] | undefined {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new Mistake(`cannot be read: ${(error as Error).message}`);
+    throw new Mistake(`cannot be read: ${reasonOf(error)}`);
   }
   const { tokens, malformedLines } = parseTokens(text);
   if (malformedLines.length > 0)
     throw new Mistake(
-      `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token`,
+      `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token of ` +
+        "printable ASCII characters",
     );
   if (tokens.length === 0) throw new Mistake("holds no token, so no call would be allowed");
   return tokens;
@@ -123,7 +208,7 @@ export function parseProfilesFile(path: string): Profiles {
   try {
     parsed = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new Mistake(`cannot be read as JSON: ${(error as Error).message}`);
+    throw new Mistake(`cannot be read as JSON: ${reasonOf(error)}`);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
     throw new Mistake("does not hold an object of profiles by name");
@@ -133,9 +218,7 @@ export function parseProfilesFile(path: string): Profiles {
     const areGlobs = (globs: unknown) =>
       Array.isArray(globs) && globs.every((glob) => typeof glob === "string" && glob !== "");
     if (!areGlobs(include) || !areGlobs(exclude) || Object.keys(others).length > 0)
-      throw new Mistake(
-        `holds a profile ${JSON.stringify(name)} that is not {include, exclude} of globs`,
-      );
+      throw new Mistake(`holds a profile ${quoted(name)} that is not {include, exclude} of globs`);
     profiles.set(name, { include, exclude });
   }
   return profiles;

@@ -11,7 +11,8 @@ export interface Token {
 
 /**
  * The tokens of a file: a line each, `read` or `write`, then the token; `#` starts a comment line.
- * Malformed lines are told by their numbers, because their text may be secret.
+ * A token is of printable ASCII characters, for no other can be sent. Malformed lines are told by
+ * their numbers, because their text may be secret.
  */
 export function parseTokens(text: string): { tokens: Token[]; malformedLines: number[] } {
   const tokens: Token[] = [];
@@ -20,7 +21,8 @@ export function parseTokens(text: string): { tokens: Token[]; malformedLines: nu
     const words = line.trim().split(/\s+/);
     const [right, secret] = words;
     if (right === "" || right?.startsWith("#")) continue;
-    if ((right === "read" || right === "write") && secret !== undefined && words.length === 2)
+    const sendable = secret !== undefined && /^[\x21-\x7e]+$/.test(secret);
+    if ((right === "read" || right === "write") && sendable && words.length === 2)
       tokens.push({ right, digest: digestOf(secret) });
     else malformedLines.push(index + 1);
   }

@@ -6,6 +6,8 @@ import { CacheError, invalidField } from "../domain/cache-error.ts";
 export interface AllowedDir {
   readonly clientPath: string;
   readonly daemonPath: string;
+  /** Whether somebody said how the two belong together, so that nobody need compare them. */
+  readonly mapped?: boolean;
 }
 
 /**

@@ -2,7 +2,9 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
+import { statAt } from "./entries.ts";
 import { toLocalError } from "./local-error.ts";
+import { isMountPoint } from "./mounts.ts";
 import {
   openDirectoryAt,
   openPassageAt,
@@ -11,7 +13,7 @@ import {
   withDirectoryAt,
 } from "./pinned-directory.ts";
 import { notLoadedMarker } from "./transient-names.ts";
-import { type Owner, statAt, walk } from "./tree.ts";
+import { type Owner, walk } from "./tree.ts";
 
 const { R_OK, W_OK, X_OK } = fs.constants;
 
@@ -201,16 +203,6 @@ function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean 
   } catch {
     return false;
   }
-}
-
-// A bind mount has the device of its source, so only the list of mounts can tell.
-function isMountPoint(path: string): boolean {
-  const mounts = fs.readFileSync("/proc/self/mountinfo", "utf8");
-  const escaped = path.replace(
-    /[ \t\n\\]/g,
-    (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
-  return mounts.split("\n").some((line) => line.split(" ")[4] === escaped);
 }
 
 function holdsFiles(fd: number, path: string): boolean {

@@ -5,15 +5,12 @@ import type { FramePlan } from "../archive/pack/plan.ts";
 import type { CompareJob, PackJob, ScanJob } from "../archive/pack/port.ts";
 import { type ScanResult, scanTree } from "../archive/pack/scan.ts";
 import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
-import {
-  type Unpacked,
-  type UnpackLimits,
-  unpackForeignStream,
-} from "../archive/unpack/foreign-unpacker.ts";
+import { type Unpacked, unpackForeignStream } from "../archive/unpack/foreign-unpacker.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
 import { inspectStage } from "../archive/unpack/inspect-stage.ts";
 import type { RelocateJob, UnpackJob } from "../archive/unpack/port.ts";
 import { relocateEntry } from "../archive/unpack/relocate-entry.ts";
+import type { UnpackLimits } from "../archive/unpack/tar-entries.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import { clearDirectory } from "../local/clear-directory.ts";
@@ -28,6 +25,7 @@ import { requireSpace } from "../local/disk-space.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
+import type { Spared } from "../local/removal.ts";
 import {
   makeStage,
   type OpenStage,
@@ -74,7 +72,7 @@ export const jobs = {
     relocateEntry(stage, name, relocation, checkpoint),
 
   unpackForeignStream: (
-    job: { stage: StageDirectory; limits: UnpackLimits; port: MessagePort },
+    job: { stage: StageDirectory | undefined; limits: UnpackLimits; port: MessagePort },
     checkpoint: Checkpoint,
   ): Promise<Unpacked> =>
     unpackForeignStream(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
@@ -93,7 +91,7 @@ export const jobs = {
     { directory, inside }: { directory: OpenedDirectory; inside: boolean },
     checkpoint: Checkpoint,
   ): OpenStage => makeStage(directory, inside, checkpoint),
-  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): void =>
+  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): Spared =>
     publishStage(directory, stage, how, checkpoint),
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),

@@ -111,7 +111,10 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   const fault = store.script(call) ?? ({ delayMs: 0 } as const);
   if ("error" in fault) throw new Refused(...fault.error);
   if ("lost" in fault && fault.lost === "call") return request.socket.destroy();
-  if ("pretends" in fault) return response.writeHead(200).end("<R><ETag>none</ETag></R>");
+  if ("pretends" in fault) {
+    response.writeHead(200, { etag: "none" }).end("<R><ETag>none</ETag></R>");
+    return;
+  }
   if (bucket !== store.bucket) throw new Refused(404, "NoSuchBucket");
   const handle = handlers[operation];
   if (!handle) throw new Refused(501, "NotImplemented");
@@ -136,7 +139,12 @@ function refuse(response: ServerResponse, { status, code }: Refused): void {
   response.end(response.req.method === "HEAD" ? "" : body);
 }
 
-function operationOf(method: string, query: URLSearchParams, headers: Call["headers"]): string {
+/** Which call of S3 a request is. */
+export function operationOf(
+  method: string,
+  query: URLSearchParams,
+  headers: Call["headers"],
+): string {
   if (method === "GET" && query.has("list-type")) return "ListObjectsV2";
   if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
   if (method === "POST" && query.has("uploads")) return "CreateMultipartUpload";
@@ -197,10 +205,10 @@ const handlers: Record<string, Handler> = {
   CopyObject(store, { key, headers }) {
     const source = decodeURIComponent(String(headers["x-amz-copy-source"]));
     const object = find(store, source.slice(source.indexOf("/") + 1));
-    if (headers["x-amz-copy-source-if-match"] !== object.etag)
-      throw new Refused(412, "PreconditionFailed");
+    const match = headers["x-amz-copy-source-if-match"];
+    if (match !== undefined && match !== object.etag) throw new Refused(412, "PreconditionFailed");
     store.objects.set(key, object);
-    return xml("<CopyObjectResult/>");
+    return xml(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
   },
   CreateMultipartUpload(store, { key, headers }) {
     const id = randomBytes(8).toString("hex");
@@ -238,7 +246,7 @@ const handlers: Record<string, Handler> = {
         `<Upload><Key>${key}</Key><UploadId>${id}</UploadId>` +
         `<Initiated>${initiated.toISOString()}</Initiated></Upload>`,
     );
-    return xml(`<R>${items.join("")}</R>`);
+    return xml(`<R><Bucket>${store.bucket}</Bucket>${items.join("")}</R>`);
   },
   ListObjectsV2(store, _call, query) {
     const prefix = query.get("prefix") ?? "";
@@ -250,11 +258,13 @@ const handlers: Record<string, Handler> = {
     const items = page
       .map(
         (key) =>
-          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size></Contents>`,
+          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size>` +
+          `<ETag>${store.objects.get(key)?.etag}</ETag></Contents>`,
       )
       .join("");
     const token = next ? `<NextContinuationToken>${next}</NextContinuationToken>` : "";
-    return xml(`<R><IsTruncated>${next !== undefined}</IsTruncated>${token}${items}</R>`);
+    const head = `<Name>${store.bucket}</Name><IsTruncated>${next !== undefined}</IsTruncated>`;
+    return xml(`<R>${head}${token}${items}</R>`);
   },
 };
 

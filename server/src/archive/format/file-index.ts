@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { CacheError } from "../../domain/cache-error.ts";
+import { malformedArchive } from "../../domain/archive-error.ts";
 import type { TarEntry } from "./tar-header.ts";
 
 /**
@@ -38,10 +38,10 @@ export function decodeIndexSection(section: Uint8Array): FileRecord[] {
     const json = zstdDecompressSync(section, { maxOutputLength: maxSectionBytes });
     records = JSON.parse(json.toString("utf8"));
   } catch (cause) {
-    throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index cannot be read", { cause });
+    throw malformedArchive("its file index cannot be decompressed, or is not JSON", cause);
   }
   if (!Array.isArray(records) || !records.every(isRecord))
-    throw new CacheError("ARCHIVE_CORRUPT", "the archive's file index is malformed");
+    throw malformedArchive("a record of its file index has the wrong shape");
   return records;
 }
 

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
-import { CacheError } from "../../domain/cache-error.ts";
+import {
+  damagedArchive,
+  malformedArchive,
+  unsupportedArchive,
+} from "../../domain/archive-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
@@ -120,6 +124,8 @@ export function savedFromOf({
 }
 
 const digestBytes = 32;
+/** A skippable frame states its length in four bytes. */
+const maxSkippableBytes = 2 ** 32 - 1;
 /** Linux's PATH_MAX. */
 const maxPathBytes = 4096;
 
@@ -130,21 +136,36 @@ export function encodeManifest(manifest: Manifest): Buffer {
   return skippableFrame(manifestMagic, Buffer.concat([digest, json]));
 }
 
+// Every writer of format 1 names the format first.
+const manifestStart = Buffer.from(`{"format":${JSON.stringify(formatName)}`);
+
 /**
- * Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT if it is damaged, and
- * ARCHIVE_UNSUPPORTED if its format version is newer than this daemon's.
+ * Whether the payload of a frame is a manifest, whole or damaged, by how it begins: other programs use
+ * frames of that magic number, too.
+ */
+export function isManifest(payload: Buffer): boolean {
+  const start = payload.subarray(digestBytes, digestBytes + manifestStart.length);
+  return start.equals(manifestStart) || matchesDigest(payload);
+}
+
+function matchesDigest(payload: Buffer): boolean {
+  const digest = createHash("sha256").update(payload.subarray(digestBytes)).digest();
+  return digest.equals(payload.subarray(0, digestBytes));
+}
+
+/**
+ * Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT, which proves damage if its digest
+ * does not match, and ARCHIVE_UNSUPPORTED if its format version is newer than this daemon's.
  */
 export function decodeManifest(payload: Buffer): Manifest {
-  const json = payload.subarray(digestBytes);
-  const digest = createHash("sha256").update(json).digest();
-  if (!digest.equals(payload.subarray(0, digestBytes))) throw corrupt("its digest does not match");
-  const manifest = parseJson(json);
+  if (!matchesDigest(payload)) throw damagedArchive("its manifest does not match its digest");
+  const manifest = parseJson(payload.subarray(digestBytes));
   if (manifest.format !== formatName)
-    throw corrupt(`its format is ${JSON.stringify(manifest.format)}`);
-  if (!isCount(manifest.version) || manifest.version < 1) throw corrupt("it has no format version");
+    throw malformedArchive(`its manifest names the format ${JSON.stringify(manifest.format)}`);
+  if (!isCount(manifest.version) || manifest.version < 1)
+    throw malformedArchive("its manifest has no format version");
   if (manifest.version > formatVersion)
-    throw new CacheError(
-      "ARCHIVE_UNSUPPORTED",
+    throw unsupportedArchive(
       `the archive has format version ${manifest.version}, and this daemon reads up to ${formatVersion}: use a newer one`,
     );
   checkShape(manifest);
@@ -155,7 +176,7 @@ function parseJson(json: Buffer): Manifest {
   try {
     return Object(JSON.parse(json.toString("utf8"))) as Manifest;
   } catch (cause) {
-    throw new CacheError("ARCHIVE_CORRUPT", "the archive's manifest is not JSON", { cause });
+    throw malformedArchive("its manifest is not JSON", cause);
   }
 }
 
@@ -186,6 +207,7 @@ function checkShape(manifest: Manifest): void {
     labels !== null &&
     Object.values(labels).every((text) => typeof text === "string") &&
     counts.every(isCount) &&
+    manifest.index.bytes <= maxSkippableBytes &&
     isPath(manifest.local_dir ?? "/") &&
     isPath(manifest.other_dir ?? "/") &&
     Array.isArray(manifest.frames) &&
@@ -201,11 +223,11 @@ function checkShape(manifest: Manifest): void {
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );
-  if (!sound) throw corrupt("a field is missing or has the wrong type");
+  if (!sound) throw malformedArchive("a field of its manifest is missing, or has the wrong type");
   if (Number.isNaN(Date.parse(manifest.created_at)))
-    throw corrupt("its creation time is not a date");
+    throw malformedArchive("its creation time is not a date");
   if (keyOf(environment) !== manifest.environment_key)
-    throw corrupt("its environment does not match its environment key");
+    throw malformedArchive("its environment does not match its environment key");
 }
 
 /** The key of an environment; undefined if the environment is invalid. */
@@ -227,8 +249,4 @@ function isPath(value: unknown): boolean {
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function corrupt(why: string): CacheError {
-  return new CacheError("ARCHIVE_CORRUPT", `the archive's manifest is damaged: ${why}`);
 }

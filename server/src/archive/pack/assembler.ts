@@ -76,7 +76,7 @@ export class ArchiveAssembler {
       section: encodeIndexSection([]),
       fileCount: 0,
       bytes: 0,
-      changed: [],
+      notPacked: [],
     });
     if (this.#format !== "tar.zst") return;
     const index = skippableFrame(indexMagic, Buffer.concat(this.#sections));

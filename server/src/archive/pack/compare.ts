@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Profile } from "../../domain/profile.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import { type ListedFile, readPieces, withListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
@@ -7,7 +6,7 @@ import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { relocateContent, relocatedKind } from "../torch/relocate-content.ts";
 import { changesNothing, type Relocation, relocationBetween } from "../torch/relocation.ts";
-import { listFiles, planListing, type ScanResult } from "./scan.ts";
+import { type ListOptions, listFiles, planListing, type ScanResult } from "./scan.ts";
 
 /** A stored file, or its part in one frame, that a newer version replaces. */
 export interface Superseded {
@@ -52,13 +51,7 @@ export interface Comparison {
  */
 export function compareTree(
   rootFd: number,
-  options: {
-    nowMs: number;
-    unstable: readonly string[];
-    profile: Profile;
-    root: RootPaths;
-    stored: readonly StoredFrame[];
-  },
+  options: ListOptions & { readonly root: RootPaths; readonly stored: readonly StoredFrame[] },
   checkpoint: Checkpoint,
 ): Comparison {
   const stored = storedFiles(options.stored);
@@ -90,7 +83,7 @@ export function compareTree(
       });
     return true;
   });
-  for (const name of listed.young) seen.add(name);
+  for (const { name } of listed.young) seen.add(name);
   let absent = 0;
   // Files that the profile leaves out count too: another save found them worth storing.
   for (const name of stored.keys()) if (!seen.has(name) && !name.endsWith("/")) absent += 1;

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
-import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { readFully, readListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
@@ -27,14 +27,21 @@ export interface PackedFrame {
   readonly bytes: number;
   /** A file that works only in this directory, if there is one. */
   readonly tied?: string;
-  /** Files that changed or vanished since they were listed. */
-  readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
+  /** Files that could not be packed as they were listed. */
+  readonly notPacked: readonly NotPacked[];
+}
+
+/** A file that could not be packed: it changed or vanished since it was listed, or cannot be read. */
+export interface NotPacked {
+  readonly name: string;
+  readonly reason: "CHANGED" | "UNREADABLE";
+  readonly spansFrames: boolean;
 }
 
 /**
- * Reads the planned files below an open directory into one frame; files that have changed since they
- * were listed are left out, and named. Records how files name the directory by one of `rootPaths`.
- * Runs in a worker.
+ * Reads the planned files below an open directory into one frame; files that cannot be packed as
+ * they were listed are left out, and named. Records how files name the directory by one of
+ * `rootPaths`. Runs in a worker.
  */
 export function packFrame(
   rootFd: number,
@@ -47,20 +54,21 @@ export function packFrame(
   const finder = new RootFinder(rootPaths);
   const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
   const records: FileRecord[] = [];
-  const changed: { name: string; spansFrames: boolean }[] = [];
+  const notPacked: NotPacked[] = [];
   let end = 0;
   let bytes = 0;
   let fileCount = 0;
   for (const part of plan) {
     checkpoint();
+    const { name } = part.file;
     const tarBytes = packPart(rootFd, rootPath, finder, part, content.subarray(end), records);
-    if (tarBytes === undefined) {
-      changed.push({ name: part.file.name, spansFrames: part.length !== part.file.size });
+    if (typeof tarBytes === "string") {
+      notPacked.push({ name, reason: tarBytes, spansFrames: part.length !== part.file.size });
       continue;
     }
     end += tarBytes;
     bytes += part.length;
-    if (part.start === 0 && !part.file.name.endsWith("/")) fileCount += 1;
+    if (part.start === 0 && !name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
   const tied = records.find(({ names_root }) => names_root === "fixed")?.name;
@@ -71,7 +79,7 @@ export function packFrame(
     section: encodeIndexSection(records),
     fileCount,
     bytes,
-    changed,
+    notPacked,
     ...(tied === undefined ? {} : { tied }),
   };
 }
@@ -104,10 +112,7 @@ export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8
   return own;
 }
 
-/**
- * Writes a part's share of the tar stream and returns its length; undefined if the file has changed
- * since it was listed.
- */
+/** Writes a part's share of the tar stream and returns its length, or why it cannot be packed. */
 function packPart(
   rootFd: number,
   rootPath: string,
@@ -115,7 +120,7 @@ function packPart(
   part: PartToPack,
   into: Buffer,
   records: FileRecord[],
-): number | undefined {
+): number | NotPacked["reason"] {
   const { file, start, length } = part;
   const entry = tarEntryOf(file);
   let at = 0;
@@ -126,12 +131,13 @@ function packPart(
   }
   const content = into.subarray(at, at + length);
   let named: NamedRoot | undefined;
-  const isRead = withListedFile(rootFd, rootPath, file, (fd) => {
+  const read = readListedFile(rootFd, rootPath, file, (fd) => {
     if (!readFully(fd, start, content)) return false;
     named = findNamedRoot(finder, part, content, fd);
     return true;
   });
-  if (!isRead) return undefined;
+  if (read.fault) return read.fault;
+  if (!read.result) return "CHANGED";
   at += length;
   if (start + length === file.size) {
     const padding = tarPadding(file.size);

@@ -1,5 +1,6 @@
 import { zstdDecompressSync } from "node:zlib";
-import { CacheError } from "../../domain/cache-error.ts";
+import { malformedArchive, unsafeArchive, unsupportedArchive } from "../../domain/archive-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
@@ -139,12 +140,10 @@ function decompress({ frame, contentBytes }: FetchedFrame): Buffer {
       maxOutputLength: Math.max(64, contentBytes + 1),
     });
   } catch (cause) {
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive cannot be decompressed", {
-      cause,
-    });
+    throw malformedArchive("a frame cannot be decompressed, though it matches its digest", cause);
   }
   if (content.length !== contentBytes)
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive has the wrong length");
+    throw malformedArchive("a frame unpacks to another length than its manifest says");
   return content;
 }
 
@@ -168,14 +167,13 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
 /** The error for a file that names the directory that it was saved from, and works in no other. */
 function tiedToItsDirectory(name: string, { from, to }: Relocation): CacheError {
   const [file, there, here] = [name, from, to].map((text) => JSON.stringify(text));
-  return new CacheError(
-    "ARCHIVE_UNSUPPORTED",
-    `${file} of the cache names ${there}, where it was saved, in a way that cannot be changed to ${here}: ` +
+  return unsupportedArchive(
+    `the archive was saved at ${there}, and its ${file} names that in a way that cannot be changed to ${here}: ` +
       `load it at ${there}, or compile at ${here} and save from there`,
   );
 }
 
 /** The error for an archive in which other readers would find different files than this one does. */
 export function disagreement(): CacheError {
-  return new CacheError("ARCHIVE_UNSAFE", "the archive's file index and its tar stream disagree");
+  return unsafeArchive("the archive's file index and its tar stream disagree");
 }

@@ -54,8 +54,10 @@ function flagsGiven(options: Record<string, string>): Partial<Record<SettingKey,
 
 async function serve(options: Record<string, string>): Promise<void> {
   try {
-    const config = readConfig(flagsGiven(options), process.env);
-    await run(config);
+    const warnings: string[] = [];
+    const warn = (warning: string) => warnings.push(warning);
+    const config = readConfig(flagsGiven(options), process.env, warn);
+    await run(config, warnings);
   } catch (error) {
     if (error instanceof ConfigError) exitWithMistakes(error.mistakes);
     if (error instanceof ListenError) exitWithMistakes([error.message]);
@@ -68,7 +70,7 @@ function exitWithMistakes(mistakes: readonly string[]): never {
   process.exit(exitCodeOfMistake);
 }
 
-async function run(config: Config): Promise<void> {
+async function run(config: Config, warnings: readonly string[]): Promise<void> {
   // The other commands start sooner without the server's libraries.
   const { startDaemon } = await import("../../daemon.ts");
   const { createLogger } = await import("../../logging.ts");
@@ -76,6 +78,7 @@ async function run(config: Config): Promise<void> {
   // A closed pipe ends the other commands; the daemon goes on without a reader of its log.
   process.stdout.removeAllListeners("error").on("error", () => {});
   process.on("unhandledRejection", (error) => logger.error("unhandled rejection", { error }));
+  for (const warning of warnings) logger.warn(warning);
   const starting = startDaemon(config, logger);
   const stop = stopper(async () => (await starting).stop(), logger);
   stopOnSignals(stop);

@@ -2,6 +2,7 @@ import type { ArchiveHead } from "../../archive/format/manifest.ts";
 import { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
+import type { LeftOutFiles } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../../store/store.ts";
 import type { Progress } from "../../transfers/state.ts";
@@ -19,7 +20,8 @@ const bestRatio = 100;
 export interface Saved {
   readonly fileCount: number;
   readonly bytes: number;
-  readonly leftOutFileCount: number;
+  /** What stays out of it. */
+  readonly leftOut: readonly LeftOutFiles[];
   /** Bytes of files that refreshes appended since the whole was packed. */
   readonly appendedBytes?: number;
 }
@@ -133,7 +135,7 @@ async function committed(
       createdAt: head.createdAt,
       generation: head.generation,
     },
-    leftOutFileCount: saved.leftOutFileCount,
+    leftOut: saved.leftOut,
   };
 }
 

@@ -1,4 +1,5 @@
 import { pack } from "../../archive/pack/pack.ts";
+import { bytesOf } from "../../archive/pack/scan.ts";
 import { requireWithin } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import { pathsOf } from "../../domain/root-paths.ts";
@@ -23,7 +24,8 @@ export async function* saveWhole(
   const scan = await scanToSave(context, { rootFd, unstable, profile }, signal);
   const fileCount = scan.fileCount + scan.young.length;
   requireWithin(limits, "maxFileCount", fileCount, "the directory holds");
-  requireWithin(limits, "maxContentBytes", scan.bytes + scan.youngBytes, "the directory holds");
+  const bytes = scan.bytes + bytesOf(scan.young);
+  requireWithin(limits, "maxContentBytes", bytes, "the directory holds");
   await using archive = await createNewArchive(context, target, scan.bytes, signal);
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
   const packed = yield* pack({
@@ -37,7 +39,6 @@ export async function* saveWhole(
     work: workers.under(signal),
     signal,
   });
-  const leftOutFileCount = packed.leftOut.length + unstable.length;
-  if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
-  return yield* archive.commit(attempt, { ...packed, leftOutFileCount });
+  if (packed.fileCount === 0) return nothingPacked(packed.leftOut);
+  return yield* archive.commit(attempt, packed);
 }

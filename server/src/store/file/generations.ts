@@ -1,10 +1,11 @@
 import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { CacheError } from "../../domain/cache-error.ts";
+import type { Abilities } from "./abilities.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
+import { statFile } from "./file-kinds.ts";
 import { hiddenPath } from "./hidden-files.ts";
-import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
+import { linkIfFree, renameOver } from "./naming.ts";
 import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 
 // POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
@@ -32,6 +33,11 @@ export function versionOf(stat: BigIntStats): string {
   return [stat.ino, stat.size, stat.mtimeNs].join("-");
 }
 
+/** What of a version is left where the file system gives a file another number as it is renamed. */
+export function withoutNumber(version: string): string {
+  return version.slice(version.indexOf("-"));
+}
+
 /** Finds the newest file of the archive `target`; undefined if there is none. */
 export function findNewest(target: string): Promise<Newest | undefined> {
   return lookAgainIfStale(() => findNewestNow(target));
@@ -52,32 +58,27 @@ async function findNewestNow(target: string): Promise<Newest | undefined> {
 
 /**
  * Replaces that very version of an archive by a finished file. Answers `exists`, and changes nothing,
- * if another came between. Without hard links it looks first and then renames: the last of several
- * that do so at once wins, and is whole.
+ * if another came between. Without hard links it looks first and then calls `rename`: the last of
+ * several that do so at once wins, and is whole.
  */
 export async function replaceVersion(
   partial: string,
   target: string,
   version: string,
-  link: Link,
+  { abilities, rename }: { abilities: Abilities; rename: () => Promise<void> },
 ): Promise<"committed" | "exists"> {
   const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
-  if (newest && !newest.published) await publish(newest.path, target);
+  if (newest && !newest.published) await publish(newest.path, target).catch(() => {});
   if (newest?.version !== version) return "exists";
+  if (!abilities.links) {
+    await rename();
+    return "committed";
+  }
   const number = newest.number + 1;
   const claim = pathOf(target, number);
   await makeDurableDirectory(dirname(claim));
-  try {
-    await link(partial, claim);
-  } catch (error) {
-    if (!(await isLinkedTwice(partial))) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
-      if (!hasNoHardLinks(error)) throw error;
-      await renameOver(partial, target);
-      return "committed";
-    }
-  }
+  if ((await linkIfFree(partial, claim)) === "taken") return "exists";
   // Another may have replaced ours by now.
   const isReplaced = (await numbers(target)).some((taken) => taken > number);
   if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
@@ -107,11 +108,17 @@ async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
 export async function replaceAny(
   partial: string,
   target: string,
-  rename: () => Promise<void>,
+  { abilities, rename }: { abilities: Abilities; rename: () => Promise<void> },
 ): Promise<void> {
-  const numbered = await takeNextNumber(partial, target);
-  await rename();
-  if (numbered) await finish(target).catch(() => {});
+  if (!abilities.links || !(await takeNextNumber(partial, target))) return rename();
+  const version = versionOf(await fs.stat(partial, { bigint: true }));
+  try {
+    await rename();
+  } catch (error) {
+    // Readers go by the number.
+    if ((await findNewest(target))?.version !== version) throw error;
+  }
+  await finish(target).catch(() => {});
 }
 
 async function takeNextNumber(partial: string, target: string): Promise<boolean> {
@@ -119,17 +126,12 @@ async function takeNextNumber(partial: string, target: string): Promise<boolean>
     const taken = await numbers(target);
     if (taken.length === 0) return false;
     const claim = pathOf(target, Math.max(...taken) + 1);
-    try {
-      await fs.link(partial, claim);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (!(await isLinkedTwice(partial))) {
-        if (hasNoHardLinks(error)) return false;
-        // Another took it, or all were taken away.
-        if (code === "EEXIST" || code === "ENOENT") continue;
-        throw error;
-      }
-    }
+    const answer = await linkIfFree(partial, claim).catch((error) => {
+      // All numbers were taken away.
+      if (error.code === "ENOENT") return "taken";
+      throw error;
+    });
+    if (answer === "taken") continue;
     await syncDirectory(dirname(claim));
     return true;
   }
@@ -167,9 +169,12 @@ async function finish(target: string): Promise<void> {
 async function publish(path: string, target: string): Promise<void> {
   const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
-  await renameOver(temporary, target);
-  // Renaming a file over itself does nothing, and leaves the other name.
-  await fs.rm(temporary, { force: true });
+  try {
+    await renameOver(temporary, target);
+  } finally {
+    // Renaming a file over itself does nothing, and leaves the other name.
+    await fs.rm(temporary, { force: true });
+  }
 }
 
 function folderOf(target: string): string {
@@ -194,9 +199,7 @@ async function numbers(target: string): Promise<number[]> {
 
 async function statIfThere(path: string): Promise<BigIntStats | undefined> {
   try {
-    const stat = await fs.stat(path, { bigint: true });
-    if (stat.isFile()) return stat;
-    throw new CacheError("STORE_UNAVAILABLE", `${path} is not a file`);
+    return await statFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from threading import Lock
@@ -16,7 +15,9 @@ from compilecache._base.deadlines import (
     save_deadline_seconds,
 )
 from compilecache._caller.process import ask
+from compilecache._calls.clear_here import clear_here
 from compilecache._calls.display import progress_display
+from compilecache._calls.left_out import tell_of_left_out
 from compilecache._calls.record import record_of, record_of_failure, remember_load
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
@@ -144,7 +145,9 @@ def save_compile_cache(
 
 
 def clear_local_cache(*, local_dir: LocalDir | None = None, address: str | None = None) -> bool:
-    """Empty the local directory, by default torch's. True: it is empty, or there is none.
+    """Empty the local directory, by default torch's. True: it holds no cache, or there is none.
+
+    Links, and what is mounted there, are not a cache's, and stay.
 
     The daemon does it, when nothing else is under way there; where none answers, it is done here.
     Never raises, and never hangs.
@@ -167,12 +170,11 @@ def _tell_of_save(transfer: TransferState, local_dir: str) -> SaveStatus:
             transfer.archive_bytes / 1e6,
             local_dir,
         )
-        if transfer.left_out_file_count:
-            logger.warning("%d files were left out: they changed", transfer.left_out_file_count)
     elif status == SaveStatus.SKIPPED:
         tell_of_skip(transfer.skip_reason, local_dir)
     else:
         logger.error("nothing saved: %s", transfer.error or "the daemon did not say why")
+    tell_of_left_out(transfer.left_out, local_dir)
     return status
 
 
@@ -186,11 +188,7 @@ def _clear(request: CacheRequest) -> bool:
     except CacheServiceError as error:
         if error.code != "UNAVAILABLE":
             raise
-        for entry in directory.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+        clear_here(directory)
     return True
 
 
