@@ -241,6 +241,7 @@ const beside: Rules = {
   "test/suites/package": ["clients", "test/support"],
   "test/suites/refresh": ["server/src", "test/support"],
   "test/suites/round-trip": ["fixtures"],
+  "test/suites/settings": ["clients", "server/src", "test/support"],
   "test/suites/service": ["clients", "server/src", "test/support"],
   "test/slow": ["clients", "fixtures", "server/src", "test/support"],
 };

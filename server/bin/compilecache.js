@@ -10,8 +10,11 @@ if (Number.parseInt(process.versions.node, 10) < neededMajor) {
   process.exit(1);
 }
 
-// A store that hangs must leave threads free. libuv reads this once, before its pool's first work.
-process.env.UV_THREADPOOL_SIZE ??= "16";
+// A store that hangs must leave threads free, whatever number another program was given. libuv reads
+// this once, before its pool's first work.
+const fewestThreads = 16;
+const { UV_THREADPOOL_SIZE: threads } = process.env;
+if (!(Number(threads) >= fewestThreads)) process.env.UV_THREADPOOL_SIZE = String(fewestThreads);
 
 // Worker threads come and go with the work. glibc keeps memory that they freed in up to eight arenas a
 // CPU, so a daemon would grow for days; it reads the limit once, when a program starts.

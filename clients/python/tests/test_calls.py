@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from compilecache import CacheServiceError, Environment, FieldViolation
+from compilecache._rpc.identity import identity_of
 from compilecache.v1 import cache_pb2, transfer_pb2
 from compilecache.v1 import cache_service_pb2 as pb
 from conftest import Hangs, abort_richly
@@ -55,6 +56,7 @@ def test_a_load_sends_what_the_caller_says(call: Call, serve: Serve, tmp_path: P
             namespace="llama",
             environment=_environment.to_message(),
             local_dir=str(tmp_path / "cache"),
+            local_dir_identity=identity_of(tmp_path / "cache"),
             detach=True,
             if_local_exists=pb.IF_LOCAL_EXISTS_MERGE,
         )
@@ -94,6 +96,7 @@ def test_a_save_sends_what_the_caller_says(call: Call, serve: Serve, tmp_path: P
             namespace="qwen",
             environment=_environment.to_message(),
             local_dir=str(tmp_path),
+            local_dir_identity=identity_of(tmp_path),
             if_stored_exists=pb.IF_STORED_EXISTS_REPLACE,
             profile="small",
         )
@@ -144,17 +147,31 @@ def test_the_short_calls(call: Call, serve: Serve, tmp_path: Path) -> None:
     environment = _environment.to_message()
     assert {name: recorder.requests for name, recorder in recorders.items()} == {
         "StartTransfer": [
-            pb.StartTransferRequest(source="/a", destination="/b", operation_name="x")
+            pb.StartTransferRequest(
+                source="/a",
+                destination="/b",
+                operation_name="x",
+                destination_identity=identity_of("/"),
+            )
         ],
         "GetTransfer": [pb.GetTransferRequest(operation_id="op1")],
         "CancelTransfer": [pb.CancelTransferRequest(operation_id="op1")],
         "ListTransfers": [pb.ListTransfersRequest(include_finished=True, **page)],
         "GetCacheInfo": [
-            pb.GetCacheInfoRequest(namespace="n", environment=environment, local_dir=str(tmp_path))
+            pb.GetCacheInfoRequest(
+                namespace="n",
+                environment=environment,
+                local_dir=str(tmp_path),
+                local_dir_identity=identity_of(tmp_path),
+            )
         ],
         "ListCaches": [pb.ListCachesRequest(namespace="n", environment=environment, **page)],
         "DeleteCache": [pb.DeleteCacheRequest(namespace="n", cache_key="0123456789ab")],
-        "ClearLocalCache": [pb.ClearLocalCacheRequest(local_dir=str(tmp_path))],
+        "ClearLocalCache": [
+            pb.ClearLocalCacheRequest(
+                local_dir=str(tmp_path), local_dir_identity=identity_of(tmp_path)
+            )
+        ],
     }
 
 

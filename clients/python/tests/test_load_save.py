@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -64,6 +63,60 @@ def test_what_a_warm_start_adds_is_saved_too(model: Model) -> None:
     compilecache.clear_local_cache()
     assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
     assert facts_of(model.local) == second
+
+
+def test_a_half_filled_directory_is_told_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    model.compile(5)
+    compilecache.save_compile_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert _log_of(caplog) == ""
+    # As a start leaves it that crashed.
+    compilecache.clear_local_cache()
+    (model.local / "half").touch()
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert f"{model.local} holds files already (1), fewer than the stored cache (5)" in _log_of(
+        caplog
+    )
+    caplog.clear()
+    assert compilecache.wait_for_completion(compilecache.load_compile_cache_async())
+    assert "fewer than the stored cache (5)" in _log_of(caplog)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TRITON_CACHE_DIR", "/elsewhere/triton", "'/elsewhere/triton', which is not in"),
+        ("TRITON_CACHE_DIR", "", "''"),
+        ("TRITON_CACHE_MANAGER", "redis:Manager", "kept by redis:Manager"),
+        ("TORCHINDUCTOR_FX_GRAPH_CACHE", "0", "TORCHINDUCTOR_FX_GRAPH_CACHE=0"),
+        ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1", "switches its caches off"),
+    ],
+)
+def test_what_torch_keeps_elsewhere_is_told_of_once(
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    model.compile(1)
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert [words in message for message in _log_of(caplog).splitlines()] == [True]
+
+
+def test_where_torch_has_triton_keep_its_kernels_is_as_it_should_be(
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(model.local)
+    model.compile(1)
+    compilecache.save_compile_cache()
+    for inside in (model.local / "triton" / "0", tmp_path / "link", model.local):
+        monkeypatch.setenv("TRITON_CACHE_DIR", str(inside))
+        compilecache.load_compile_cache()
+    assert _log_of(caplog) == ""
 
 
 def test_policies_reach_the_daemon(model: Model) -> None:
@@ -130,16 +183,6 @@ def test_without_a_daemon_to_start_it_is_an_error_and_one_line(
     assert compilecache.load_compile_cache() == LoadStatus.ERROR
     assert len(caplog.records) == 1
     assert "nothing loaded: UNAVAILABLE" in _log_of(caplog)
-
-
-@pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
-def test_without_a_python_to_start_it_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, executable: str
-) -> None:
-    monkeypatch.setattr(sys, "executable", executable)
-    assert compilecache.load_compile_cache() == LoadStatus.ERROR
-    assert "a Python process cannot be started" in _log_of(caplog)
 
 
 def test_without_grpc_it_is_an_error_that_says_so(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compilecache import CacheServiceError
-from compilecache._base.python_process import no_fork
+from compilecache._base.forks import no_fork
 from compilecache._daemon import address as daemon_address
 from compilecache._daemon import own_daemon
 from compilecache._daemon.start import ensure_daemon

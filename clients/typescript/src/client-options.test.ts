@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { defaultAddress, resolveClientOptions } from "./client-options.ts";
+import { resolveClientOptions } from "./client-options.ts";
+import { defaultAddress } from "./default-address.ts";
 
 describe("defaultAddress", () => {
   const systemSocket = "/run/compilecache/compilecache.sock";

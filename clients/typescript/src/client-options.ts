@@ -1,10 +1,11 @@
-import { existsSync, lstatSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { parseAddress } from "./address.ts";
+import { defaultAddress } from "./default-address.ts";
+import { parseToken } from "./token.ts";
 
 /** How to reach a daemon, and defaults for the calls. */
 export interface CacheClientOptions {
   /**
-   * `unix:/path` or `host:port`. Default: COMPILE_CACHE_ADDRESS, else the daemon's default socket.
+   * `unix:/path` or `host:port`. Blanks and quotes around it are left out. Default: COMPILE_CACHE_ADDRESS, else the daemon's default socket.
    */
   readonly address?: string | undefined;
   /** Namespace of the caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, `default`. */
@@ -37,36 +38,6 @@ export interface TransferCallOptions extends CallOptions {
   readonly onStarted?: ((operationId: string) => void) | undefined;
 }
 
-const systemSocket = "/run/compilecache/compilecache.sock";
-
-/**
- * Where a daemon is expected when no address is given: COMPILE_CACHE_ADDRESS, else the system's socket,
- * else the socket that a daemon makes in its user's runtime directory where it cannot make that one.
- */
-export function defaultAddress(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.COMPILE_CACHE_ADDRESS) return env.COMPILE_CACHE_ADDRESS;
-  const runtimeDir = env.XDG_RUNTIME_DIR ?? "";
-  // A process that changed its user may still have the variable of the first one.
-  const directory =
-    isAbsolute(runtimeDir) && isOurs(runtimeDir)
-      ? `${runtimeDir}/compilecache`
-      : `/tmp/compilecache-${process.getuid?.()}`;
-  const userSocket = `${directory}/compilecache.sock`;
-  // Any user could have made that directory in /tmp, and would receive our requests.
-  if (!existsSync(systemSocket) && isOurs(directory) && existsSync(userSocket))
-    return `unix:${userSocket}`;
-  return `unix:${systemSocket}`;
-}
-
-function isOurs(directory: string): boolean {
-  try {
-    const found = lstatSync(directory);
-    return found.isDirectory() && found.uid === process.getuid?.();
-  } catch {
-    return false;
-  }
-}
-
 /** The options with the defaults filled in. */
 export interface ResolvedClientOptions {
   readonly address: string;
@@ -75,15 +46,18 @@ export interface ResolvedClientOptions {
   readonly timeoutMs: number | undefined;
 }
 
-/** Options win over environment variables; an empty namespace or token stands for none. */
+/**
+ * Options win over environment variables; an empty namespace or token stands for none. Throws
+ * INVALID_REQUEST for an address or a token that cannot be one; a token is never shown.
+ */
 export function resolveClientOptions(
   options: CacheClientOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): ResolvedClientOptions {
   return {
-    address: options.address || defaultAddress(env),
-    namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE ?? "",
-    token: options.token ?? env.COMPILE_CACHE_TOKEN ?? "",
+    address: parseAddress(options.address?.trim() || defaultAddress(env)),
+    namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE?.trim() ?? "",
+    token: parseToken(options.token ?? env.COMPILE_CACHE_TOKEN ?? ""),
     timeoutMs: options.timeoutMs,
   };
 }

@@ -127,6 +127,7 @@ describe("createCacheClient", () => {
         localDir: join(localDir),
         detach: false,
         ifLocalExists: IfLocalExists.IF_LOCAL_EXISTS_MERGE,
+        localDirIdentity: `${statSync(localDir).dev}:${statSync(localDir).ino}`,
       },
       ["Bearer secret"],
     ]);

@@ -4,6 +4,7 @@ import type { CacheClient } from "./cache-client.ts";
 import { type CacheClientOptions, resolveClientOptions } from "./client-options.ts";
 import { createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
+import { callAsSeen, identityOf, isOfThisMachine } from "./identity.ts";
 import { createLocalDirectory, resolveLocalDirectory } from "./local-directory.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
 import {
@@ -17,10 +18,18 @@ import {
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
 
-/** A client of the daemon at `address`. It connects with its first call; `close` it after use. */
+/**
+ * A client of the daemon at `address`. It connects with its first call; `close` it after use. Throws
+ * INVALID_REQUEST for an address or a token that cannot be one.
+ */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
   const resolved = resolveClientOptions(options);
   const connection = createConnection(resolved);
+  // A daemon of another machine numbers the file systems that it shares with this one otherwise.
+  const isNear = isOfThisMachine(resolved.address);
+  const lookAt = (localDir: string) => async () => ({
+    localDirIdentity: isNear ? await identityOf(localDir) : "",
+  });
 
   const client: CacheClient = {
     address: resolved.address,
@@ -33,10 +42,11 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         localDir,
         detach: input.detach ?? false,
         ifLocalExists: toIfLocalExists(input.ifLocalExists),
-        localDirIdentity: "",
       };
       await createLocalDirectory(localDir);
-      const response = await connection.unary(methods.load, request, call, noDeadline);
+      const response = await callAsSeen(lookAt(localDir), (seen) =>
+        connection.unary(methods.load, { ...request, ...seen }, call, noDeadline),
+      );
       return {
         status: loadStatuses.wordOf(response.status),
         transfer: fromTransferMessage(response.transfer),
@@ -52,9 +62,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         detach: input.detach ?? false,
         ifStoredExists: toIfStoredExists(input.ifStoredExists),
         profile: input.profile ?? "",
-        localDirIdentity: "",
       };
-      const response = await connection.unary(methods.save, request, call, noDeadline);
+      const response = await callAsSeen(lookAt(request.localDir), (seen) =>
+        connection.unary(methods.save, { ...request, ...seen }, call, noDeadline),
+      );
       return {
         status: saveStatuses.wordOf(response.status),
         ...optionalSkipReason(response.skipReason),
@@ -75,10 +86,15 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         source: input.source,
         destination: input.destination,
         operationName: input.operationName ?? "",
-        sourceIdentity: "",
-        destinationIdentity: "",
       };
-      const response = await connection.unary(methods.startTransfer, request, call, shortCallMs);
+      const look = async () => ({
+        // The store need not be mounted here.
+        sourceIdentity: isNear ? await identityOf(input.source, { orUnsaid: true }) : "",
+        destinationIdentity: isNear ? await identityOf(input.destination, { orAbove: true }) : "",
+      });
+      const response = await callAsSeen(look, (seen) =>
+        connection.unary(methods.startTransfer, { ...request, ...seen }, call, shortCallMs),
+      );
       return fromTransferMessage(response.transfer);
     },
 
@@ -121,9 +137,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         namespace: input.namespace ?? resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir: resolveLocalDirectory(input.localDir),
-        localDirIdentity: "",
       };
-      const info = await connection.unary(methods.getCacheInfo, request, call, shortCallMs);
+      const info = await callAsSeen(lookAt(request.localDir), (seen) =>
+        connection.unary(methods.getCacheInfo, { ...request, ...seen }, call, shortCallMs),
+      );
       return {
         environmentKey: info.environmentKey,
         cacheKey: info.cacheKey,
@@ -165,8 +182,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async clearLocalCache(input = {}, call = {}) {
-      const request = { localDir: resolveLocalDirectory(input.localDir), localDirIdentity: "" };
-      const cleared = await connection.unary(methods.clearLocalCache, request, call, shortCallMs);
+      const localDir = resolveLocalDirectory(input.localDir);
+      const cleared = await callAsSeen(lookAt(localDir), (seen) =>
+        connection.unary(methods.clearLocalCache, { localDir, ...seen }, call, shortCallMs),
+      );
       return { bytes: Number(cleared.bytes), fileCount: Number(cleared.fileCount) };
     },
 

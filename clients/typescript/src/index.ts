@@ -6,13 +6,13 @@ export {
   type ErrorReason,
   type FieldViolation,
 } from "./cache-service-error.ts";
-export {
-  type CacheClientOptions,
-  type CallOptions,
-  defaultAddress,
-  type TransferCallOptions,
+export type {
+  CacheClientOptions,
+  CallOptions,
+  TransferCallOptions,
 } from "./client-options.ts";
 export { createCacheClient } from "./create-cache-client.ts";
+export { defaultAddress } from "./default-address.ts";
 export type { Environment } from "./environment.ts";
 export { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";
 export {

@@ -62,30 +62,31 @@ export async function runWithClient(
   work: (session: Session) => Promise<number>,
 ): Promise<void> {
   const json = options.json ?? false;
-  const client = createCacheClient({
-    address: options.address,
-    timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
-  });
+  let client: CacheClient | undefined;
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.once("SIGINT", interrupt);
   const print = (answer: unknown, text: string) =>
     process.stdout.write(`${json ? JSON.stringify(answer) : text}\n`);
   try {
+    client = createCacheClient({
+      address: options.address,
+      timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
+    });
     process.exitCode = await work({ client, signal: interruption.signal, print, json });
   } catch (error) {
     if (!(error instanceof CacheServiceError)) throw error;
     const interrupted = interruption.signal.aborted;
     process.exitCode = interrupted ? exitCode.interrupted : exitCodeOfError(error);
     if (json) print({ error }, "");
-    else process.stderr.write(`compilecache: ${errorText(error, interrupted, client.address)}\n`);
+    else process.stderr.write(`compilecache: ${errorText(error, interrupted, client?.address)}\n`);
   } finally {
     process.off("SIGINT", interrupt);
-    client.close();
+    client?.close();
   }
 }
 
-function errorText(error: CacheServiceError, interrupted: boolean, address: string): string {
+function errorText(error: CacheServiceError, interrupted: boolean, address?: string): string {
   if (interrupted) return "interrupted";
   if (exitCodeOfError(error) !== exitCode.noDaemon) return error.message;
   return `${error.message}\nStart one with: npx compilecache serve --listen ${address}`;

@@ -112,14 +112,14 @@ export const settings = {
     variable: "COMPILE_CACHE_S3_SSE",
     placeholder: "algorithm",
     description: `encryption that saves ask the object store for: ${s3Encryptions.join(", ")}`,
-    fallback: { make: () => "", shown: "the bucket's own" },
+    fallback: { make: () => undefined, shown: "the bucket's own" },
     parse: (text) => (text === "" ? undefined : oneOf(s3Encryptions)(text)),
   }),
   s3SseKmsKeyId: setting({
     variable: "COMPILE_CACHE_S3_SSE_KMS_KEY_ID",
     placeholder: "key",
     description: "key for aws:kms and aws:kms:dsse: its id, alias or ARN",
-    fallback: { make: () => "", shown: "the account's own for S3" },
+    fallback: { make: () => undefined, shown: "the account's own for S3" },
     parse: (text) => text || undefined,
   }),
   workDir: setting({

@@ -18,7 +18,7 @@ function accountName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user without an account, as containers have. torch itself fails there.
+    // A user without an account, as containers have, and torch's word for one.
     return `uid_${process.getuid?.() ?? 0}`;
   }
 }

@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { chmod, lstat, mkdir } from "node:fs/promises";
 import type { Server } from "node:net";
-import { dirname, isAbsolute } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "./listen-error.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
@@ -11,13 +11,21 @@ export const defaultSocketPath = "/run/compilecache/compilecache.sock";
 
 /**
  * Where it listens when the default socket cannot be made: in XDG_RUNTIME_DIR where this user owns
- * that directory, else in a directory of /tmp. The clients look in the same place.
+ * that directory and a socket in it can be named, else in a directory of /tmp. The clients look in the
+ * same place; test/vectors/places.json holds all of them to it.
  */
 export function userSocketPath(environment: NodeJS.ProcessEnv): string {
   const runtimeDir = environment.XDG_RUNTIME_DIR ?? "";
-  return isAbsolute(runtimeDir) && isOurs(runtimeDir)
-    ? `${runtimeDir}/compilecache/compilecache.sock`
+  const directory = resolve(runtimeDir);
+  const socket = `${directory}/compilecache/compilecache.sock`;
+  return isAbsolute(runtimeDir) && isOurs(directory) && canBeNamed(socket)
+    ? socket
     : `/tmp/compilecache-${process.getuid?.() ?? 0}/compilecache.sock`;
+}
+
+/** gRPC reads an address as a URL, and the kernel takes 107 bytes. */
+function canBeNamed(socket: string): boolean {
+  return /^[\w/.~@+-]{1,107}$/.test(socket);
 }
 
 /** A process that changed its user may still have the variable of the first one. */

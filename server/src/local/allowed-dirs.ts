@@ -25,6 +25,8 @@ export interface AllowedPath {
   readonly clientPath: string;
   /** Another path of it that clients may use: with links resolved, or with the link that leads to it. */
   readonly otherPath?: string;
+  /** Whether it lies in a directory of which somebody said where the daemon sees it. */
+  readonly mapped?: boolean;
 }
 
 export interface AllowedDirs {
@@ -36,16 +38,17 @@ export interface AllowedDirs {
  * Creates the check of clients' paths. Links in the allowed directories themselves are resolved now.
  */
 export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
-  const asClientsSay = dirs.map(({ clientPath, daemonPath }) => {
+  const asClientsSay = dirs.map(({ clientPath, daemonPath, mapped = false }) => {
     const prefix = withoutSlash(normalize(clientPath));
     const root = canonical(daemonPath);
     // Where the daemon sees a directory elsewhere, its path for it means nothing to clients.
     const isLink = prefix === withoutSlash(normalize(daemonPath)) && prefix !== root;
-    return { prefix, root, ...(isLink ? { other: root } : {}) };
+    return { prefix, root, mapped, ...(isLink ? { other: root } : {}) };
   });
-  const asTheyAre = asClientsSay.map(({ prefix, root, other }) => ({
+  const asTheyAre = asClientsSay.map(({ prefix, root, mapped, other }) => ({
     prefix: root,
     root,
+    mapped,
     ...(other === undefined ? {} : { other: prefix }),
   }));
   // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
@@ -60,7 +63,7 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       requireUsableLength(path, field);
       const found = roots.find(({ prefix }) => isWithin(path, prefix));
       if (found) {
-        const { prefix, root, other } = found;
+        const { prefix, root, mapped, other } = found;
         const below = path.slice(prefix.length).split("/").filter(Boolean);
         const pathIn = (dir: string) => [dir === "/" ? "" : dir, ...below].join("/") || "/";
         return {
@@ -68,6 +71,7 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
           below,
           path: pathIn(root),
           clientPath: path,
+          mapped,
           ...(other === undefined ? {} : { otherPath: pathIn(other) }),
         };
       }

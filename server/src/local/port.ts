@@ -1,5 +1,6 @@
 import type { AllowedPath } from "./allowed-dirs.ts";
 import type { CopyItem, CopyJob, CopySource } from "./copy-tree.ts";
+import type { IdentityJob } from "./identity.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
 import type { Removed, Spared } from "./removal.ts";
 import type { OpenStage } from "./stage.ts";
@@ -11,6 +12,8 @@ import type { Totals } from "./tree.ts";
  * the step stops at its next file and throws the signal's reason.
  */
 export interface LocalWork {
+  /** Which file or directory lies at a path: see identityOf. */
+  identify(job: IdentityJob): Promise<string | undefined>;
   /** Opens an allowed directory; undefined if it does not exist. The caller closes its descriptors. */
   openDirectory(path: AllowedPath): Promise<OpenedDirectory | undefined>;
   /** Opens an allowed directory and makes what is missing of it. The caller closes its descriptors. */

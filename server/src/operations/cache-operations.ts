@@ -8,14 +8,17 @@ import type { Transfer } from "../transfers/transfer.ts";
 
 // A spec is what a caller says: nothing in it has been judged yet.
 
-/**
- * Which cache, and where it is on this machine. An empty namespace means `default`; `localDir` is
- * the caller's path, and empty for the daemon's own.
- */
-export interface TargetSpec {
+/** Where a cache is on this machine: the caller's path, empty for the daemon's own directory. */
+export interface LocalDirSpec {
+  readonly localDir: string;
+  /** What the caller sees at `localDir`: `<device>:<inode>`, empty where it does not say. */
+  readonly localDirIdentity: string;
+}
+
+/** Which cache, and where it is on this machine. An empty namespace means `default`. */
+export interface TargetSpec extends LocalDirSpec {
   readonly namespace: string;
   readonly environment: Environment | undefined;
-  readonly localDir: string;
 }
 
 /** What a load is asked for. An unknown policy is undefined. */
@@ -33,6 +36,10 @@ export interface SaveSpec extends TargetSpec {
 export interface CopySpec {
   readonly source: string;
   readonly destination: string;
+  /** What the caller sees there, as `localDirIdentity` is. */
+  readonly sourceIdentity: string;
+  /** That of the deepest directory that exists, where nothing is there yet. */
+  readonly destinationIdentity: string;
   readonly operationName: string;
 }
 
@@ -68,10 +75,10 @@ export interface CacheInfo {
  */
 export interface CacheOperations {
   /** Starts a load, or joins the one that runs for the same target. */
-  load(spec: LoadSpec): Transfer;
+  load(spec: LoadSpec, signal: AbortSignal): Transfer | Promise<Transfer>;
   /** Starts a save, or joins the one that runs for the same target. */
-  save(spec: SaveSpec): Transfer;
-  copy(spec: CopySpec): Transfer;
+  save(spec: SaveSpec, signal: AbortSignal): Transfer | Promise<Transfer>;
+  copy(spec: CopySpec, signal: AbortSignal): Transfer | Promise<Transfer>;
   /** Throws TRANSFER_NOT_FOUND. */
   getTransfer(operationId: string): Transfer;
   /** Newest first. */
@@ -82,7 +89,7 @@ export interface CacheOperations {
   /** Throws CACHE_NOT_FOUND. */
   deleteCache(id: CacheId, signal: AbortSignal): Promise<void>;
   clearLocalCache(
-    localDir: string,
+    spec: LocalDirSpec,
     signal: AbortSignal,
   ): Promise<{ bytes: number; fileCount: number }>;
   /** Accepts no new work, gives what runs `graceMs` to end, then cancels it and waits for that. */

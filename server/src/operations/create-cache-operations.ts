@@ -16,14 +16,15 @@ import {
   describeStored,
   listCacheArchives,
 } from "../flows/stored-archives.ts";
-import type { AllowedDir } from "../local/allowed-dirs.ts";
+import type { AllowedDir, AllowedPath } from "../local/allowed-dirs.ts";
 import type { ArchiveName, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
 import { createWorkers, type Workers } from "../workers/workers.ts";
-import type { CacheOperations, LoadSpec, SaveSpec } from "./cache-operations.ts";
+import type { CacheOperations, LoadSpec, LocalDirSpec, SaveSpec } from "./cache-operations.ts";
 import { createRequestParser } from "./request-parser.ts";
+import { requireSame, type SeenPath } from "./same-directory.ts";
 
 export interface CacheOperationsOptions {
   readonly store: Store;
@@ -59,9 +60,15 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
 
   const parse = createRequestParser({ ...options, storeDir: store.directory });
 
+  const requireSeen = (seen: SeenPath, signal: AbortSignal) =>
+    requireSame(foreground, seen, signal);
+  const requireSameLocalDir = (path: AllowedPath, spec: LocalDirSpec, signal: AbortSignal) =>
+    requireSeen({ field: "local_dir", path, identity: spec.localDirIdentity }, signal);
+
   return {
-    load(spec: LoadSpec) {
+    async load(spec: LoadSpec, signal) {
       const target = parse.load(spec);
+      await requireSameLocalDir(target.localDir, spec, signal);
       const { namespace, cacheKey, localDir, policy } = target;
       return registry.start({
         kind: "LOAD",
@@ -74,8 +81,9 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
       });
     },
 
-    save(spec: SaveSpec) {
+    async save(spec: SaveSpec, signal) {
       const target = parse.save(spec);
+      await requireSameLocalDir(target.localDir, spec, signal);
       const { namespace, cacheKey, localDir, policy } = target;
       return registry.start({
         kind: "SAVE",
@@ -97,8 +105,14 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
       });
     },
 
-    copy(spec) {
+    async copy(spec, signal) {
       const { operationName, ...target } = parse.copy(spec);
+      const { source, destination } = target;
+      const ofSource = { field: "source", path: source, identity: spec.sourceIdentity };
+      await requireSeen(ofSource, signal);
+      const identity = spec.destinationIdentity;
+      const ofDestination = { field: "destination", path: destination, identity, orAbove: true };
+      await requireSeen(ofDestination, signal);
       return registry.start({
         kind: "COPY",
         operationName,
@@ -114,6 +128,7 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
 
     async getCacheInfo(spec, signal) {
       const target = parse.target(spec);
+      await requireSameLocalDir(target.localDir, spec, signal);
       await using directory = await openLocal(foreground, target.localDir, signal);
       const local = directory
         ? await foreground.under(signal).measureDirectory(directory.opened.fd)
@@ -153,8 +168,9 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
         );
     },
 
-    async clearLocalCache(path, signal) {
-      const localDir = parse.localDir(path);
+    async clearLocalCache(spec, signal) {
+      const localDir = parse.localDir(spec);
+      await requireSameLocalDir(localDir, spec, signal);
       return directoryQueue.run([localDir.path], signal, async () => {
         await using directory = await openLocal(foreground, localDir, signal);
         if (!directory) return { bytes: 0, fileCount: 0 };

@@ -20,10 +20,12 @@ import type {
   CopySpec,
   ListCachesSpec,
   LoadSpec,
+  LocalDirSpec,
   SaveSpec,
   TargetSpec,
 } from "./cache-operations.ts";
 import { defaultCopyName, parseOperationName } from "./operation-name.ts";
+import { parseIdentity } from "./same-directory.ts";
 
 /**
  * Judges requests, without a look at any disk. Throws one INVALID_REQUEST for all that is malformed,
@@ -41,7 +43,7 @@ export interface RequestParser {
     readonly page: PageRequest;
   };
   cacheId(id: CacheId): CacheId;
-  localDir(path: string): AllowedPath;
+  localDir(spec: LocalDirSpec): AllowedPath;
 }
 
 /** Links in the directories are resolved now. */
@@ -67,8 +69,11 @@ export function createRequestParser(options: {
   ]);
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
-  const parseLocalDir = (path: string): AllowedPath => {
-    const allowed = localDirs.resolve(path || options.localDir, "local_dir");
+  const parseLocalDir = (spec: LocalDirSpec): AllowedPath => {
+    const [allowed] = parseAll([
+      () => localDirs.resolve(spec.localDir || options.localDir, "local_dir"),
+      () => parseIdentity(spec.localDirIdentity, "local_dir_identity"),
+    ]);
     if (storeDir !== undefined && overlap(allowed.path, storeDir))
       throw new CacheError(
         "PATH_NOT_ALLOWED",
@@ -91,6 +96,8 @@ export function createRequestParser(options: {
     const [source, destination] = parseAll([
       () => sources.resolve(spec.source, "source"),
       () => destinationOf(spec.destination),
+      () => parseIdentity(spec.sourceIdentity, "source_identity"),
+      () => parseIdentity(spec.destinationIdentity, "destination_identity"),
     ]);
     if (overlap(destination.path, source.path))
       throw invalidField(
@@ -104,7 +111,7 @@ export function createRequestParser(options: {
     const [namespace, environment, localDir] = parseAll([
       () => parseNamespace(spec.namespace),
       () => parseEnvironment(spec.environment),
-      () => parseLocalDir(spec.localDir),
+      () => parseLocalDir(spec),
     ]);
     return { namespace, ...environment, localDir };
   };

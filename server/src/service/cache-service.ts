@@ -63,7 +63,7 @@ export function createCacheService(
 ): CacheServiceHandlers {
   return {
     load: unary("Load", "read", async (request, signal, announce) => {
-      const transfer = operations.load(toLoadSpec(request));
+      const transfer = await operations.load(toLoadSpec(request), signal);
       announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
@@ -76,7 +76,7 @@ export function createCacheService(
     }),
 
     save: unary("Save", "write", async (request, signal, announce) => {
-      const transfer = operations.save(toSaveSpec(request));
+      const transfer = await operations.save(toSaveSpec(request), signal);
       announce(transfer.state.operationId);
       if (request.detach) {
         transfer.detach();
@@ -98,8 +98,11 @@ export function createCacheService(
       operations.getTransfer(requireOperationId(request.operationId)).watch(signal),
     ),
 
-    startTransfer: unary("StartTransfer", "write", ({ source, destination, operationName }) => {
-      const transfer = operations.copy({ source, destination, operationName });
+    startTransfer: unary("StartTransfer", "write", async (request, signal) => {
+      const { source, destination, operationName, sourceIdentity, destinationIdentity } = request;
+      const identities = { sourceIdentity, destinationIdentity };
+      const spec = { source, destination, operationName, ...identities };
+      const transfer = await operations.copy(spec, signal);
       transfer.detach();
       return { transfer: toWireTransfer(transfer.state) };
     }),
@@ -121,8 +124,9 @@ export function createCacheService(
     }),
 
     getCacheInfo: unary("GetCacheInfo", "read", async (request, signal) => {
-      const { namespace, environment, localDir } = request;
-      const info = await operations.getCacheInfo({ namespace, environment, localDir }, signal);
+      const { namespace, environment, localDir, localDirIdentity } = request;
+      const spec = { namespace, environment, localDir, localDirIdentity };
+      const info = await operations.getCacheInfo(spec, signal);
       return {
         environmentKey: info.environmentKey,
         cacheKey: info.cacheKey,
@@ -152,7 +156,9 @@ export function createCacheService(
     }),
 
     clearLocalCache: unary("ClearLocalCache", "write", async (request, signal) => {
-      const { bytes, fileCount } = await operations.clearLocalCache(request.localDir, signal);
+      const { localDir, localDirIdentity } = request;
+      const spec = { localDir, localDirIdentity };
+      const { bytes, fileCount } = await operations.clearLocalCache(spec, signal);
       return { bytes: BigInt(bytes), fileCount: BigInt(fileCount) };
     }),
   };

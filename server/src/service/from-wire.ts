@@ -35,6 +35,7 @@ export function toLoadSpec(request: LoadRequest): LoadSpec {
     namespace: request.namespace,
     environment: request.environment,
     localDir: request.localDir,
+    localDirIdentity: request.localDirIdentity,
     ifLocalExists: localPolicies.get(request.ifLocalExists),
   };
 }
@@ -45,6 +46,7 @@ export function toSaveSpec(request: SaveRequest): SaveSpec {
     namespace: request.namespace,
     environment: request.environment,
     localDir: request.localDir,
+    localDirIdentity: request.localDirIdentity,
     ifStoredExists: storedPolicies.get(request.ifStoredExists),
     profile: request.profile,
   };

@@ -22,6 +22,7 @@ import {
   openSource,
 } from "../local/copy-tree.ts";
 import { requireSpace } from "../local/disk-space.ts";
+import { type IdentityJob, identityOf } from "../local/identity.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
@@ -79,6 +80,7 @@ export const jobs = {
       job.port.postMessage({ fileCount: soFar.fileCount, bytes: soFar.bytes }),
     ),
 
+  identify: (job: IdentityJob): string | undefined => identityOf(job),
   openDirectory: (path: AllowedPath): OpenedDirectory | undefined => openDirectory(path, false),
   openOrMakeDirectory: (path: AllowedPath): OpenedDirectory => openDirectory(path, true),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),

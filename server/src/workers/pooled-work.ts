@@ -34,6 +34,7 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
       }
     },
 
+    identify: (job) => pool.run("identify", job, signal),
     openDirectory: (path) => pool.run("openDirectory", path, signal),
     openOrMakeDirectory: (path) => pool.run("openOrMakeDirectory", path, signal),
     removeMadeDirectory: (directory) => pool.run("removeMadeDirectory", directory, signal),

@@ -6,7 +6,7 @@ import { treeDifferences } from "../../../fixtures/compare-trees.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
 import { tempDir } from "../../support/client/service-client.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "./run-cli.ts";
+import { runCli } from "../../support/run-cli.ts";
 
 const environment = ["--torch", "2.11.0", "--cuda", "13.0", "--cc", "9.0", "--label", "py=3.12"];
 const key = "torch-2.11.0_cuda-13.0_cc-9.0_triton-none_py-3.12";

@@ -5,8 +5,8 @@ import { describe, it, type TestContext } from "node:test";
 import { type CacheClient, createCacheClient } from "compilecache-client";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { eventually } from "../../support/eventually.ts";
+import { runCli, startCli, startCliOnTerminal } from "../../support/run-cli.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
-import { runCli, startCli, startCliOnTerminal } from "./run-cli.ts";
 
 const environment = ["--torch", "2.11.0"];
 

@@ -5,8 +5,8 @@ import { makeCache } from "../../../fixtures/make-cache.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
+import { startCliOnTerminal } from "../../support/run-cli.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
-import { startCliOnTerminal } from "./run-cli.ts";
 
 /** Starts a save of a directory, on a terminal. */
 async function startSave(t: TestContext, fill: (localDir: string) => void) {

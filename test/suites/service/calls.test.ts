@@ -122,7 +122,7 @@ describe("Load and Save", () => {
       return new FakeTransfer();
     };
     const { client } = await serve(t, fakeOperations({ load: keep, save: keep }));
-    const common = { namespace: "n", environment, localDir: "/l" };
+    const common = { namespace: "n", environment, localDir: "/l", localDirIdentity: "1:2" };
     const policies = [0, 1, 2, 3, 9 as 3] as const;
     for (const ifLocalExists of policies)
       await call(client, "load", { ...common, ifLocalExists, detach: true });
@@ -277,7 +277,8 @@ describe("the other calls", () => {
         },
       }),
     );
-    const copy = { source: "/a", destination: "/b", operationName: "mine" };
+    const identities = { sourceIdentity: "1:2", destinationIdentity: "1:3" };
+    const copy = { source: "/a", destination: "/b", operationName: "mine", ...identities };
     assert.equal((await call(client, "startTransfer", copy)).transfer?.kind, 3);
     assert.ok(transfer.detached);
     const page = { pageSize: 5, pageToken: "t" };
@@ -290,25 +291,26 @@ describe("the other calls", () => {
       [true, false],
     );
     assert.equal(caches.nextPageToken, "more");
+    const directory = { localDir: "/l", localDirIdentity: "1:2" };
     const info = await call(client, "getCacheInfo", {
       namespace: "n",
       environment,
-      localDir: "/l",
+      ...directory,
     });
     assert.equal(info.localBytes, 5n);
     assert.deepEqual([info.store, info.storeNote], ["file:///s", "n"]);
     assert.equal(info.stored?.isCurrentEnvironment, true);
     await call(client, "deleteCache", { cacheKey: "0123456789ab" });
-    const cleared = await call(client, "clearLocalCache", { localDir: "/l" });
+    const cleared = await call(client, "clearLocalCache", directory);
     assert.deepEqual(cleared, { bytes: 7n, fileCount: 2n });
     assert.equal((await call(client, "cancelTransfer", { operationId: "x" })).transfer?.status, 6);
     assert.deepEqual(asked, [
       copy,
       { includeFinished: true, ...page },
       { namespace: "llama", environment, ...page },
-      { namespace: "n", environment, localDir: "/l" },
+      { namespace: "n", environment, ...directory },
       { namespace: "", cacheKey: "0123456789ab" },
-      "/l",
+      directory,
     ]);
   });
 });

@@ -26,16 +26,38 @@ function killGroupOf({ pid }: ChildProcess): void {
 describe("compilecache serve", () => {
   test("prints each mistake on a line of its own and exits with 2", async (t) => {
     const { ended } = spawnServe(t, ["--max-file-count", "many"], {
-      ARCHIVE_FORMAT: "zip",
+      COMPILE_CACHE_WORKERS: "zip",
       COMPILE_CACHE_LISTEN: "unix:relative",
     });
     const { code, stderr } = await ended;
     assert.equal(code, 2);
     assert.deepEqual(stderr.trimEnd().split("\n"), [
       'compilecache: COMPILE_CACHE_LISTEN: "unix:relative" holds "unix:relative", which is no address; give unix:/path, host:port or [ipv6]:port',
-      'compilecache: ARCHIVE_FORMAT: "zip" is none of tar.zst, tar.gz',
       'compilecache: --max-file-count: "many" is not a whole number from 1 to 100000000',
+      'compilecache: COMPILE_CACHE_WORKERS: "zip" is not a whole number from 1 to 256',
     ]);
+  });
+
+  test("starts in another program's environment, and warns of what it cannot understand", async (t) => {
+    const dir = await tempDir(t);
+    const daemon = spawnServe(t, ["--listen", `unix:${dir}/daemon.sock`], {
+      COMPILE_CACHE_STORE: `file://${dir}`,
+      TORCHINDUCTOR_CACHE_DIR: "/tmp/a=b,/c",
+      LOG_LEVEL: "20",
+      LOG_FORMAT: "JSON",
+      LOCAL_WORK_DIR: ".",
+      MAX_CACHE_SIZE_MB: "4GB",
+    });
+    await daemon.line("listening");
+    const warnings = daemon.lines.filter(({ level }) => level === "warn");
+    assert.deepEqual(
+      warnings.map(({ message }) => message),
+      [
+        'LOCAL_WORK_DIR: "." is not an absolute path; the default is used',
+        'MAX_CACHE_SIZE_MB: "4GB" is not a whole number from 1 to 1073741824; the default is used',
+      ],
+    );
+    assert.equal((await daemon.line("starting")).local_dir, "/tmp/a=b,/c");
   });
 
   test("exits with 2 on a flag that there is not, and with 0 after its help", async (t) => {

@@ -31,6 +31,8 @@ def main() -> None:
     plan = Plan(
         command,
         environment,
+        # A start that crashed may have left a few files.
+        load={"if_local_exists": "merge"},
         ready_url=options.ready_url or "",
         ready_file=options.ready_file or "",
     )

@@ -63,6 +63,9 @@ class TransferState:
     """Size of the archive that was loaded or saved."""
     left_out: list[LeftOutFiles]
     """What a save left out, by reason."""
+    local_file_count: int
+    stored_file_count: int
+    """Of a load that was skipped: what is there, and what the store has; 0 for any other."""
 
     @property
     def is_final(self) -> bool:

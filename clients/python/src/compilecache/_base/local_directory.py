@@ -16,18 +16,28 @@ LocalDir = Union[str, "os.PathLike[str]"]
 def torch_cache_directory() -> str:
     """Return the absolute path of the directory where torch keeps its cache in this process.
 
-    TORCHINDUCTOR_CACHE_DIR, else `torchinductor_<user>` in the temporary directory.
+    TORCHINDUCTOR_CACHE_DIR, else `torchinductor_<user>` in the temporary directory. The daemon and
+    the TypeScript client have the same rule; test/vectors/places.json holds all to it.
     """
     configured = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     if configured:
-        return os.path.abspath(configured)
+        return _absolute(configured)
     user = re.sub(r'[\\/:*?"<>|]', "_", _user_name())
-    return str(Path(tempfile.gettempdir(), f"torchinductor_{user}").absolute())
+    return _absolute(os.path.join(tempfile.gettempdir(), f"torchinductor_{user}"))
 
 
 def resolve_local_directory(local_dir: LocalDir | None) -> str:
-    """Return the directory that a request means, as an absolute path; links stay."""
-    return os.path.abspath(local_dir) if local_dir else torch_cache_directory()
+    """Return the directory that a request means, as an absolute path; links stay.
+
+    The one that is named, else TORCH_CACHE_DIR, else where torch keeps its cache.
+    """
+    named = local_dir or os.environ.get("TORCH_CACHE_DIR")
+    return _absolute(named) if named else torch_cache_directory()
+
+
+def _absolute(path: LocalDir) -> str:
+    # Two slashes at the start would stay.
+    return re.sub("^//+", "/", os.path.abspath(path))
 
 
 def create_local_directory(local_dir: str) -> None:

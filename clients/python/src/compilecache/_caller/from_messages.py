@@ -63,6 +63,8 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
         closest=closest,
         archive_bytes=cache.archive_bytes if cache else 0,
         left_out=left_out,
+        local_file_count=0,
+        stored_file_count=0,
     )
 
 

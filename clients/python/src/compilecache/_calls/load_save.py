@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from threading import Lock
@@ -14,6 +13,7 @@ from compilecache._base.deadlines import (
     load_deadline_seconds,
     save_deadline_seconds,
 )
+from compilecache._base.forks import in_child_of_fork
 from compilecache._caller.process import ask
 from compilecache._calls.clear_here import clear_here
 from compilecache._calls.display import progress_display
@@ -22,6 +22,7 @@ from compilecache._calls.record import record_of, record_of_failure, remember_lo
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
 from compilecache._calls.skip import tell_of_skip
+from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus, SaveStatus
@@ -66,6 +67,7 @@ def load_compile_cache(
     try:
         request = cache_request(namespace, environment, local_dir, address)
         where = request.local_dir
+        warn_of_torch_settings(where)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
         call = _take_prefetched(request, policy, seconds)
@@ -133,6 +135,7 @@ def save_compile_cache(
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        warn_of_torch_settings(request.local_dir)
         seconds = save_deadline_seconds(deadline_seconds)
         policy = {"if_stored_exists": if_stored_exists, "profile": profile}
         with progress_display("saving compiled code") as display:
@@ -182,9 +185,13 @@ def _clear(request: CacheRequest) -> bool:
     directory = Path(request.local_dir)
     if not directory.exists():
         return True
-    arguments = {"local_dir": request.local_dir}
     try:
-        ask("clear_local_cache", arguments, request.address(), SHORT_CALL_SECONDS)
+        ask(
+            "clear_local_cache",
+            request.directory_argument(),
+            request.address(),
+            SHORT_CALL_SECONDS,
+        )
     except CacheServiceError as error:
         if error.code != "UNAVAILABLE":
             raise
@@ -215,4 +222,4 @@ def forget_prefetched() -> None:
     _prefetching, _prefetching_lock = None, Lock()
 
 
-os.register_at_fork(after_in_child=forget_prefetched)
+in_child_of_fork(forget_prefetched)

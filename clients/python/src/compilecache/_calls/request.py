@@ -6,10 +6,12 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compilecache._base.forks import notice_fork
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
+from compilecache.exceptions import CacheValidationError
 
 if TYPE_CHECKING:
     from compilecache.environment import Environment
@@ -42,7 +44,11 @@ class CacheRequest:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of a call about this cache."""
-        return {"namespace": self.namespace, "local_dir": self.local_dir}
+        return {"namespace": self.namespace, **self.directory_argument()}
+
+    def directory_argument(self) -> dict[str, Any]:
+        """Return the argument of a call about the directory alone."""
+        return {"local_dir": as_unicode(self.local_dir)}
 
 
 def cache_request(
@@ -51,13 +57,33 @@ def cache_request(
     local_dir: LocalDir | None,
     address: str | None,
 ) -> CacheRequest:
-    """Return a request. What is None comes from the variables, and the device from this thread."""
+    """Return a request. What is None comes from the variables, and the device from this thread.
+
+    Raises CacheValidationError for a directory that no call can name.
+    """
+    notice_fork()
     if namespace is None:
-        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE") or "default"
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
+    directory = resolve_local_directory(local_dir)
+    as_unicode(directory)
     return CacheRequest(
         namespace,
         environment,
-        resolve_local_directory(local_dir),
+        directory,
         address or configured_address(),
         current_device(),
     )
+
+
+def as_unicode(path: str) -> str:
+    """Return a path as a call names it. Raises CacheValidationError where it is not UTF-8.
+
+    Python goes by the locale, which may not be UTF-8 where the file's name is.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        raise CacheValidationError(
+            f"the name {path!r} is not UTF-8; choose another (TORCHINDUCTOR_CACHE_DIR names the "
+            "local directory)"
+        ) from None

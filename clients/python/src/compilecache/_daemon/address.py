@@ -7,6 +7,7 @@ daemon that this package starts (`_daemon.own_daemon`).
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -14,11 +15,13 @@ from pathlib import Path
 SYSTEM_SOCKET = "/run/compilecache/compilecache.sock"
 
 _longest_answer_seconds = 2.0
+# gRPC reads an address as a URL, and the kernel takes 107 bytes.
+_nameable_socket = re.compile(r"[\w/.~@+-]{1,107}", re.ASCII)
 
 
 def configured_address() -> str | None:
-    """Return the address that COMPILE_CACHE_ADDRESS names."""
-    return os.environ.get("COMPILE_CACHE_ADDRESS") or None
+    """Return the address that COMPILE_CACHE_ADDRESS names; who connects there judges it."""
+    return os.environ.get("COMPILE_CACHE_ADDRESS", "").strip() or None
 
 
 def default_address() -> str:
@@ -52,16 +55,18 @@ def running_address() -> str | None:
 def user_socket() -> Path:
     """Return the socket of a daemon that this user runs and that has no right to the system's.
 
-    In XDG_RUNTIME_DIR where that is this user's directory, and else in a directory of /tmp. A
-    process that changed its user may still have the variable of the first one.
+    In XDG_RUNTIME_DIR where that is this user's directory and a socket in it can be named, and else
+    in a directory of /tmp. A process that changed its user may still have the variable of the first
+    one. The daemon and the TypeScript client have the same rule; test/vectors/places.json holds all
+    to it.
     """
-    runtime_dir = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-    directory = (
-        runtime_dir / "compilecache"
-        if runtime_dir.is_absolute() and _is_ours(runtime_dir)
-        else Path(f"/tmp/compilecache-{os.getuid()}")
-    )
-    return directory / "compilecache.sock"
+    configured = os.environ.get("XDG_RUNTIME_DIR", "")
+    runtime_dir = Path(re.sub("^//+", "/", os.path.normpath(configured)))
+    socket_path = runtime_dir / "compilecache" / "compilecache.sock"
+    usable = runtime_dir.is_absolute() and _is_ours(runtime_dir)
+    if usable and _nameable_socket.fullmatch(str(socket_path)):
+        return socket_path
+    return Path(f"/tmp/compilecache-{os.getuid()}/compilecache.sock")
 
 
 def answers(path: Path) -> bool:

@@ -16,8 +16,11 @@ def daemon_environment() -> dict[str, str]:
 
     Nothing may weaken the daemon either: NODE_TLS_REJECT_UNAUTHORIZED is left out with the rest.
     """
-    return {
+    environment = {
         name: value
         for name, value in os.environ.items()
         if name in _kept or not name.startswith(_of_other_programs)
     }
+    # As `serve` would set it, which starts itself anew for that, and Node then lets go of the lock.
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
+    return environment

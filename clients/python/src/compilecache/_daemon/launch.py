@@ -9,7 +9,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from compilecache._base.python_process import no_fork
+from compilecache._base.forks import no_fork
 from compilecache._daemon.daemon_environment import daemon_environment
 
 if TYPE_CHECKING:

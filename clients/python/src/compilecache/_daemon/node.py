@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from compilecache._base.python_process import no_fork
+from compilecache._base.forks import no_fork
 from compilecache._daemon.daemon_environment import daemon_environment
 from compilecache.exceptions import CacheServiceError
 

@@ -83,8 +83,11 @@ class AsyncCacheClient:
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
         await self._connection.create_directory(request.local_dir)
-        return await self._connection.wait_for_transfer(
-            "Load", request, pb.LoadResponse, timeout_seconds, on_start
+        return await self._connection.as_seen(
+            request,
+            lambda: self._connection.wait_for_transfer(
+                "Load", request, pb.LoadResponse, timeout_seconds, on_start
+            ),
         )
 
     async def save(
@@ -112,8 +115,11 @@ class AsyncCacheClient:
             if_stored_exists,
             profile,
         )
-        return await self._connection.wait_for_transfer(
-            "Save", request, pb.SaveResponse, timeout_seconds, on_start
+        return await self._connection.as_seen(
+            request,
+            lambda: self._connection.wait_for_transfer(
+                "Save", request, pb.SaveResponse, timeout_seconds, on_start
+            ),
         )
 
     def watch(
@@ -137,7 +143,10 @@ class AsyncCacheClient:
         request = pb.StartTransferRequest(
             source=source, destination=destination, operation_name=operation_name
         )
-        response = await self._connection.call(self._stub.StartTransfer, request, timeout_seconds)
+        response = await self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.StartTransfer, request, timeout_seconds),
+        )
         return response.transfer
 
     async def get_transfer(
@@ -201,7 +210,10 @@ class AsyncCacheClient:
             environment=environment.to_message(),
             local_dir=resolve_local_directory(local_dir),
         )
-        return await self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds)
+        return await self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds),
+        )
 
     async def list_caches(
         self,
@@ -270,7 +282,10 @@ class AsyncCacheClient:
         Default for `local_dir`: the directory where torch keeps its cache.
         """
         request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
-        return await self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds)
+        return await self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds),
+        )
 
     async def close(self) -> None:
         """End the calls that run, and the connection."""

@@ -10,7 +10,9 @@ import grpc.aio
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.identity import Sight
 from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
 from compilecache.exceptions import CacheServiceError
@@ -18,14 +20,17 @@ from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Callable
 
+    from compilecache._rpc.identity import SeenRequest
     from compilecache._rpc.settings import ConnectionSettings
     from compilecache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
     from compilecache.v1.transfer_pb2 import Transfer
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_Answer = TypeVar("_Answer")
 _Outcome = TypeVar("_Outcome", pb.LoadResponse, pb.SaveResponse)
 
 
@@ -35,7 +40,7 @@ class AsyncConnection:
     def __init__(self, settings: ConnectionSettings) -> None:
         """Connect with the first call."""
         self._settings = settings
-        self._channel = grpc.aio.insecure_channel(settings.address, CHANNEL_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(grpc_target(settings.address), CHANNEL_OPTIONS)
         # The type has another name for channels of asyncio, and the class has not.
         self.stub = cast("CacheServiceAsyncStub", CacheServiceStub(self._channel))
 
@@ -90,6 +95,19 @@ class AsyncConnection:
             metadata=self._settings.metadata,
         )
         return AsyncTransferWatch(call, self._settings.address)
+
+    async def as_seen(
+        self, request: SeenRequest, call: Callable[[], Awaitable[_Answer]]
+    ) -> _Answer:
+        """Make a call that says which directories this process sees, and again if these change."""
+        sight = Sight(self._settings.address, request)
+        await asyncio.to_thread(sight.look)
+        while True:
+            try:
+                return await call()
+            except CacheServiceError as error:
+                if not sight.may_have_changed(error) or not await asyncio.to_thread(sight.look):
+                    raise
 
     async def create_directory(self, local_dir: str) -> None:
         """Create a directory for a load to fill, which may take long on a mount."""

@@ -82,8 +82,11 @@ class CacheClient:
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
         self._connection.create_directory(request.local_dir)
-        return self._connection.wait_for_transfer(
-            "Load", request, pb.LoadResponse, timeout_seconds, on_start
+        return self._connection.as_seen(
+            request,
+            lambda: self._connection.wait_for_transfer(
+                "Load", request, pb.LoadResponse, timeout_seconds, on_start
+            ),
         )
 
     def save(
@@ -111,8 +114,11 @@ class CacheClient:
             if_stored_exists,
             profile,
         )
-        return self._connection.wait_for_transfer(
-            "Save", request, pb.SaveResponse, timeout_seconds, on_start
+        return self._connection.as_seen(
+            request,
+            lambda: self._connection.wait_for_transfer(
+                "Save", request, pb.SaveResponse, timeout_seconds, on_start
+            ),
         )
 
     def watch(self, operation_id: str, *, timeout_seconds: float | None = None) -> TransferWatch:
@@ -134,7 +140,10 @@ class CacheClient:
         request = pb.StartTransferRequest(
             source=source, destination=destination, operation_name=operation_name
         )
-        response = self._connection.call(self._stub.StartTransfer, request, timeout_seconds)
+        response = self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.StartTransfer, request, timeout_seconds),
+        )
         return response.transfer
 
     def get_transfer(self, operation_id: str, *, timeout_seconds: float | None = None) -> Transfer:
@@ -195,7 +204,10 @@ class CacheClient:
             environment=environment.to_message(),
             local_dir=resolve_local_directory(local_dir),
         )
-        return self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds)
+        return self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.GetCacheInfo, request, timeout_seconds),
+        )
 
     def list_caches(
         self,
@@ -263,7 +275,10 @@ class CacheClient:
         Default for `local_dir`: the directory where torch keeps its cache.
         """
         request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
-        return self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds)
+        return self._connection.as_seen(
+            request,
+            lambda: self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds),
+        )
 
     def close(self) -> None:
         """End the calls that run, and the connection."""

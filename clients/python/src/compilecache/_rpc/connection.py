@@ -8,20 +8,25 @@ import grpc
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import create_local_directory
+from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
+from compilecache._rpc.identity import Sight
 from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
+from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1.cache_service_pb2_grpc import CacheServiceStub
 
 if TYPE_CHECKING:
     from typing import Callable
 
+    from compilecache._rpc.identity import SeenRequest
     from compilecache._rpc.settings import ConnectionSettings
     from compilecache.v1.transfer_pb2 import Transfer
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_Answer = TypeVar("_Answer")
 _Outcome = TypeVar("_Outcome", pb.LoadResponse, pb.SaveResponse)
 
 
@@ -34,7 +39,7 @@ class Connection:
         # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
         # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
         options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-        self._channel = grpc.insecure_channel(settings.address, options)
+        self._channel = grpc.insecure_channel(grpc_target(settings.address), options)
         self.stub = CacheServiceStub(self._channel)
 
     def call(
@@ -88,6 +93,17 @@ class Connection:
             metadata=self._settings.metadata,
         )
         return TransferWatch(call, self._settings.address)
+
+    def as_seen(self, request: SeenRequest, call: Callable[[], _Answer]) -> _Answer:
+        """Make a call that says which directories this process sees, and again if these change."""
+        sight = Sight(self._settings.address, request)
+        sight.look()
+        while True:
+            try:
+                return call()
+            except CacheServiceError as error:
+                if not sight.may_have_changed(error) or not sight.look():
+                    raise
 
     def create_directory(self, local_dir: str) -> None:
         """Create a directory for a load to fill."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compilecache._daemon.address import default_address
+from compilecache._rpc.address import parse_address, parse_token
 
 CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
     # The daemon is on this node or near: proxies are for the internet.
@@ -24,7 +25,8 @@ class ConnectionSettings:
 
     address: str
     namespace: str
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)
+    """Holds the token, which no message may show."""
     timeout_seconds: float | None
 
     def call_timeout_seconds(self, asked: float | None, otherwise: float | None) -> float | None:
@@ -41,13 +43,16 @@ def connection_settings(
     token: str | None,
     timeout_seconds: float | None,
 ) -> ConnectionSettings:
-    """Return a client's settings, with the environment's where an argument is None."""
-    if token is None:
-        token = os.environ.get("COMPILE_CACHE_TOKEN")
+    """Return a client's settings, with the environment's where an argument is None.
+
+    Raises CacheServiceError INVALID_REQUEST for an address or a token that cannot be one; a token
+    is never shown.
+    """
+    token = parse_token(os.environ.get("COMPILE_CACHE_TOKEN", "") if token is None else token)
     if namespace is None:
-        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "")
+        namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip()
     return ConnectionSettings(
-        address=address or default_address(),
+        address=parse_address((address or "").strip() or default_address()),
         namespace=namespace,
         metadata=(("authorization", f"Bearer {token}"),) if token else (),
         timeout_seconds=timeout_seconds,

@@ -67,9 +67,10 @@ def run_plan(plan: Plan) -> int:
         exit_code = supervisor.wait_for_command(command)
         _save_at_the_end(supervisor, save)
         return exit_code
-    saving = supervisor.start_helper("compilecache.commands.step", save.to_json())
+    saving = _start(supervisor, save)
     exit_code = supervisor.wait_for_command(command)
-    supervisor.end_helper(saving, save_deadline_seconds(None) + _spare_seconds)
+    if saving is not None:
+        supervisor.end_helper(saving, save_deadline_seconds(None) + _spare_seconds)
     return exit_code
 
 
@@ -85,8 +86,22 @@ def _save_at_the_end(supervisor: Supervisor, save: Step) -> None:
 
 def _take(supervisor: Supervisor, step: Step, seconds: float) -> None:
     seconds = max(seconds, step.arguments.get("deadline_seconds", 0)) + _spare_seconds
-    helper = supervisor.start_helper("compilecache.commands.step", step.to_json())
-    supervisor.wait_for_helper(helper, seconds)
+    helper = _start(supervisor, step)
+    if helper is not None:
+        supervisor.wait_for_helper(helper, seconds)
+
+
+def _start(supervisor: Supervisor, step: Step) -> int | None:
+    """Start a step; None where it cannot be started, which it says: the command runs without it."""
+    try:
+        return supervisor.start_helper("compilecache.commands.step", step.to_json())
+    except OSError as error:
+        reason = error.strerror or error
+        print(
+            f"compilecache: no {step.operation}, for it cannot be started: {reason}",
+            file=sys.stderr,
+        )
+        return None
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING
+
+from compilecache._base.python_environment import python_environment
+from compilecache._base.python_process import python_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,11 +58,12 @@ class Supervisor:
         )
 
     def start_helper(self, module: str, *arguments: str) -> int:
-        """Start a module of this package; what it prints goes to stderr."""
+        """Start `main` of a module; what it prints goes to stderr. Raises OSError."""
+        command = python_command(module, *arguments)
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-m", module, *arguments],
-            os.environ,
+            command[0],
+            command,
+            python_environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, 2, 1),

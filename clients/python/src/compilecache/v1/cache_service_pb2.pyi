@@ -114,9 +114,9 @@ class LoadRequest(google.protobuf.message.Message):
     """What to do with a directory that holds files. Default: SKIP."""
     local_dir_identity: builtins.str
     """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-    so is a path that the daemon's settings map to another.
+    decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+    one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+    means unchecked; so is a path that the daemon's settings map to another.
     """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
@@ -200,9 +200,9 @@ class SaveRequest(google.protobuf.message.Message):
     """
     local_dir_identity: builtins.str
     """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-    so is a path that the daemon's settings map to another.
+    decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+    one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+    means unchecked; so is a path that the daemon's settings map to another.
     """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
@@ -525,9 +525,9 @@ class GetCacheInfoRequest(google.protobuf.message.Message):
     """
     local_dir_identity: builtins.str
     """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-    so is a path that the daemon's settings map to another.
+    decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+    one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+    means unchecked; so is a path that the daemon's settings map to another.
     """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
@@ -704,9 +704,9 @@ class ClearLocalCacheRequest(google.protobuf.message.Message):
     """
     local_dir_identity: builtins.str
     """Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-    decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-    another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-    so is a path that the daemon's settings map to another.
+    decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+    one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+    means unchecked; so is a path that the daemon's settings map to another.
     """
     def __init__(
         self,

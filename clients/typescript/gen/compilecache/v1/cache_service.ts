@@ -191,9 +191,9 @@ export interface LoadRequest {
   ifLocalExists: IfLocalExists;
   /**
    * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-   * so is a path that the daemon's settings map to another.
+   * decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+   * one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+   * means unchecked; so is a path that the daemon's settings map to another.
    */
   localDirIdentity: string;
 }
@@ -238,9 +238,9 @@ export interface SaveRequest {
   profile: string;
   /**
    * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-   * so is a path that the daemon's settings map to another.
+   * decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+   * one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+   * means unchecked; so is a path that the daemon's settings map to another.
    */
   localDirIdentity: string;
 }
@@ -377,9 +377,9 @@ export interface GetCacheInfoRequest {
   localDir: string;
   /**
    * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-   * so is a path that the daemon's settings map to another.
+   * decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+   * one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+   * means unchecked; so is a path that the daemon's settings map to another.
    */
   localDirIdentity: string;
 }
@@ -455,9 +455,9 @@ export interface ClearLocalCacheRequest {
   localDir: string;
   /**
    * Which directory the caller sees at that path: its `st_dev` and `st_ino` in
-   * decimal, as `<device>:<inode>`. A daemon that sees another one there, in
-   * another container say, refuses with PATH_NOT_ALLOWED. Empty means unchecked;
-   * so is a path that the daemon's settings map to another.
+   * decimal, as `<device>:<inode>`, or `0:0` for none. A daemon that sees another
+   * one there, in another container say, refuses with PATH_NOT_ALLOWED. Empty
+   * means unchecked; so is a path that the daemon's settings map to another.
    */
   localDirIdentity: string;
 }

@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { launcher } from "../../../fixtures/daemon-process.ts";
+import { launcher } from "../../fixtures/daemon-process.ts";
 
 /** How a command ended, and what it printed. */
 export interface CliResult {
