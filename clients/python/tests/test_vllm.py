@@ -45,9 +45,11 @@ _server = """
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    with tempfile.TemporaryDirectory() as made:
-        with Daemon(Path(made), "--allowed-dirs", made) as started:
-            yield started
+    with (
+        tempfile.TemporaryDirectory() as made,
+        Daemon(Path(made), "--allowed-dirs", made) as started,
+    ):
+        yield started
 
 
 @pytest.fixture
