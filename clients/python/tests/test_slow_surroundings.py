@@ -205,16 +205,26 @@ _patient_curl = ["curl", "-s", "--retry", "60", "--retry-all-errors", "--retry-d
 
 
 @pytest.mark.skipif(not shutil.which("uwsgi"), reason="uWSGI is not installed")
-@pytest.mark.parametrize("options", [[], ["--enable-threads"], ["--master", "--processes", "2"]])
-@pytest.mark.parametrize("python", ["found", "not found"])
-def test_uwsgi(shared: Path, options: list[str], python: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "python", "before_fork"),
+    [
+        ([], "found", False),
+        (["--enable-threads"], "found", True),
+        (["--master", "--processes", "2"], "found", False),
+        # Without this option no thread may have been started before uWSGI forks.
+        (["--master", "--processes", "2", "--py-call-uwsgi-fork-hooks"], "found", True),
+        (["--enable-threads"], "not found", True),
+        (["--master", "--processes", "2"], "not found", False),
+    ],
+)
+def test_uwsgi(shared: Path, options: list[str], python: str, before_fork: bool) -> None:
     """Its program is sys.executable, and it forks without telling Python."""
     with tempfile.TemporaryDirectory(dir=shared) as made:
         surrounding = Surrounding(f"uwsgi {python} {len(options)}", daemon_of_its_own=True)
         with Place(Path(made), shared, surrounding) as place:
             before = facts_of(place.local)
             path = [f"{made}/packages", str(SOURCE), *filter(None, sys.path)]
-            app = _uwsgi_app.format(place=made, path=path, before_fork=bool(options))
+            app = _uwsgi_app.format(place=made, path=path, before_fork=before_fork)
             if python == "not found":
                 app = (
                     "import sys\n"
