@@ -46,6 +46,8 @@ export interface DaemonOptions {
   readonly workers?: number;
   /** CPUs that it may use; default: all. */
   readonly cpus?: readonly number[];
+  /** Whether loopP99Ms is asked for. The probe costs each thread some 10 MiB and a compilation. */
+  readonly watchesLoop?: boolean;
 }
 
 const loopDelayProbe = import.meta.resolve("./probes/loop-delay.ts");
@@ -58,15 +60,17 @@ export async function startDaemon(options: DaemonOptions): Promise<MeasuredDaemo
   const address = `unix:${join(dir, "daemon.sock")}`;
   const daemon = startDaemonProcess({
     program: await packagedServer(),
-    nodeFlags: [`--import=${loopDelayProbe}`],
+    nodeFlags: options.watchesLoop ? [`--import=${loopDelayProbe}`] : [],
     wrapper: options.cpus ? ["taskset", "--cpu-list", options.cpus.join(",")] : [],
-    hasChannel: true,
+    hasChannel: options.watchesLoop === true,
     environment: {
       COMPILE_CACHE_LISTEN: address,
       COMPILE_CACHE_STORE: `file://${storeDir}`,
       TORCH_CACHE_DIR: allowedDirs[0],
       COMPILE_CACHE_ALLOWED_DIRS: allowedDirs.join(","),
       MAX_CACHE_SIZE_MB: String(archiveLimitMb),
+      // The channel would not survive the daemon's start of itself anew.
+      ...(options.watchesLoop ? { MALLOC_ARENA_MAX: "2" } : {}),
       ...options.variables,
       ...(options.workers ? { COMPILE_CACHE_WORKERS: String(options.workers) } : {}),
     },

@@ -52,7 +52,16 @@ const server: Rules = {
     "transfers",
     "workers",
   ],
-  "flows/save": ["archive/format", "archive/pack", "domain", "flows", "store", "transfers"],
+  "flows/save": [
+    "archive/format",
+    "archive/pack",
+    "archive/unpack",
+    "async",
+    "domain",
+    "flows",
+    "store",
+    "transfers",
+  ],
   operations: ["domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
   service: ["async", "domain", "listen", "operations", "transfers"],
   config: ["domain", "listen", "local", "store/open-store.ts"],
@@ -76,6 +85,8 @@ const onlyIn: Record<string, string> = {
   picomatch: "server/src/archive/pack",
   piscina: "server/src/workers",
   "@aws-sdk/client-s3": "server/src/store/s3",
+  "@aws-sdk/credential-provider-node": "server/src/store/s3",
+  "@smithy/core": "server/src/store/s3",
   winston: "server/src/logging.ts",
 };
 

@@ -23,7 +23,7 @@ const roomPerCacheByte = 3;
 export const latency: Suite = async (context) => {
   const { rounds, say } = context;
   const { dir, source, out, allowedDirs } = createWorkspace(context, roomPerCacheByte);
-  const daemon = await startDaemon({ dir, allowedDirs });
+  const daemon = await startDaemon({ dir, allowedDirs, watchesLoop: true });
   const probe = startProbe("get-transfer", daemon.address);
   const measured = new Measurements();
 

@@ -16,6 +16,15 @@ const fewestThreads = 16;
 const { UV_THREADPOOL_SIZE: threads } = process.env;
 if (!(Number(threads) >= fewestThreads)) process.env.UV_THREADPOOL_SIZE = String(fewestThreads);
 
+// Worker threads come and go with the work. glibc keeps memory that they freed in up to eight arenas a
+// CPU, so a daemon would grow for days; it reads the limit once, when a program starts.
+if (process.argv[2] === "serve" && process.env.MALLOC_ARENA_MAX === undefined)
+  process.execve?.(
+    process.execPath,
+    [process.argv0, ...process.execArgv, ...process.argv.slice(1)],
+    { ...process.env, MALLOC_ARENA_MAX: "2" },
+  );
+
 const source = new URL("../src/cli/program.ts", import.meta.url);
 const built = new URL("../lib/program.js", import.meta.url);
 const { main } = await import((existsSync(source) ? source : built).href);

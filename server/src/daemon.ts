@@ -4,7 +4,7 @@ import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { serve } from "./service/serve.ts";
-import { openStore } from "./store/open-store.ts";
+import { openStore, type S3Options } from "./store/open-store.ts";
 
 const storeProbeMs = 5_000;
 
@@ -23,7 +23,7 @@ export async function startDaemon(
   config: Config,
   logger: Logger = createLogger({ level: config.logLevel, format: config.logFormat }),
 ): Promise<Daemon> {
-  const store = await openStore(config.store, logger);
+  const store = await openStore(config.store, logger, s3OptionsOf(config));
   logger.info("starting", {
     version: toolVersion,
     node: process.version,
@@ -62,4 +62,12 @@ export async function startDaemon(
     await operations.close(0);
     throw error;
   }
+}
+
+function s3OptionsOf({ s3Anonymous, s3Sse, s3SseKmsKeyId }: Config): S3Options {
+  const key = s3SseKmsKeyId ? { keyId: s3SseKmsKeyId } : {};
+  return {
+    isAnonymous: s3Anonymous,
+    ...(s3Sse ? { encryption: { algorithm: s3Sse, ...key } } : {}),
+  };
 }

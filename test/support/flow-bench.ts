@@ -82,16 +82,16 @@ export function scratchDir(t: Lifetime, parent = scratchParent): string {
   return dir;
 }
 
-/** Makes a bench in a fresh directory below `parent`, or in `dir` as it is. */
+/** Makes a bench in a fresh directory below `parent`, or in `dir` as it is; with a file store in it, unless another is given. */
 export async function createFlowBench(
   t: Lifetime,
-  options: { parent?: string; storeDir?: string; dir?: string } = {},
+  options: { parent?: string; storeDir?: string; dir?: string; store?: Store } = {},
 ): Promise<FlowBench> {
   const dir = options.dir ?? scratchDir(t, options.parent);
   const localDir = join(dir, "local");
   const storeRoot = options.storeDir ?? join(dir, "store");
   mkdirSync(join(storeRoot, namespace), { recursive: true });
-  const store = await openFileStore(storeRoot);
+  const store = options.store ?? (await openFileStore(storeRoot));
   const workers = createWorkers({ threads: 2, nice: 0 });
   t.after(() => workers.close());
   const warnings: string[] = [];
@@ -164,6 +164,11 @@ export async function createFlowBench(
     },
     storeFiles: () => readdirSync(join(storeRoot, namespace)).sort(),
   };
+}
+
+/** How many files a save left out, by reason. */
+export function leftOutOf({ leftOut }: SaveOutcome): Record<string, number> {
+  return Object.fromEntries(leftOut.map(({ reason, fileCount }) => [reason, fileCount]));
 }
 
 /**

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { CacheError, type Reason } from "../../server/src/domain/cache-error.ts";
 import type { ArchiveFormat } from "../../server/src/domain/cache-id.ts";
 import type { Limits } from "../../server/src/domain/limits.ts";
@@ -8,35 +15,38 @@ import { eventually } from "./eventually.ts";
 import type { FlowBench } from "./flow-bench.ts";
 import { listTree } from "./trees/trees.ts";
 
-/** Paths that this process has open below a directory, including removed files. */
+/** Paths that this process has open at or below a path, including removed files. */
 function openBelow(dir: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
       const path = readlinkSync(`/proc/self/fd/${fd}`);
-      return path.startsWith(`${dir}/`) ? [path] : [];
+      return `${path}/`.startsWith(`${dir}/`) ? [path] : [];
     } catch {
       return [];
     }
   });
 }
 
-/** Waits until nothing below a directory is open; fails if that does not happen. */
-export async function assertNothingOpen(dir: string): Promise<void> {
-  await eventually("nothing open", () => openBelow(dir).length === 0).catch(() =>
-    assert.deepEqual(openBelow(dir), []),
+/**
+ * Waits until nothing at or below a path is open, but for what the test itself holds; fails if that does
+ * not happen.
+ */
+export async function assertNothingOpen(dir: string, held: readonly string[] = []): Promise<void> {
+  await eventually("nothing open", () => openBelow(dir).length === held.length).catch(() =>
+    assert.deepEqual(openBelow(dir), held),
   );
 }
 
 /**
  * Puts an archive into the store and requires that its load is refused: that it leaves nothing in or
  * beside the local directory, no stage and no open descriptor, and that the archive is set aside if it
- * is damaged or hostile.
+ * proved damaged, and else is left, byte by byte, under its name.
  */
 export async function assertRefused(
   bench: FlowBench,
   archive: Uint8Array,
   reasons: Reason | readonly Reason[],
-  options: { format?: ArchiveFormat; limits?: Partial<Limits> } = {},
+  options: { format?: ArchiveFormat; limits?: Partial<Limits>; provesDamage?: boolean } = {},
 ): Promise<CacheError> {
   const expected = typeof reasons === "string" ? [reasons] : reasons;
   const path = bench.archivePath(options.format);
@@ -54,8 +64,14 @@ export async function assertRefused(
   );
   assert.deepEqual(readdirSync(bench.dir).sort(), beside);
   await assertNothingOpen(bench.dir);
-  const setAside = error.code === "DATA_LOSS";
-  assert.equal(existsSync(path), !setAside, "only a damaged or hostile archive is set aside");
+  const { provesDamage } = error;
+  if (options.provesDamage !== undefined)
+    assert.equal(provesDamage, options.provesDamage, error.message);
+  if (provesDamage) assert.ok(!existsSync(path), "a damaged archive is set aside");
+  else {
+    assert.deepEqual(bench.storeFiles(), [basename(path)], "any other stays where it is");
+    assert.ok(readFileSync(path).equals(archive), "and as it is");
+  }
   for (const name of bench.storeFiles()) rmSync(join(dirname(path), name));
   return error;
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
+import pprint
 import re
 import shutil
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,94 @@ def test_what_a_warm_start_adds_is_saved_too(model: Model) -> None:
     compilecache.clear_local_cache()
     assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
     assert facts_of(model.local) == second
+
+
+def test_files_that_name_their_directory_move_along(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing = "torch_compile_cache/0a1b/rank_0_0/backbone/vllm_compile_cache.py"
+    elsewhere = model.daemon.local / f"{model.namespace}-elsewhere"
+
+    def write_listing() -> dict[object, object]:
+        # As vLLM's CompilerManager does.
+        graph = "artifact_compile_range_1_8192_subgraph_0"
+        place = model.local / listing
+        place.parent.mkdir(parents=True)
+        handle = (graph, str(place.parent / graph))
+        cache = {((1, 8192), 0, "inductor_standalone"): {"graph_handle": handle, "cache_key": "a"}}
+        place.write_text(pprint.PrettyPrinter(indent=4).pformat(cache))
+        return ast.literal_eval(place.read_text().replace(str(model.local), str(elsewhere)))
+
+    wanted = write_listing()
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.load_compile_cache(local_dir=elsewhere) == LoadStatus.SUCCESS
+    assert ast.literal_eval((elsewhere / listing).read_text()) == wanted
+
+    shutil.rmtree(elsewhere)
+    (model.local / "state.bin").write_bytes(b"\0" + os.fsencode(model.local) + b"/kernel\0")
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    stored = model.stored()
+    assert compilecache.load_compile_cache(local_dir=elsewhere) == LoadStatus.ERROR
+    for word in ("state.bin", str(model.local), str(elsewhere)):
+        assert word in _log_of(caplog)
+    assert model.stored() == stored
+    assert facts_of(elsewhere) == {}
+    shutil.rmtree(model.local)
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
+
+
+def test_a_half_filled_directory_is_told_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    model.compile(5)
+    compilecache.save_compile_cache()
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert _log_of(caplog) == ""
+    # As a start leaves it that crashed.
+    compilecache.clear_local_cache()
+    (model.local / "half").touch()
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert f"{model.local} holds files already (1), fewer than the stored cache (5)" in _log_of(
+        caplog
+    )
+    caplog.clear()
+    assert compilecache.wait_for_completion(compilecache.load_compile_cache_async())
+    assert "fewer than the stored cache (5)" in _log_of(caplog)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TRITON_CACHE_DIR", "/elsewhere/triton", "'/elsewhere/triton', which is not in"),
+        ("TRITON_CACHE_DIR", "", "''"),
+        ("TRITON_CACHE_MANAGER", "redis:Manager", "kept by redis:Manager"),
+        ("TORCHINDUCTOR_FX_GRAPH_CACHE", "0", "TORCHINDUCTOR_FX_GRAPH_CACHE=0"),
+        ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1", "switches its caches off"),
+    ],
+)
+def test_what_torch_keeps_elsewhere_is_told_of_once(
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    model.compile(1)
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.load_compile_cache() == LoadStatus.SKIPPED
+    assert [words in message for message in _log_of(caplog).splitlines()] == [True]
+
+
+def test_where_torch_has_triton_keep_its_kernels_is_as_it_should_be(
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(model.local)
+    model.compile(1)
+    compilecache.save_compile_cache()
+    for inside in (model.local / "triton" / "0", tmp_path / "link", model.local):
+        monkeypatch.setenv("TRITON_CACHE_DIR", str(inside))
+        compilecache.load_compile_cache()
+    assert _log_of(caplog) == ""
 
 
 def test_policies_reach_the_daemon(model: Model) -> None:
@@ -130,16 +219,6 @@ def test_without_a_daemon_to_start_it_is_an_error_and_one_line(
     assert compilecache.load_compile_cache() == LoadStatus.ERROR
     assert len(caplog.records) == 1
     assert "nothing loaded: UNAVAILABLE" in _log_of(caplog)
-
-
-@pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
-def test_without_a_python_to_start_it_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, executable: str
-) -> None:
-    monkeypatch.setattr(sys, "executable", executable)
-    assert compilecache.load_compile_cache() == LoadStatus.ERROR
-    assert "a Python process cannot be started" in _log_of(caplog)
 
 
 def test_without_grpc_it_is_an_error_that_says_so(
@@ -237,10 +316,12 @@ def test_a_deadline_that_is_none_is_said(
 def test_clearing_needs_no_daemon(model: Model) -> None:
     model.compile(3)
     (model.local / "link").symlink_to(model.daemon.store)
+    (model.local / "lost+found").mkdir()
     assert compilecache.clear_local_cache(address="unix:/nowhere/daemon.sock")
-    assert list(model.local.iterdir()) == []
+    # They are nobody's cache.
+    assert {path.name for path in model.local.iterdir()} == {"link", "lost+found"}
     assert model.daemon.store.exists()
-    model.local.rmdir()
+    shutil.rmtree(model.local)
     assert compilecache.clear_local_cache(address="unix:/nowhere/daemon.sock")
 
 

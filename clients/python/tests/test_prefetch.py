@@ -197,7 +197,7 @@ def test_no_fork_falls_into_the_start_of_a_process(model: Model) -> None:
     """Its child would hold what has to be closed for the start to be over, as one in 20 did."""
     script = """
         import os, threading, time, warnings
-        from compilecache._base.python_process import no_fork
+        from compilecache._base.forks import no_fork
 
         warnings.simplefilter("ignore", DeprecationWarning)
         entered, left = threading.Event(), threading.Event()
@@ -225,7 +225,7 @@ def test_a_start_may_fork(model: Model) -> None:
     """As it does where gevent has replaced what starts processes."""
     script = """
         import os, signal
-        from compilecache._base.python_process import no_fork
+        from compilecache._base.forks import no_fork
 
         signal.alarm(60)
         with no_fork():

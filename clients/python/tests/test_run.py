@@ -57,6 +57,40 @@ def test_a_run_adds_what_it_compiled_anew(launched: Launched) -> None:
     assert launched.output == "another kernel"
 
 
+def test_what_a_crashed_start_left_is_completed(launched: Launched) -> None:
+    assert launched.run("run", "--", *python("compile('kernel'); compile('another')")) == 0
+    shutil.rmtree(launched.local)
+    launched.local.mkdir()
+    (launched.local / "half").touch()
+    assert launched.run("run", "--", *python(_list)) == 0
+    assert launched.output == "another half kernel"
+
+
+def test_a_package_of_its_name_in_the_working_directory_is_not_run(launched: Launched) -> None:
+    hostile = launched.directory / "compilecache"
+    hostile.mkdir()
+    (hostile / "__init__.py").write_text("raise SystemExit('hostile')")
+    program = (
+        "import sys; sys.path.remove('');"
+        "from compilecache.__main__ import main; sys.argv[0] = 'x'; main()"
+    )
+    command = [sys.executable, "-c", program, "run", "--", *python("compile('kernel')")]
+    subprocess.run(command, cwd=launched.directory, env=launched.environment, check=True)
+    assert len(launched.archives()) == 1
+
+
+def test_where_no_step_can_be_started_the_command_runs(launched: Launched) -> None:
+    program = (
+        "import sys; from compilecache._base import find_python; find_python._candidates = list;"
+        "from compilecache.__main__ import main; sys.argv[0] = 'x'; main()"
+    )
+    command = [sys.executable, "-c", program, "run", "--", *python("say('started')")]
+    done = subprocess.run(command, env=launched.environment, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert launched.output == "started"
+    assert "no load, for it cannot be started: this process does not know its Python" in done.stderr
+
+
 def test_options_say_which_directory_and_whose_cache(launched: Launched) -> None:
     elsewhere = launched.directory / "elsewhere"
     options = ["--local-dir", str(elsewhere), "--namespace", "somebody"]

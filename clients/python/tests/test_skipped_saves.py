@@ -56,6 +56,24 @@ def _save(caplog: pytest.LogCaptureFixture, **arguments: Any) -> list[tuple[int,
     return [(record.levelno, record.getMessage()) for record in caplog.records]
 
 
+def test_what_was_left_out_is_told_in_one_line(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.local.mkdir()
+    (model.local / "a.lock").touch()
+    assert _save(caplog) == _line("NO_FILES", model)
+    (model.local / "triton").symlink_to("/nowhere")
+    (model.local / "\udcff").touch()
+    told, left_out = _save(caplog)
+    assert [told] == _line("NO_FILES", model)
+    level, text = left_out
+    assert level == logging.WARNING
+    assert text.startswith(f"3 files of {model.local} left out: ")
+    assert "symbolic links: 1 (triton)" in text
+    assert r"names that an archive cannot hold: 1 (\xff)" in text
+    assert "locks and temporary files: 1 (a.lock)" in text
+
+
 def _line(reason: str, model: Model) -> list[tuple[int, str]]:
     level, explanation = _explanations[reason]
     return [(level, f"nothing saved: {explanation.format(local_dir=model.local)}")]

@@ -12,6 +12,7 @@ import {
   IfStoredExists,
 } from "../gen/compilecache/v1/cache_service.ts";
 import {
+  LeftOutReason,
   LoadStatus,
   SaveSkipReason,
   SaveStatus,
@@ -143,6 +144,14 @@ describe("createCacheClient", () => {
   });
 
   it("returns words, numbers and dates, and leaves out what is absent", async () => {
+    const leftOutMessages = [
+      { reason: LeftOutReason.LEFT_OUT_REASON_LINK, fileCount: 1n, examples: ["triton"] },
+      { reason: 99 as LeftOutReason, fileCount: 4n, examples: [] },
+    ];
+    const leftOut = [
+      { reason: "link", fileCount: 1, examples: ["triton"] },
+      { reason: "unknown", fileCount: 4, examples: [] },
+    ];
     const client = await connect({
       save: (call, reply) => {
         assert.equal(call.request.ifStoredExists, IfStoredExists.IF_STORED_EXISTS_REPLACE);
@@ -155,14 +164,14 @@ describe("createCacheClient", () => {
               value: {
                 status: SaveStatus.SAVE_STATUS_SUCCESS,
                 leftOutFileCount: 2n,
-                leftOut: [],
+                leftOut: leftOutMessages,
                 skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
               },
             },
           },
           cache: Cache.fromPartial({ namespace: "n", archiveBytes: 7n, createdAt: new Date(5) }),
           leftOutFileCount: 2n,
-          leftOut: [],
+          leftOut: leftOutMessages,
           skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
         });
       },
@@ -183,7 +192,7 @@ describe("createCacheClient", () => {
         bytesTotal: 5_000_000_000,
         filesDone: 0,
         filesTotal: 0,
-        outcome: { kind: "save", status: "success", leftOutFileCount: 2 },
+        outcome: { kind: "save", status: "success", leftOutFileCount: 2, leftOut },
       },
       cache: {
         namespace: "n",
@@ -197,6 +206,7 @@ describe("createCacheClient", () => {
         generation: 0,
       },
       leftOutFileCount: 2,
+      leftOut,
     });
   });
 

@@ -7,7 +7,13 @@ import { toEnvironmentMessage } from "./environment.ts";
 import { callAsSeen, identityOf, isOfThisMachine } from "./identity.ts";
 import { createLocalDirectory, resolveLocalDirectory } from "./local-directory.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
-import { fromTransferMessage, loadStatuses, optionalSkipReason, saveStatuses } from "./transfer.ts";
+import {
+  fromLeftOut,
+  fromTransferMessage,
+  loadStatuses,
+  optionalSkipReason,
+  saveStatuses,
+} from "./transfer.ts";
 
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
@@ -66,6 +72,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         transfer: fromTransferMessage(response.transfer),
         ...optionalCache(response.cache),
         leftOutFileCount: Number(response.leftOutFileCount),
+        leftOut: fromLeftOut(response.leftOut),
       };
     },
 

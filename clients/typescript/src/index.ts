@@ -37,6 +37,8 @@ export {
   type TransferPage,
 } from "./requests.ts";
 export type {
+  LeftOutFiles,
+  LeftOutReason,
   LoadOutcome,
   LoadStatus,
   SaveOutcome,

@@ -6,7 +6,7 @@ import type { Cache, ClosestCache } from "./cache.ts";
 import { invalidRequest } from "./cache-service-error.ts";
 import { createEnumWords, type EnumWords } from "./enum-words.ts";
 import type { Environment } from "./environment.ts";
-import type { LoadStatus, SaveSkipReason, SaveStatus, Transfer } from "./transfer.ts";
+import type { LeftOutFiles, LoadStatus, SaveSkipReason, SaveStatus, Transfer } from "./transfer.ts";
 
 const ifLocalExistsWords = createEnumWords(IfLocalExistsEnum, "IF_LOCAL_EXISTS");
 const ifStoredExistsWords = createEnumWords(IfStoredExistsEnum, "IF_STORED_EXISTS");
@@ -69,6 +69,8 @@ export interface SaveResult {
   readonly cache?: Cache;
   /** Files left out because they changed, vanished or were still being written. */
   readonly leftOutFileCount: number;
+  /** All that was left out, by reason; a reason without files is absent. */
+  readonly leftOut: readonly LeftOutFiles[];
 }
 
 export interface StartTransferInput {

@@ -1,4 +1,6 @@
 import {
+  type LeftOutFiles as LeftOutMessage,
+  LeftOutReason as LeftOutReasonEnum,
   LoadStatus as LoadStatusEnum,
   SaveSkipReason as SaveSkipReasonEnum,
   SaveStatus as SaveStatusEnum,
@@ -16,6 +18,7 @@ const statuses = createEnumWords(TransferStatusEnum, "TRANSFER_STATUS");
 const phases = createEnumWords(TransferPhaseEnum, "TRANSFER_PHASE");
 export const loadStatuses = createEnumWords(LoadStatusEnum, "LOAD_STATUS");
 export const saveStatuses = createEnumWords(SaveStatusEnum, "SAVE_STATUS");
+const leftOutReasons = createEnumWords(LeftOutReasonEnum, "LEFT_OUT_REASON");
 const saveSkipReasons = createEnumWords(SaveSkipReasonEnum, "SAVE_SKIP_REASON");
 
 export type TransferKind = ReturnType<typeof kinds.wordOf>;
@@ -32,6 +35,23 @@ export type SaveStatus = ReturnType<typeof saveStatuses.wordOf>;
  * changed, could not be read or were still being written ("unfinished").
  */
 export type SaveSkipReason = ReturnType<typeof saveSkipReasons.wordOf>;
+
+/**
+ * Why a save left files out: links ("link"), what cannot be read ("unreadable"), locks and temporary
+ * files, which is the normal case ("temporary"), names that an archive cannot hold ("name"), files that
+ * changed, vanished or were still being written ("changed"), and sockets, pipes and devices
+ * ("special").
+ */
+export type LeftOutReason = ReturnType<typeof leftOutReasons.wordOf>;
+
+/** What a save left out for one reason. */
+export interface LeftOutFiles {
+  readonly reason: LeftOutReason;
+  /** A directory that cannot be listed counts as one file. */
+  readonly fileCount: number;
+  /** Up to three paths below the local directory; what is not printable text is escaped. */
+  readonly examples: readonly string[];
+}
 
 /** The outcome of a finished load. */
 export interface LoadOutcome {
@@ -53,6 +73,8 @@ export interface SaveOutcome {
   readonly cache?: Cache;
   /** Files left out because they changed, vanished or were still being written. */
   readonly leftOutFileCount: number;
+  /** All that was left out, by reason; a reason without files is absent. */
+  readonly leftOut: readonly LeftOutFiles[];
 }
 
 /** One state of a running or finished load, save or copy. */
@@ -113,6 +135,15 @@ export function optionalSkipReason(value: SaveSkipReasonEnum): { skipReason?: Sa
   return { skipReason: saveSkipReasons.wordOf(value) };
 }
 
+/** What a save left out, in words and numbers. */
+export function fromLeftOut(leftOut: readonly LeftOutMessage[]): LeftOutFiles[] {
+  return leftOut.map(({ reason, fileCount, examples }) => ({
+    reason: leftOutReasons.wordOf(reason),
+    fileCount: Number(fileCount),
+    examples: [...examples],
+  }));
+}
+
 function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutcome | SaveOutcome {
   if (outcome.$case === "load") {
     const { status, closest, cache } = outcome.value;
@@ -123,12 +154,13 @@ function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutc
       ...optionalCache(cache),
     };
   }
-  const { status, cache, leftOutFileCount, skipReason } = outcome.value;
+  const { status, cache, leftOutFileCount, leftOut, skipReason } = outcome.value;
   return {
     kind: "save",
     status: saveStatuses.wordOf(status),
     ...optionalSkipReason(skipReason),
     ...optionalCache(cache),
     leftOutFileCount: Number(leftOutFileCount),
+    leftOut: fromLeftOut(leftOut),
   };
 }

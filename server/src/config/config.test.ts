@@ -137,6 +137,9 @@ describe("readConfig", () => {
       torchCacheDir: "/tmp/torchinductor_ada",
       fileStoreDir: "/cache/model/compile_cache",
       store: { kind: "file", path: "/cache/model/compile_cache" },
+      s3Anonymous: false,
+      s3Sse: undefined,
+      s3SseKmsKeyId: undefined,
       workDir: "/app",
       allowedDirs: [{ clientPath: "/tmp/torchinductor_ada", daemonPath: "/tmp/torchinductor_ada" }],
       listen: [],
@@ -326,7 +329,8 @@ describe("readConfig", () => {
           assert.ok(sentence.length < 1000 && !/\p{Cc}/u.test(sentence), sentence);
         }
         if (!config) continue;
-        for (const key of Object.keys(settings).filter((key) => key !== "tokens"))
+        const mayBeUnset = ["tokens", "s3Sse", "s3SseKmsKeyId"];
+        for (const key of Object.keys(settings).filter((key) => !mayBeUnset.includes(key)))
           assert.notEqual(config[key as keyof Config], undefined, `${variable}=${text}: ${key}`);
         createAllowedDirs(config.allowedDirs);
       }
@@ -363,6 +367,57 @@ describe("readConfig", () => {
       bucket: "my.bucket-1",
       prefix: "a/.b_c",
     });
+  });
+
+  test("judges the endpoint of a bucket's server, and repeats no secret in it", () => {
+    const mistakesWith = (variables: NodeJS.ProcessEnv, store = "s3://caches/a") =>
+      mistakesOf(() => readConfig({ store }, variables));
+    for (const url of [
+      "http://minio:9000",
+      "https://s3.example.com/",
+      "HTTP://[::1]:9000",
+      "http://host/base/path/",
+    ])
+      assert.equal(
+        readConfig({ store: "s3://caches" }, { AWS_ENDPOINT_URL: url }).s3Sse,
+        undefined,
+      );
+    for (const [url, message] of [
+      ["minio:9000", /"minio:9000" is no URL of a server; give http:/],
+      ["s3://caches", /is no URL of a server/],
+      ["http://minio:99999", /its host or its port is malformed/],
+      ["http://minio:", undefined],
+      ["https://", /malformed/],
+      ["http://key:s3cret@minio", /^AWS_ENDPOINT_URL: "...@minio" holds credentials/],
+      ["key:s3cret@minio", /^AWS_ENDPOINT_URL: "...@minio" is no URL/],
+      ["http://minio/caches", /names the bucket caches/],
+      ["http://minio/?a=b", /query/],
+    ] as const) {
+      if (!message) assert.ok(readConfig({ store: "s3://caches" }, { AWS_ENDPOINT_URL: url }));
+      else assert.match(mistakesWith({ AWS_ENDPOINT_URL: url }).join(), message);
+    }
+    const both = { AWS_ENDPOINT_URL_S3: "http://minio:9000", AWS_ENDPOINT_URL: "nonsense" };
+    assert.ok(readConfig({ store: "s3://caches" }, both));
+    assert.ok(readConfig({}, { AWS_ENDPOINT_URL: "another program's" }));
+  });
+
+  test("takes how an object store encrypts, and a key where that needs one", () => {
+    const sse = { COMPILE_CACHE_S3_SSE: "aws:kms", COMPILE_CACHE_S3_SSE_KMS_KEY_ID: "alias/a" };
+    const config = readConfig({ store: "s3://caches" }, sse);
+    assert.deepEqual([config.s3Sse, config.s3SseKmsKeyId], ["aws:kms", "alias/a"]);
+    for (const s3Sse of ["", "AES256"])
+      assert.deepEqual(
+        mistakesOf(() => readConfig({ store: "s3://caches", s3Sse, s3SseKmsKeyId: "a" }, {})),
+        ['COMPILE_CACHE_S3_SSE_KMS_KEY_ID: "a" needs COMPILE_CACHE_S3_SSE=aws:kms or aws:kms:dsse'],
+      );
+    assert.match(
+      mistakesOf(() => readConfig({ s3SseKmsKeyId: "a b" }, {})).join(),
+      /"a b" is no id, alias or ARN of a key/,
+    );
+    assert.match(
+      mistakesOf(() => readConfig({ s3Sse: "aes" }, {})).join(),
+      /"aes" is none of AES256, aws:kms, aws:kms:dsse/,
+    );
   });
 
   test("refuses what is no store", () => {

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { archiveFormats } from "../domain/cache-id.ts";
 import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
@@ -7,6 +6,7 @@ import { defaultSocketPath } from "../listen/default-socket.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
+import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import { torchDefaultDirectory } from "./torch-directory.ts";
 import {
@@ -14,6 +14,9 @@ import {
   oneOf,
   parseAllowedDirs,
   parseDirectory,
+  parseEndpoint,
+  parseFlag,
+  parseKeyId,
   parseListen,
   parseProfilesFile,
   parseStore,
@@ -62,7 +65,7 @@ interface Setting<T> {
 const setting = <T>(setting: Setting<T>): Setting<T> => setting;
 const bytesPerMb = 1024 * 1024;
 const mostMb = 1024 ** 3;
-const mostWorkers = 256;
+const s3Encryptions = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 
 /** Everything that can be configured, in the order of the help. */
 export const settings = {
@@ -98,6 +101,27 @@ export const settings = {
       shown: "file:// and B10FS_CACHE_DIR",
     },
     parse: parseStore,
+  }),
+  s3Anonymous: setting({
+    variable: "COMPILE_CACHE_S3_ANONYMOUS",
+    placeholder: "flag",
+    description: "true: read a public bucket without credentials, which refuses saves",
+    fallback: "false",
+    parse: parseFlag,
+  }),
+  s3Sse: setting({
+    variable: "COMPILE_CACHE_S3_SSE",
+    placeholder: "algorithm",
+    description: `encryption that saves ask the object store for: ${s3Encryptions.join(", ")}`,
+    fallback: { make: () => undefined, shown: "the bucket's own" },
+    parse: (text) => (text === "" ? undefined : oneOf(s3Encryptions)(text)),
+  }),
+  s3SseKmsKeyId: setting({
+    variable: "COMPILE_CACHE_S3_SSE_KMS_KEY_ID",
+    placeholder: "key",
+    description: "key for aws:kms and aws:kms:dsse: its id, alias or ARN",
+    fallback: { make: () => undefined, shown: "the account's own for S3" },
+    parse: (text) => (text === "" ? undefined : parseKeyId(text)),
   }),
   workDir: setting({
     variable: "LOCAL_WORK_DIR",
@@ -191,8 +215,8 @@ export const settings = {
     placeholder: "count",
     description: "worker threads that pack and unpack",
     fallback: {
-      make: () => Math.min(availableParallelism(), mostWorkers),
-      shown: "the CPUs that this process may use",
+      make: () => defaultWorkers(),
+      shown: "the CPUs that this process may use, but one for each 256 MiB of memory at most",
     },
     parse: wholeNumber(1, mostWorkers),
   }),
@@ -316,7 +340,8 @@ export function readConfig(
         typeof fallback === "string" ? parse(fallback) : fallback.make(values, environment);
   }
   const config = values as Config;
-  if (mistakes.length === 0) mistakes.push(...nestingMistakes(config));
+  if (mistakes.length === 0)
+    mistakes.push(...nestingMistakes(config), ...s3Mistakes(config, environment));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(config);
 }
@@ -330,4 +355,32 @@ function nestingMistakes({ store, torchCacheDir }: Config): string[] {
     `${settings.store.variable}: ${JSON.stringify(store.path)} and the local directory ` +
       `${JSON.stringify(torchCacheDir)} (${settings.torchCacheDir.variable}) may not hold each other`,
   ];
+}
+
+/** The AWS SDK finds a malformed endpoint at its first call only, and its words for it are no help. */
+function s3Mistakes(
+  { store, s3Sse, s3SseKmsKeyId }: Config,
+  environment: NodeJS.ProcessEnv,
+): string[] {
+  if (store.kind !== "s3") return [];
+  const mistakes: string[] = [];
+  for (const variable of ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]) {
+    const text = environment[variable];
+    if (!text) continue;
+    try {
+      parseEndpoint(text, store.bucket);
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error;
+      // Whatever comes before an @ may be a secret.
+      const shown = JSON.stringify(text.replace(/^.*@/, "...@"));
+      mistakes.push(`${variable}: ${shown} ${error.message}`);
+    }
+    // The first that is set is the one that counts.
+    break;
+  }
+  if (s3SseKmsKeyId && !s3Sse?.startsWith("aws:kms"))
+    mistakes.push(
+      `${settings.s3SseKmsKeyId.variable}: ${JSON.stringify(s3SseKmsKeyId)} needs ${settings.s3Sse.variable}=aws:kms or aws:kms:dsse`,
+    );
+  return mistakes;
 }

@@ -118,6 +118,36 @@ function parseBucket(text: string): StoreLocation {
   return { kind: "s3", bucket, prefix };
 }
 
+/** `true` or `false`. */
+export function parseFlag(text: string): boolean {
+  return oneOf(["true", "false"])(text) === "true";
+}
+
+/** The id, alias or ARN of a key of AWS KMS. */
+export function parseKeyId(text: string): string {
+  if (/^[\w:/.-]{1,2048}$/.test(text)) return text;
+  throw new Mistake("is no id, alias or ARN of a key");
+}
+
+/** The URL of an S3 server, as the AWS SDK takes it: `http://host:port`, or https, perhaps with a path. */
+export function parseEndpoint(text: string, bucket: string): URL {
+  if (!/^https?:\/\//i.test(text))
+    throw new Mistake("is no URL of a server; give http://host:port or https://host:port");
+  if (!URL.canParse(text))
+    throw new Mistake("is no URL of a server: its host or its port is malformed");
+  const url = new URL(text);
+  if (url.username || url.password)
+    throw new Mistake(
+      "holds credentials; they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  if (url.search || url.hash) throw new Mistake("has a query or a fragment; give the server alone");
+  if (url.pathname.split("/")[1] === bucket)
+    throw new Mistake(
+      `names the bucket ${bucket}, which COMPILE_CACHE_STORE does; give the server alone`,
+    );
+  return url;
+}
+
 /**
  * `path` or `client-path=daemon-path`, comma-separated. A comma, an equals sign or a backslash that
  * belongs to a path has a backslash before it.

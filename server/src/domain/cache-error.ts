@@ -36,15 +36,25 @@ export class CacheError extends Error {
   override readonly name = "CacheError";
   readonly reason: Reason;
   readonly violations: readonly FieldViolation[];
+  /**
+   * Whether a digest or a length that an archive states itself proves that it is damaged. Only such an
+   * archive may be set aside; one that is merely refused stays where it is.
+   */
+  readonly provesDamage: boolean;
 
   constructor(
     reason: Reason,
     message: string,
-    options: { cause?: unknown; violations?: readonly FieldViolation[] } = {},
+    options: {
+      cause?: unknown;
+      violations?: readonly FieldViolation[];
+      provesDamage?: boolean;
+    } = {},
   ) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.reason = reason;
     this.violations = options.violations ?? [];
+    this.provesDamage = options.provesDamage ?? false;
   }
 
   get code(): Code {

@@ -1,3 +1,4 @@
+import type { LeftOutFiles } from "./left-out.ts";
 import type { ClosestCache, StoredCache } from "./stored-cache.ts";
 
 /** How a load ended. */
@@ -24,7 +25,8 @@ export interface SaveOutcome {
   /** With SKIPPED, and only then. */
   readonly skipReason?: SaveSkipReason;
   readonly cache?: StoredCache;
-  readonly leftOutFileCount: number;
+  /** What stayed out of the archive, or would have, by reason. */
+  readonly leftOut: readonly LeftOutFiles[];
 }
 
 export type Outcome = LoadOutcome | SaveOutcome;

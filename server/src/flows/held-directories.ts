@@ -3,6 +3,7 @@ import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
+import type { Spared } from "../local/removal.ts";
 import { type OpenStage, stageHeartbeatMs, touchStage } from "../local/stage.ts";
 import type { Workers } from "../workers/workers.ts";
 import { uncancelled } from "./context.ts";
@@ -87,7 +88,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Makes what was written visible: see publishStage. Runs to its end once begun. */
-  publish(options: { overwrite: boolean; exact: boolean }): Promise<void> {
+  publish(options: { overwrite: boolean; exact: boolean }): Promise<Spared> {
     const job = { directory: this.#directory, stage: this.#stage, ...options };
     return this.#workers.under(uncancelled).publishStage(job);
   }

@@ -1,16 +1,17 @@
-import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
+import { openArchive } from "../archive/format/open-archive.ts";
 import { unpackForeign, unpackOwn } from "../archive/unpack/unpack.ts";
-import { CacheError } from "../domain/cache-error.ts";
 import { requireWithin } from "../domain/limits.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import { type ArchiveReader, ArchiveReplaced } from "../store/store.ts";
+import type { ArchiveReader } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
-import type { CacheTarget } from "./cache-target.ts";
+import { type CacheTarget, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
+import { logSpared } from "./log-spared.ts";
 import type { IfLocalExists } from "./policies.ts";
-import { describe, findClosest, openStored } from "./stored-archives.ts";
+import { describe, findClosest, requireCacheOf } from "./stored-archives.ts";
+import { withStored } from "./with-stored.ts";
 
 /** A load whose request was found to be sound. */
 export interface LoadTarget extends CacheTarget {
@@ -20,47 +21,14 @@ export interface LoadTarget extends CacheTarget {
 /** Store to local directory. */
 export async function* load(context: FlowContext, target: LoadTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
-  const { store } = context;
   const before = await look(context, target, signal);
   if (target.policy === "SKIP" && before.holdsFiles && !before.notLoaded)
     return { kind: "LOAD", status: "SKIPPED" };
 
-  const failures = new Map<string, CacheError>();
-  for (;;) {
-    await using reader = await openStored(store, target, signal);
+  return yield* withStored(context, target, signal, async function* (reader) {
     if (!reader) return await miss(context, target, before, signal);
-    try {
-      return yield* loadFrom(context, target, reader, signal);
-    } catch (error) {
-      if (!(error instanceof CacheError) || !isWorthAnotherRead(error)) throw error;
-      const earlier = failures.get(reader.version);
-      failures.set(reader.version, error);
-      if (earlier?.reason === error.reason) await setAside(context, reader, error);
-      if (earlier) throw error;
-      context.logger.warn("reading the archive failed; reading it once more", { error });
-    }
-  }
-}
-
-/** A failure that a fresh handle may cure: damage on the way, or a file that was replaced under us. */
-function isWorthAnotherRead(error: CacheError): boolean {
-  return error.code === "DATA_LOSS" || error instanceof ArchiveReplaced;
-}
-
-/** Only what failed alike twice is set aside, so that the next save heals the store. */
-async function setAside(
-  { store, logger }: FlowContext,
-  reader: ArchiveReader,
-  error: CacheError,
-): Promise<void> {
-  if (error.code !== "DATA_LOSS") return;
-  const { namespace, filename } = reader;
-  try {
-    if (await store.setAside({ namespace, filename }, reader.version))
-      logger.warn("set a damaged archive aside", { namespace, filename, error });
-  } catch (failure) {
-    logger.warn("could not set a damaged archive aside", { namespace, filename, error: failure });
-  }
+    return yield* loadFrom(context, target, reader, signal);
+  });
 }
 
 /** What the local directory holds before a load. */
@@ -84,7 +52,10 @@ async function miss(
   // Nothing will come that could finish an interrupted load, so what it left is cleared.
   if (notLoaded) {
     await using directory = await openLocal(workers, target.localDir, signal);
-    if (directory) await workers.under(uncancelled).clearDirectory(directory.opened);
+    if (directory) {
+      const { spared } = await workers.under(uncancelled).clearDirectory(directory.opened);
+      logSpared(logger, target.localDir.path, spared);
+    }
   }
   const closest = await findClosest(store, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
@@ -108,7 +79,7 @@ async function* loadFrom(
   requireWithin(limits, "maxArchiveBytes", reader.bytes, "the cache has");
   requireWithin(limits, "maxContentBytes", contentBytes, "the cache has");
   requireWithin(limits, "maxFileCount", fileCount, "the cache has");
-  if (archive) requireSameCache(target, archive);
+  if (archive) requireCacheOf(target, archive);
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
   const work = workers.under(signal);
@@ -121,7 +92,7 @@ async function* loadFrom(
       ? unpackOwn({
           archive,
           stage: stage.directory,
-          localDir: target.localDir.clientPath,
+          localDir: rootPathsOf(target),
           work,
           signal,
         })
@@ -136,7 +107,7 @@ async function* loadFrom(
   };
   signal.throwIfAborted();
   const exact = target.policy === "REPLACE";
-  await stage.publish({ overwrite: exact, exact });
+  logSpared(context.logger, shownAs, await stage.publish({ overwrite: exact, exact }));
   directory.keep();
   return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
 }
@@ -152,13 +123,4 @@ async function* progressOf(
     if (done) return value;
     yield { bytesDone: value.bytes, filesDone: value.fileCount };
   }
-}
-
-function requireSameCache(target: LoadTarget, archive: OwnArchive): void {
-  if (archive.isOf(target)) return;
-  throw new CacheError(
-    "ARCHIVE_UNSAFE",
-    `the archive was saved for ${archive.namespace} and ${archive.environmentKey}, ` +
-      `not for ${target.namespace} and ${target.environmentKey}`,
-  );
 }

@@ -1,5 +1,6 @@
 import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
 import { inOrder } from "../async/in-order.ts";
+import { unsafeArchive } from "../domain/archive-error.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import {
   archiveFilename,
@@ -7,9 +8,14 @@ import {
   type CacheId,
   parseArchiveFilename,
 } from "../domain/cache-id.ts";
-import { differingComponents, type Environment } from "../domain/environment.ts";
+import { cacheKeyOf, differingComponents, type Environment } from "../domain/environment.ts";
 import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
-import type { ArchiveName, ArchiveReader, Store } from "../store/store.ts";
+import {
+  type ArchiveName,
+  type ArchiveReader,
+  ArchiveUnreadable,
+  type Store,
+} from "../store/store.ts";
 
 /** How many archives are opened at once to read their manifests. */
 const describeWindow = 6;
@@ -73,7 +79,49 @@ export function describe(reader: ArchiveReader, own: OwnArchive | undefined): St
   };
 }
 
-/** Describes the archive of a cache; undefined if there is none. A damaged one is described by its name. */
+function describeUnreadable({ namespace, filename }: ArchiveName): StoredCache {
+  return {
+    namespace,
+    cacheKey: parseArchiveFilename(filename)?.cacheKey ?? "",
+    filename,
+    archiveBytes: 0,
+    contentBytes: 0,
+    fileCount: 0,
+    createdAt: new Date(0),
+    generation: 0,
+  };
+}
+
+/** The cache that an archive is to be. */
+export interface WantedCache {
+  readonly namespace: string;
+  readonly environmentKey: string;
+}
+
+/** Requires that an archive was saved for that namespace and environment. Throws ARCHIVE_UNSAFE. */
+export function requireCacheOf(wanted: WantedCache, archive: OwnArchive): void {
+  if (archive.isOf(wanted)) return;
+  const differsIn = (part: keyof WantedCache) => archive[part] !== wanted[part];
+  const whose = ({ namespace, environmentKey }: WantedCache) =>
+    [
+      ...(differsIn("namespace") ? [`namespace ${namespace}`] : []),
+      ...(differsIn("environmentKey")
+        ? [`environment ${environmentKey} (cache key ${cacheKeyOf(environmentKey)})`]
+        : []),
+    ].join(" and ");
+  throw unsafeArchive(
+    `the archive was saved for ${whose(archive)}, and not for ${whose(wanted)}: it was copied or ` +
+      "renamed by hand. Load it from where it was saved, or save again here with the policy replace",
+  );
+}
+
+/** Whether an archive of ours has the name of the cache that it was saved for. */
+function hasItsName({ namespace, filename }: ArchiveName, archive: OwnArchive): boolean {
+  const cacheKey = parseArchiveFilename(filename)?.cacheKey;
+  return archive.namespace === namespace && cacheKeyOf(archive.environmentKey) === cacheKey;
+}
+
+/** Describes the archive of a cache; undefined if there is none. One that no load would take is described by its name. */
 export async function describeStored(
   store: Store,
   id: CacheId,
@@ -85,7 +133,8 @@ export async function describeStored(
 
 async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise<StoredCache> {
   try {
-    return describe(reader, await openArchive(reader, signal));
+    const archive = await openArchive(reader, signal);
+    return describe(reader, archive && hasItsName(reader, archive) ? archive : undefined);
   } catch (error) {
     const code = error instanceof CacheError ? error.code : undefined;
     if (code === "DATA_LOSS" || code === "FAILED_PRECONDITION") return describe(reader, undefined);
@@ -93,7 +142,10 @@ async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise
   }
 }
 
-/** Describes archives, in the order of their names; leaves out what vanished meanwhile. */
+/**
+ * Describes archives, in the order of their names; leaves out what vanished meanwhile. One that cannot be
+ * read is described by its name, without a size, for the others are none the worse for it.
+ */
 export async function describeAll(
   store: Store,
   names: readonly ArchiveName[],
@@ -104,7 +156,12 @@ export async function describeAll(
     await using reader = await store.open(name, signal);
     return reader && (await describeOpen(reader, signal));
   };
-  for await (const description of inOrder(names, describeWindow, describeOne))
+  const describeOneAnyway = (name: ArchiveName) =>
+    describeOne(name).catch((error) => {
+      if (error instanceof ArchiveUnreadable) return describeUnreadable(name);
+      throw error;
+    });
+  for await (const description of inOrder(names, describeWindow, describeOneAnyway))
     if (description) descriptions.push(description);
   return descriptions;
 }

@@ -1,16 +1,18 @@
 import type { OpenedDirectory } from "./open-directory.ts";
+import { type Removed, removeFiles } from "./removal.ts";
 import { clearMarker, setMarker } from "./stage.ts";
 import { notLoadedMarker } from "./transient-names.ts";
-import { type Checkpoint, emptyDirectory, type Totals } from "./tree.ts";
+import type { Checkpoint } from "./tree.ts";
 
 /**
- * Removes everything in a directory and counts it. Until that is done the directory is marked as not
- * loaded, so that an interrupted clear never leaves part of a cache that looks whole.
+ * Removes all that a load or a compiler made in a directory, and counts it: see removeFiles. Until that
+ * is done the directory is marked as not loaded, so that an interrupted clear never leaves part of a
+ * cache that looks whole.
  */
-export function clearDirectory({ fd }: OpenedDirectory, checkpoint: Checkpoint): Totals {
-  const removed = { fileCount: 0, bytes: 0 };
+export function clearDirectory({ fd, path }: OpenedDirectory, checkpoint: Checkpoint): Removed {
   setMarker(fd);
-  emptyDirectory(fd, removed, checkpoint, (name) => name === notLoadedMarker);
+  const keep = new Map([[notLoadedMarker, true as const]]);
+  const removed = removeFiles(fd, { keep, transient: true, shownAs: path }, checkpoint);
   clearMarker(fd);
   return removed;
 }

@@ -2,9 +2,18 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
+import { copyFile } from "./copy-file.ts";
+import { entriesIn } from "./entries.ts";
+import { madeDirectoryMode } from "./file-mode.ts";
 import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
-import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
+import {
+  type EntryName,
+  openDirectoryAt,
+  pathAt,
+  pathOfHandle,
+  withDirectoryAt,
+} from "./pinned-directory.ts";
 import type { Checkpoint, Totals } from "./tree.ts";
 
 /** The open source of a copy. Its holder closes the descriptor. */
@@ -17,13 +26,12 @@ export interface CopySource {
 
 /** One file or directory to copy, by its path below the source; "" is the source itself. */
 export interface CopyItem {
-  readonly path: string;
+  readonly path: EntryName;
   readonly directory: boolean;
   readonly bytes: number;
 }
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-const bufferBytes = 1024 * 1024;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
 /**
  * Opens an allowed file or directory without following links. Throws INVALID_REQUEST if it does not
@@ -74,22 +82,31 @@ export function listSource(source: CopySource): CopyItem[] {
   return [...listBelow(source.fd, "")];
 }
 
-function* listBelow(fd: number, prefix: string): Generator<CopyItem> {
-  for (const entry of fs.readdirSync(pathOfHandle(fd), { withFileTypes: true })) {
-    const path = prefix + entry.name;
-    if (entry.isDirectory()) {
+function* listBelow(fd: number, above: EntryName): Generator<CopyItem> {
+  for (const { name, stat } of entriesIn(fd)) {
+    const path = joined(above, name);
+    if (stat?.isDirectory()) {
       yield { path, directory: true, bytes: 0 };
-      const child = openDirectoryAt(fd, entry.name);
+      const child = openDirectoryAt(fd, name);
       try {
-        yield* listBelow(child, `${path}/`);
+        yield* listBelow(child, path);
       } finally {
         fs.closeSync(child);
       }
-    } else if (entry.isFile()) {
-      const stat = fs.lstatSync(`${pathOfHandle(fd)}/${entry.name}`, { throwIfNoEntry: false });
-      if (stat?.isFile()) yield { path, directory: false, bytes: stat.size };
-    }
+    } else if (stat?.isFile()) yield { path, directory: false, bytes: stat.size };
   }
+}
+
+function joined(above: EntryName, name: EntryName): EntryName {
+  if (above.length === 0) return name;
+  if (typeof above === "string" && typeof name === "string") return `${above}/${name}`;
+  return Buffer.concat([Buffer.from(above), Buffer.from("/"), Buffer.from(name)]);
+}
+
+function partsOf(path: EntryName): EntryName[] {
+  if (typeof path === "string") return path.split("/");
+  const parts = Buffer.from(path).toString("latin1").split("/");
+  return parts.map((part) => Buffer.from(part, "latin1"));
 }
 
 /** A part of a copy. */
@@ -112,13 +129,14 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
   try {
     for (const { path, directory } of job.items) {
       checkpoint();
-      const target = `${pathOfHandle(job.stageFd)}/${path || job.asName}`;
+      const isSource = path.length === 0;
+      const target = pathAt(job.stageFd, isSource ? job.asName : path);
       if (directory) {
-        fs.mkdirSync(target, 0o755);
+        fs.mkdirSync(target, madeDirectoryMode);
         continue;
       }
-      if (path === "") copied.bytes += copyOpen(job.source.fd, target, checkpoint);
-      else copied.bytes += copyBelow(job.source.fd, path.split("/"), target, checkpoint);
+      if (isSource) copied.bytes += copyFile(job.source.fd, target, checkpoint);
+      else copied.bytes += copyBelow(job.source.fd, partsOf(path), target, checkpoint);
       copied.fileCount += 1;
     }
   } catch (error) {
@@ -129,42 +147,17 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
 
 function copyBelow(
   fd: number,
-  parts: readonly string[],
-  target: string,
+  parts: readonly EntryName[],
+  target: fs.PathLike,
   checkpoint: Checkpoint,
 ): number {
-  const [first, ...rest] = parts as [string, ...string[]];
+  const [first, ...rest] = parts as [EntryName, ...EntryName[]];
   if (rest.length > 0)
     return withDirectoryAt(fd, first, (child) => copyBelow(child, rest, target, checkpoint));
-  const from = fs.openSync(`${pathOfHandle(fd)}/${first}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const from = fs.openSync(pathAt(fd, first), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
-    return copyOpen(from, target, checkpoint);
+    return copyFile(from, target, checkpoint);
   } finally {
     fs.closeSync(from);
-  }
-}
-
-function copyOpen(from: number, target: string, checkpoint: Checkpoint): number {
-  const stat = fs.fstatSync(from);
-  const to = fs.openSync(
-    target,
-    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-    stat.mode & 0o111 ? 0o755 : 0o644,
-  );
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(bufferBytes, stat.size + 1));
-    for (let done = 0; ; ) {
-      checkpoint();
-      const read = fs.readSync(from, buffer, 0, buffer.length, done);
-      if (read === 0) {
-        fs.futimesSync(to, stat.mtime, stat.mtime);
-        return done;
-      }
-      for (let written = 0; written < read; )
-        written += fs.writeSync(to, buffer, written, read - written, done + written);
-      done += read;
-    }
-  } finally {
-    fs.closeSync(to);
   }
 }

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
-import { currentPath, pathOfHandle } from "./pinned-directory.ts";
+import { isEntryFault, isGone } from "./entries.ts";
+import { currentPath, pathAt } from "./pinned-directory.ts";
 import type { Checkpoint } from "./tree.ts";
 
 /**
@@ -18,9 +19,14 @@ export interface ListedFile {
 /** Thrown when a file ends before the part of it that was to be read. */
 class CutShort extends Error {}
 
+/** What became of reading a listed file: a result, or why there is none. */
+export type ListedRead<T> =
+  | { readonly result: T; readonly fault?: undefined }
+  | { readonly fault: "CHANGED" | "UNREADABLE" };
+
 /**
  * Opens a file that was listed below an open directory, and runs `body` with its descriptor. Returns
- * undefined if the file cannot be opened, now lies elsewhere, is another file, or has changed by the
+ * undefined if the file cannot be read, now lies elsewhere, is another file, or has changed by the
  * time `body` is done. `rootPath` is the directory's current path.
  */
 export function withListedFile<T>(
@@ -29,27 +35,39 @@ export function withListedFile<T>(
   file: ListedFile,
   body: (fd: number) => T,
 ): T | undefined {
+  const read = readListedFile(rootFd, rootPath, file, body);
+  return read.fault ? undefined : read.result;
+}
+
+/** Does what withListedFile does, and tells why there is no result. */
+export function readListedFile<T>(
+  rootFd: number,
+  rootPath: string,
+  file: ListedFile,
+  body: (fd: number) => T,
+): ListedRead<T> {
   let fd: number | undefined;
   try {
-    fd = fs.openSync(
-      `${pathOfHandle(rootFd)}/${file.name}`,
-      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
-    );
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+    fd = fs.openSync(pathAt(rootFd, file.name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     // A directory on the way may have been replaced by a link: only the kernel knows where the file
     // lies.
-    if (currentPath(fd) !== `${rootPath === "/" ? "" : rootPath}/${file.name}`) return undefined;
+    if (currentPath(fd) !== `${rootPath === "/" ? "" : rootPath}/${file.name}`) return changed;
     const result = body(fd);
-    return isSame(fs.fstatSync(fd), file) ? result : undefined;
+    return isSame(fs.fstatSync(fd), file) ? { result } : changed;
   } catch (error) {
-    if (error instanceof CutShort) return undefined;
-    const { errno, code } = error as NodeJS.ErrnoException;
-    if (errno === undefined || code === "EMFILE" || code === "ENFILE") throw error;
-    // Gone, no longer a file, or a path too long for the kernel to report.
-    return undefined;
+    if (error instanceof CutShort) return changed;
+    if (!isEntryFault(error)) throw error;
+    // It may be another kind of file by now.
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const isFile = fd === undefined ? code !== "ENXIO" : fs.fstatSync(fd).isFile();
+    return isGone(error) || !isFile ? changed : { fault: "UNREADABLE" };
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
 }
+
+const changed = { fault: "CHANGED" } as const;
 
 const pieceBytes = 1024 * 1024;
 
@@ -83,7 +101,8 @@ export function readFully(fd: number, start: number, into: Uint8Array): boolean 
   return true;
 }
 
-function isSame(stat: fs.Stats, file: ListedFile): boolean {
+/** Whether a file is still the one that was listed, and unchanged. */
+export function isSame(stat: fs.Stats, file: ListedFile): boolean {
   return (
     stat.isFile() &&
     stat.size === file.size &&

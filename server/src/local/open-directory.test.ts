@@ -211,8 +211,16 @@ describe("opening a local directory without privileges", { skip: cannotBeNobody 
     assert.equal(openAsNobody(root, "closed/below").reason, "PATH_NOT_ALLOWED");
     assert.equal(openAsNobody(root, "closed").reason, "PATH_NOT_ALLOWED");
     assert.equal(openAsNobody(root, "not-there").reason, "PATH_NOT_ALLOWED");
+  });
+
+  it("passes over what it may not list in a directory that it may", (t) => {
+    const { root } = allowedDir(t);
+    chmodSync(root, 0o755);
     theirDir(root, "cache");
-    mkdirSync(join(root, "cache/closed"), { mode: 0o700 });
-    assert.equal(openAsNobody(root, "cache").reason, "PATH_NOT_ALLOWED");
+    mkdirSync(join(root, "cache/lost+found"), { mode: 0o700 });
+    writeFileSync(join(root, "cache/theirs"), "", { mode: 0o600 });
+    assert.equal(openAsNobody(root, "cache").holdsFiles, false);
+    writeFileSync(join(root, "cache/file"), "");
+    assert.equal(openAsNobody(root, "cache").holdsFiles, true);
   });
 });

@@ -12,22 +12,33 @@ const directoryFlags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.con
  */
 const passageFlags = 0o10000000 | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
 
+/** A name in a directory: text, or its bytes where these are not UTF-8. */
+export type EntryName = string | Uint8Array;
+
 /** A path that names an open file or directory, even after that was moved. */
 export function pathOfHandle(fd: number): string {
   return `/proc/self/fd/${fd}`;
+}
+
+/** A path that names an entry of an open directory. */
+export function pathAt(fd: number, name: EntryName): string | Buffer {
+  const directory = `${pathOfHandle(fd)}/`;
+  return typeof name === "string"
+    ? directory + name
+    : Buffer.concat([Buffer.from(directory), name]);
 }
 
 /**
  * Opens a directory by its name in an open one; the caller closes the descriptor. Throws ENOTDIR or
  * ELOOP for anything else, including a link to a directory.
  */
-export function openDirectoryAt(parentFd: number, name: string): number {
-  return fs.openSync(`${pathOfHandle(parentFd)}/${name}`, directoryFlags);
+export function openDirectoryAt(parentFd: number, name: EntryName): number {
+  return fs.openSync(pathAt(parentFd, name), directoryFlags);
 }
 
 /** Like openDirectoryAt, for a directory on the way to another: it need not be readable. */
-export function openPassageAt(parentFd: number, name: string): number {
-  return fs.openSync(`${pathOfHandle(parentFd)}/${name}`, passageFlags);
+export function openPassageAt(parentFd: number, name: EntryName): number {
+  return fs.openSync(pathAt(parentFd, name), passageFlags);
 }
 
 /** Opens the root of the file system; the caller closes the descriptor. */
@@ -41,7 +52,7 @@ export function currentPath(fd: number): string {
 }
 
 /** Opens a directory by its name in an open one for as long as `body` runs. */
-export function withDirectoryAt<T>(parentFd: number, name: string, body: (fd: number) => T): T {
+export function withDirectoryAt<T>(parentFd: number, name: EntryName, body: (fd: number) => T): T {
   const fd = openDirectoryAt(parentFd, name);
   try {
     return body(fd);

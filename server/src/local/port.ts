@@ -2,6 +2,7 @@ import type { AllowedPath } from "./allowed-dirs.ts";
 import type { CopyItem, CopyJob, CopySource } from "./copy-tree.ts";
 import type { IdentityJob } from "./identity.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
+import type { Removed, Spared } from "./removal.ts";
 import type { OpenStage } from "./stage.ts";
 import type { Totals } from "./tree.ts";
 
@@ -21,15 +22,15 @@ export interface LocalWork {
   removeMadeDirectory(directory: OpenedDirectory): Promise<void>;
   /** Counts what a save would take of an open directory. */
   measureDirectory(rootFd: number): Promise<Totals>;
-  /** Removes everything in a directory while it is marked as not loaded, and counts it. */
-  clearDirectory(directory: OpenedDirectory): Promise<Totals>;
+  /** Removes all of a cache in a directory while it is marked as not loaded, and counts it. */
+  clearDirectory(directory: OpenedDirectory): Promise<Removed>;
   /** Throws INSUFFICIENT_SPACE unless there is room for so many bytes and files. */
   requireSpace(job: SpaceJob): Promise<void>;
 
   /** Makes a stage beside a directory, or inside it if that is asked for or is the only way. */
   makeStage(job: { directory: OpenedDirectory; inside: boolean }): Promise<OpenStage>;
-  /** Makes a finished stage visible under its directory's name. */
-  publishStage(job: PublishJob): Promise<void>;
+  /** Makes a finished stage visible under its directory's name; returns what that spared there. */
+  publishStage(job: PublishJob): Promise<Spared>;
   /** Moves the one file of a stage into the directory that the stage lies in. */
   publishFile(job: { stage: OpenStage; name: string }): Promise<void>;
   /** Removes a stage and its content, if it still exists. */

@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { invalidField } from "../domain/cache-error.ts";
+import { namesIn, statAt } from "./entries.ts";
 import { toLocalError } from "./local-error.ts";
+import { mountsBelow } from "./mounts.ts";
+import { moveInto, requirePlaces } from "./move-into.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
-import { openDirectoryAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
-import { notLoadedMarker, ownPrefix } from "./transient-names.ts";
-import { type Checkpoint, moveInto, namesBelow, removeAt, removeOthers, statAt } from "./tree.ts";
+import { openDirectoryAt, pathAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
+import { namesBelow, removeAt, removeFiles, type Spared } from "./removal.ts";
+import { notLoadedMarker, stagePrefix } from "./transient-names.ts";
+import type { Checkpoint } from "./tree.ts";
 
 /** A temporary directory on the file system of its target, in which a load or copy is put together. */
 export interface OpenStage {
@@ -15,8 +19,6 @@ export interface OpenStage {
   /** The open directory that it lies in. */
   readonly insideFd: number;
 }
-
-const stagePrefix = `${ownPrefix}stage-`;
 
 /**
  * How often a stage in use is touched, in milliseconds; one that is not touched for a minute was
@@ -62,8 +64,9 @@ function makeStageIn(insideFd: number): OpenStage {
 // user's, stays and does no harm.
 function sweepStages({ fd, insideFd }: OpenStage, checkpoint: Checkpoint): void {
   const nowMs = fs.fstatSync(fd).ctimeMs;
-  for (const name of fs.readdirSync(pathOfHandle(insideFd))) {
-    const stat = name.startsWith(stagePrefix) ? statAt(insideFd, name) : undefined;
+  for (const name of namesIn(insideFd)) {
+    const isStage = typeof name === "string" && name.startsWith(stagePrefix);
+    const stat = isStage ? statAt(insideFd, name) : undefined;
     if (!stat || nowMs - stat.ctimeMs <= abandonedAfterMs) continue;
     try {
       removeAt(insideFd, name, { fileCount: 0, bytes: 0 }, checkpoint);
@@ -88,22 +91,26 @@ export function removeStage(stage: OpenStage): void {
  * Makes a finished stage visible under its directory's name: by one rename if the directory can be
  * replaced and is empty, otherwise file by file while the directory is marked as not loaded. With
  * `overwrite`, the stage's files replace existing ones; `exact` then removes files that the stage did
- * not hold.
+ * not hold. Returns what that spared: see removeFiles. Throws PATH_NOT_ALLOWED, before anything changes,
+ * if a link of the user's is where the stage has a file or directory: see requirePlaces.
  */
 export function publishStage(
   directory: OpenedDirectory,
   stage: OpenStage,
   { overwrite, exact }: { overwrite: boolean; exact: boolean },
   checkpoint: Checkpoint,
-): void {
+): Spared {
   try {
-    if (directory.replaceable && renameWhole(directory, stage)) return;
-    withPresent(directory, (fd) => {
+    if (directory.replaceable && renameWhole(directory, stage)) return [];
+    return withPresent(directory, (fd) => {
+      const { path: shownAs } = directory;
+      requirePlaces(stage.fd, fd, { overwrite, shownAs }, checkpoint);
       setMarker(fd);
-      const names = exact ? namesBelow(stage.fd) : undefined;
-      moveInto(stage.fd, fd, overwrite, checkpoint);
-      if (names) removeOthers(fd, names, checkpoint);
+      const keep = exact ? namesBelow(stage.fd) : undefined;
+      moveInto(stage.fd, fd, { overwrite, shownAs, mounts: mountsBelow(fd) }, checkpoint);
+      const removed = keep && removeFiles(fd, { keep, transient: false, shownAs }, checkpoint);
       clearMarker(fd);
+      return removed?.spared ?? [];
     });
   } catch (error) {
     throw toLocalError(error, directory.path);
@@ -111,9 +118,8 @@ export function publishStage(
 }
 
 // Another daemon may have replaced the directory that we opened by a whole stage.
-function withPresent({ fd, parentFd, name }: OpenedDirectory, body: (fd: number) => void): void {
-  if (parentFd === undefined) body(fd);
-  else withDirectoryAt(parentFd, name, body);
+function withPresent<T>({ fd, parentFd, name }: OpenedDirectory, body: (fd: number) => T): T {
+  return parentFd === undefined ? body(fd) : withDirectoryAt(parentFd, name, body);
 }
 
 /**
@@ -146,14 +152,18 @@ function renameWhole(directory: OpenedDirectory, stage: OpenStage): boolean {
   }
 }
 
-/** Marks an open directory as not loaded. */
+/** Marks an open directory as not loaded. Whatever has the marker's name marks it already. */
 export function setMarker(fd: number): void {
-  const { O_WRONLY, O_CREAT, O_NOFOLLOW } = fs.constants;
-  const path = `${pathOfHandle(fd)}/${notLoadedMarker}`;
-  fs.closeSync(fs.openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o644));
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+  try {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    fs.closeSync(fs.openSync(pathAt(fd, notLoadedMarker), flags, 0o644));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 /** Removes the mark from an open directory. */
 export function clearMarker(fd: number): void {
-  fs.rmSync(`${pathOfHandle(fd)}/${notLoadedMarker}`, { force: true });
+  removeAt(fd, notLoadedMarker, { fileCount: 0, bytes: 0 }, () => {});
 }

@@ -1,6 +1,9 @@
 /** Prefix of all that the daemon itself puts in or beside a local directory: stages and the marker. */
 export const ownPrefix = ".compilecache-";
 
+/** Prefix of stages: directories that hold a load or copy until it is published. */
+export const stagePrefix = `${ownPrefix}stage-`;
+
 /**
  * Name of the marker: a file that is present while a local directory is only partly filled, and so not
  * loaded.
@@ -16,6 +19,8 @@ const transientFile = [
   /^\.#|^#.*#$/,
   /\.sw[a-p]$/,
 ];
+/** What a file system or a desktop keeps for itself; any of it may hold far more than a cache does. */
+const systemDirectory = [/^lost\+found$/, /^\.snapshots?$/, /^\.zfs$/, /^\.Trash(-[0-9]+)?$/];
 const transientDirectory = [
   /^locks$/, // torch's folder of file locks
   /^tmp\.pid_[0-9]+/, // where Triton writes before it renames
@@ -29,4 +34,9 @@ export function isTransientFile(name: string): boolean {
 /** Whether a directory of this name holds only such files, and is never saved. */
 export function isTransientDirectory(name: string): boolean {
   return name.startsWith(ownPrefix) || transientDirectory.some((pattern) => pattern.test(name));
+}
+
+/** Whether a directory of this name is the file system's or a desktop's: neither saved nor removed. */
+export function isSystemDirectory(name: string): boolean {
+  return systemDirectory.some((pattern) => pattern.test(name));
 }

@@ -7,6 +7,7 @@ import { type FlowContext, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
 import { openLocal } from "../flows/held-directories.ts";
 import { load } from "../flows/load.ts";
+import { logSpared } from "../flows/log-spared.ts";
 import { refresh } from "../flows/save/refresh.ts";
 import { save } from "../flows/save/save.ts";
 import {
@@ -173,7 +174,10 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
       return directoryQueue.run([localDir.path], signal, async () => {
         await using directory = await openLocal(foreground, localDir, signal);
         if (!directory) return { bytes: 0, fileCount: 0 };
-        return await foreground.under(uncancelled).clearDirectory(directory.opened);
+        const work = foreground.under(uncancelled);
+        const { spared, ...removed } = await work.clearDirectory(directory.opened);
+        logSpared(logger, localDir.path, spared);
+        return removed;
       });
     },
 

@@ -3,6 +3,7 @@ import type {
   ClosestCache as WireClosestCache,
 } from "compilecache-client/gen/compilecache/v1/cache.ts";
 import {
+  LeftOutReason,
   LoadStatus,
   SaveSkipReason,
   SaveStatus,
@@ -10,7 +11,9 @@ import {
   TransferKind,
   TransferPhase,
   TransferStatus,
+  type LeftOutFiles as WireLeftOutFiles,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
+import { type LeftOutFiles, leftOutCount } from "../domain/left-out.ts";
 import type { LoadOutcome, Outcome, SaveOutcome } from "../domain/outcome.ts";
 import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
 import type { TransferState } from "../transfers/state.ts";
@@ -53,9 +56,17 @@ export function toWireSaveOutcome(outcome: SaveOutcome, currentKey: string) {
   return {
     status: SaveStatus[`SAVE_STATUS_${outcome.status}`],
     cache: outcome.cache && toWireCache(outcome.cache, currentKey),
-    leftOutFileCount: BigInt(outcome.leftOutFileCount),
-    leftOut: [],
+    leftOutFileCount: BigInt(leftOutCount(outcome.leftOut, "CHANGED")),
+    leftOut: outcome.leftOut.map(toWireLeftOut),
     skipReason: SaveSkipReason[`SAVE_SKIP_REASON_${outcome.skipReason ?? "UNSPECIFIED"}`],
+  };
+}
+
+function toWireLeftOut({ reason, fileCount, examples }: LeftOutFiles): WireLeftOutFiles {
+  return {
+    reason: LeftOutReason[`LEFT_OUT_REASON_${reason}`],
+    fileCount: BigInt(fileCount),
+    examples: [...examples],
   };
 }
 

@@ -1,9 +1,10 @@
 import type { Logger } from "../domain/logger.ts";
 import { createFileStore } from "./file/store.ts";
 import type { S3Server } from "./s3/client.ts";
+import type { S3Options } from "./s3/store.ts";
 import type { Store } from "./store.ts";
 
-export type { S3Server };
+export type { S3Options, S3Server };
 
 /** Where archives live. */
 export type StoreLocation =
@@ -17,10 +18,14 @@ export type StoreLocation =
       readonly server?: S3Server;
     };
 
-/** Opens the store at a location, which need not be in reach now. */
-export async function openStore(location: StoreLocation, logger: Logger): Promise<Store> {
+/** Opens the store at a location, which need not be in reach now. `s3` is for a bucket. */
+export async function openStore(
+  location: StoreLocation,
+  logger: Logger,
+  s3: S3Options = {},
+): Promise<Store> {
   if (location.kind === "file") return createFileStore(location.path, logger);
   // Loading the AWS SDK takes a while, which the file store need not wait for.
   const { createS3Store } = await import("./s3/store.ts");
-  return createS3Store({ ...location, logger });
+  return createS3Store({ ...location, ...s3, logger });
 }

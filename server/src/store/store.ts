@@ -20,6 +20,16 @@ export class ArchiveReplaced extends CacheError {
 }
 
 /**
+ * One archive cannot be opened, though its store answers: its rights do not let this user read it, or
+ * what has its name is no file. Others of the store may be sound.
+ */
+export class ArchiveUnreadable extends CacheError {
+  constructor(message: string, cause?: unknown) {
+    super("STORE_UNAVAILABLE", message, { cause });
+  }
+}
+
+/**
  * One committed archive, open until the end of the block that holds it (`await using`). After it was
  * replaced or removed, a read still gives its own bytes or throws ArchiveReplaced; never the bytes of
  * another archive.

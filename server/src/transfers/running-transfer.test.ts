@@ -155,7 +155,7 @@ describe("RunningTransfer.run", () => {
     assert.deepEqual(transfer.state.outcome, {
       kind: "SAVE",
       status: "ERROR",
-      leftOutFileCount: 0,
+      leftOut: [],
     });
     assert.deepEqual(
       lines.map(({ level, fields }) => [level, fields.error]),

@@ -169,7 +169,7 @@ function doneOf(before: number, now: number | undefined, total: number): number 
 
 function failedOutcome(kind: TransferKind): { outcome?: Outcome } {
   if (kind === "LOAD") return { outcome: { kind, status: "ERROR" } };
-  if (kind === "SAVE") return { outcome: { kind, status: "ERROR", leftOutFileCount: 0 } };
+  if (kind === "SAVE") return { outcome: { kind, status: "ERROR", leftOut: [] } };
   return {};
 }
 

@@ -5,15 +5,12 @@ import type { FramePlan } from "../archive/pack/plan.ts";
 import type { CompareJob, PackJob, ScanJob } from "../archive/pack/port.ts";
 import { type ScanResult, scanTree } from "../archive/pack/scan.ts";
 import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
-import {
-  type Unpacked,
-  type UnpackLimits,
-  unpackForeignStream,
-} from "../archive/unpack/foreign-unpacker.ts";
+import { type Unpacked, unpackForeignStream } from "../archive/unpack/foreign-unpacker.ts";
 import { type UnpackedFrame, unpackFrame } from "../archive/unpack/frame-unpacker.ts";
 import { inspectStage } from "../archive/unpack/inspect-stage.ts";
 import type { RelocateJob, UnpackJob } from "../archive/unpack/port.ts";
 import { relocateEntry } from "../archive/unpack/relocate-entry.ts";
+import type { UnpackLimits } from "../archive/unpack/tar-entries.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import { clearDirectory } from "../local/clear-directory.ts";
@@ -29,6 +26,7 @@ import { type IdentityJob, identityOf } from "../local/identity.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
+import type { Spared } from "../local/removal.ts";
 import {
   makeStage,
   type OpenStage,
@@ -62,6 +60,7 @@ export const jobs = {
       job.rootFd,
       JSON.parse(Buffer.from(job.plan).toString()) as FramePlan,
       job.format,
+      job.rootPaths,
       checkpoint,
     ),
 
@@ -74,7 +73,7 @@ export const jobs = {
     relocateEntry(stage, name, relocation, checkpoint),
 
   unpackForeignStream: (
-    job: { stage: StageDirectory; limits: UnpackLimits; port: MessagePort },
+    job: { stage: StageDirectory | undefined; limits: UnpackLimits; port: MessagePort },
     checkpoint: Checkpoint,
   ): Promise<Unpacked> =>
     unpackForeignStream(job.stage, receiveChunks(job.port), job.limits, checkpoint, (soFar) =>
@@ -94,7 +93,7 @@ export const jobs = {
     { directory, inside }: { directory: OpenedDirectory; inside: boolean },
     checkpoint: Checkpoint,
   ): OpenStage => makeStage(directory, inside, checkpoint),
-  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): void =>
+  publishStage: ({ directory, stage, ...how }: PublishJob, checkpoint: Checkpoint): Spared =>
     publishStage(directory, stage, how, checkpoint),
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),

@@ -21,7 +21,11 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
-const idleTimeoutMs = 5_000;
+/**
+ * Long enough for the pauses within one transfer. An idle thread holds some 40 MiB, which a load right
+ * after a save would add to its own.
+ */
+const idleTimeoutMs = 100;
 
 /** Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed. */
 export function createWorkerPool(options: { threads: number; nice: number }): WorkerPool {

@@ -32,6 +32,7 @@ interface Failure {
   readonly message: string;
   readonly cause: unknown;
   readonly violations: readonly FieldViolation[];
+  readonly provesDamage: boolean;
 }
 
 // On Linux each thread has a priority of its own, and 0 names the calling thread.
@@ -44,7 +45,7 @@ export default async function work({ name, job, flag, claim }: Order): Promise<A
     const run = jobs[name] as (job: unknown, checkpoint: () => void) => unknown;
     return withTransfer({ value: await run(job, checkpointOf(flag)) });
   } catch (error) {
-    const { reason, message, cause, violations } = toCacheError(
+    const { reason, message, cause, violations, provesDamage } = toCacheError(
       toLocalError(error, "the local directory"),
     );
     return {
@@ -53,6 +54,7 @@ export default async function work({ name, job, flag, claim }: Order): Promise<A
         message,
         cause: cause instanceof CacheError ? cause.message : cause,
         violations,
+        provesDamage,
       },
     };
   }

@@ -31,6 +31,18 @@ describe("the launcher", () => {
     }
   });
 
+  it("starts the daemon anew with few malloc arenas, unless their number is set", async () => {
+    const report = `process.on("exit", () => console.log(process.env.MALLOC_ARENA_MAX));`;
+    const unset = await runAfter(report, ["serve", "--help"]);
+    assert.equal(unset.exitCode, 0);
+    assert.match(unset.stdout, /^Usage: compilecache serve/);
+    assert.match(unset.stdout, /^2$/m);
+    const set = await runAfter(report, ["serve", "--help"], { MALLOC_ARENA_MAX: "7" });
+    assert.match(set.stdout, /^7$/m);
+    const other = await runAfter(report, ["--version"]);
+    assert.match(other.stdout, /^undefined$/m);
+  });
+
   it("says its version", async () => {
     const { exitCode, stdout } = await runCli(["--version"]);
     assert.equal(exitCode, 0);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import {
@@ -8,7 +8,12 @@ import {
   finalState,
   type TestDaemon,
 } from "../../support/daemon/daemons.ts";
-import { holdFile } from "../../support/trees/held-file.ts";
+import {
+  cannotHold,
+  type HeldDirectory,
+  holdDirectory,
+} from "../../support/trees/held-directory.ts";
+import { type HeldFile, holdFile } from "../../support/trees/held-file.ts";
 import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 /** A daemon, and directories for a load that hangs. What it does meanwhile, it does until the release. */
@@ -21,8 +26,7 @@ async function createPlace(t: TestContext, graceSeconds = 0) {
   mkdirSync(target);
   const { cache } = await client.save({ environment, localDir: source, namespace: "stored" });
   const archive = join(place.store, "stored", cache?.filename ?? "");
-  const startLoad = async (hangsAt: string) => {
-    const held = await holdFile(t, hangsAt);
+  const startLoad = async (held: HeldFile | HeldDirectory) => {
     const input = { environment, localDir: target, namespace: "stored", detach: true };
     const { transfer } = await client.load(input);
     await held.asked;
@@ -33,12 +37,13 @@ async function createPlace(t: TestContext, graceSeconds = 0) {
     source,
     target,
     /** A load that hangs on the store, and one of its threads with it. */
-    startHungOnStore: () => startLoad(archive),
+    startHungOnStore: async () => startLoad(await holdFile(t, archive)),
     /** A load that hangs on the local directory, and a worker thread with it. */
-    startHungOnDirectory() {
+    async startHungOnDirectory() {
+      // Whatever has the marker's name is a marker; the load opens this one when it has done its work.
       const marker = join(target, ".compilecache-not-loaded");
-      writeFileSync(marker, "");
-      return startLoad(marker);
+      mkdirSync(marker);
+      return startLoad(await holdDirectory(t, marker));
     },
   };
 }
@@ -62,7 +67,9 @@ describe("a daemon", () => {
     await held.release();
   });
 
-  it("answers a cancel, and other calls, while a load hangs on the local directory", async (t) => {
+  it("answers a cancel, and other calls, while a load hangs on the local directory", {
+    skip: cannotHold,
+  }, async (t) => {
     const { daemon, source, target, startHungOnDirectory } = await createPlace(t);
     const { client } = daemon;
     const { id, held } = await startHungOnDirectory();
@@ -76,7 +83,9 @@ describe("a daemon", () => {
   });
 
   for (const where of ["store", "local directory"])
-    it(`stops though a thread hangs on the ${where}`, async (t) => {
+    it(`stops though a thread hangs on the ${where}`, {
+      skip: where === "store" ? false : cannotHold,
+    }, async (t) => {
       const { daemon, startHungOnStore, startHungOnDirectory } = await createPlace(t);
       const { held } = await (where === "store" ? startHungOnStore() : startHungOnDirectory());
       daemon.child.kill("SIGTERM");
@@ -86,7 +95,7 @@ describe("a daemon", () => {
       await held.release();
     });
 
-  it("stops at once at a second signal though a thread hangs", async (t) => {
+  it("stops at once at a second signal though a thread hangs", { skip: cannotHold }, async (t) => {
     const { daemon, startHungOnDirectory } = await createPlace(t, 600);
     const { held } = await startHungOnDirectory();
     daemon.child.kill("SIGTERM");

@@ -17,7 +17,8 @@ function archive(...pieces: Buffer[]): Buffer {
   return gzipSync(Buffer.concat([fine, ...pieces, tarEnd]), { level: 1 });
 }
 
-const file = (name: string | Buffer, content = "content") => rawEntry({ name, content });
+const file = (name: string | Buffer, content: string | Buffer = "content") =>
+  rawEntry({ name, content });
 const directory = (name: string) => rawEntry({ name, type: "5" });
 const gnuLongName = (name: string) =>
   rawEntry({ name: "././@LongLink", type: "L", content: `${name}\0` });
@@ -50,10 +51,14 @@ describe("a hostile archive is refused whole", () => {
     ],
     ["a NUL in a PAX record", "ARCHIVE_UNSAFE", archive(paxHeader({ path: "a\0b" }), file("x"))],
     ["a NUL in a long name", "ARCHIVE_UNSAFE", archive(gnuLongName("a\0b"), file("x"))],
-    ["a name that is not UTF-8", "ARCHIVE_UNSAFE", archive(file(Buffer.from("caf\xe9", "latin1")))],
+    [
+      "a name that is not UTF-8",
+      "ARCHIVE_UNSUPPORTED",
+      archive(file(Buffer.from("caf\xe9", "latin1"))),
+    ],
     [
       "a line break in a PAX name",
-      "ARCHIVE_UNSAFE",
+      "ARCHIVE_UNSUPPORTED",
       archive(paxHeader({ path: "a\nb" }), file("x")),
     ],
     [
@@ -78,9 +83,19 @@ describe("a hostile archive is refused whole", () => {
       archive(rawEntry({ name: "l", type: "2", linkname: "/etc" }), file("l/evil")),
     ],
     [
-      "a hard link",
+      "a hard link to a later file",
       "ARCHIVE_UNSAFE",
-      archive(rawEntry({ name: "l", type: "1", linkname: "fine.txt" })),
+      archive(rawEntry({ name: "l", type: "1", linkname: "late" }), file("late")),
+    ],
+    [
+      "a hard link to a directory",
+      "ARCHIVE_UNSAFE",
+      archive(directory("d/"), rawEntry({ name: "l", type: "1", linkname: "d" })),
+    ],
+    [
+      "a hard link with content",
+      "ARCHIVE_UNSUPPORTED",
+      archive(rawEntry({ name: "l", type: "1", linkname: "fine.txt", content: "other" })),
     ],
     [
       "a hard link out",
@@ -92,12 +107,12 @@ describe("a hostile archive is refused whole", () => {
     ["a FIFO", "ARCHIVE_UNSAFE", archive(rawEntry({ name: "d", type: "6" }))],
     [
       "a sparse file, as GNU writes it",
-      "ARCHIVE_UNSAFE",
+      "ARCHIVE_UNSUPPORTED",
       archive(rawEntry({ name: "s", type: "S" })),
     ],
     [
       "a sparse file, as PAX writes it",
-      "ARCHIVE_UNSAFE",
+      "ARCHIVE_UNSUPPORTED",
       archive(
         paxHeader({
           "GNU.sparse.major": "1",
@@ -108,10 +123,14 @@ describe("a hostile archive is refused whole", () => {
         file("GNUSparseFile.0/s", "1\n0\n9\n"),
       ),
     ],
-    ["a file of several volumes", "ARCHIVE_UNSAFE", archive(rawEntry({ name: "m", type: "M" }))],
+    [
+      "a file of several volumes",
+      "ARCHIVE_UNSUPPORTED",
+      archive(rawEntry({ name: "m", type: "M" })),
+    ],
     [
       "an unknown type",
-      "ARCHIVE_UNSAFE",
+      "ARCHIVE_UNSUPPORTED",
       archive(rawEntry({ name: "m", type: "Z", content: "x" })),
     ],
     [
@@ -122,8 +141,6 @@ describe("a hostile archive is refused whole", () => {
         rawEntry({ name: "l", type: "2", linkname: "x" }),
       ),
     ],
-    ["one name twice", "ARCHIVE_UNSAFE", archive(file("a"), file("a", "other"))],
-    ["one name twice, once with ./", "ARCHIVE_UNSAFE", archive(file("a"), file("./a", "other"))],
     ["a file, then a directory of its name", "ARCHIVE_UNSAFE", archive(file("a"), directory("a/"))],
     ["a file, then one below it", "ARCHIVE_UNSAFE", archive(file("a"), file("a/b"))],
     ["a directory, then a file of its name", "ARCHIVE_UNSAFE", archive(directory("a/"), file("a"))],
@@ -156,6 +173,19 @@ describe("a hostile archive is refused whole", () => {
       flipped(archive(file("a", noise(6000).toString("hex"))), 2000),
     ],
     [
+      "a refused name in a gzip stream with a bit flipped behind it",
+      "ARCHIVE_CORRUPT",
+      flipped(archive(file("../a"), file("b", noise(6000).toString("hex"))), 2000),
+    ],
+    [
+      "a refused name in a zstd stream that is cut behind it",
+      "ARCHIVE_CORRUPT",
+      zstdCompressSync(Buffer.concat([file("../a"), file("b", noise(300_000)), tarEnd])).subarray(
+        0,
+        -9,
+      ),
+    ],
+    [
       "a cut zstd stream",
       "ARCHIVE_CORRUPT",
       zstdCompressSync(Buffer.concat([fine, tarEnd])).subarray(0, -1),
@@ -170,14 +200,30 @@ describe("a hostile archive is refused whole", () => {
       "ARCHIVE_CORRUPT",
       Buffer.concat([zstdCompressSync(Buffer.concat([fine, tarEnd])), Buffer.from("more")]),
     ],
-    ["gzip in gzip", "ARCHIVE_CORRUPT", gzipSync(archive())],
-    ["zstd in gzip", "ARCHIVE_CORRUPT", gzipSync(zstdCompressSync(Buffer.concat([fine, tarEnd])))],
-    ["gzip in zstd", "ARCHIVE_CORRUPT", zstdCompressSync(archive())],
+    ["gzip in gzip", "ARCHIVE_UNSUPPORTED", gzipSync(archive())],
+    [
+      "zstd in gzip",
+      "ARCHIVE_UNSUPPORTED",
+      gzipSync(zstdCompressSync(Buffer.concat([fine, tarEnd]))),
+    ],
+    ["gzip in zstd", "ARCHIVE_UNSUPPORTED", zstdCompressSync(archive())],
   ];
+  /** Those that a length or a checksum convicts; all others stay where they are. */
+  const damaged = new Set([
+    "a size that is not a number",
+    "a cut tar stream",
+    "a cut gzip stream",
+    "a gzip stream with a bit flipped",
+    "a refused name in a gzip stream with a bit flipped behind it",
+    "a refused name in a zstd stream that is cut behind it",
+    "a cut zstd stream",
+    "a second zstd frame that is cut",
+  ]);
   for (const [what, reason, content] of cases)
     it(what, async () => {
       const format = content.readUInt16BE(0) === 0x1f8b ? "tar.gz" : "tar.zst";
-      await assertRefused(bench(), content, reason, { format });
+      const provesDamage = damaged.has(what);
+      await assertRefused(bench(), content, reason, { format, provesDamage });
     });
 
   it("except for a name that is too long only for this file system", async () => {

@@ -77,7 +77,15 @@ describe("Load and Save", () => {
           new FakeTransfer({
             ...done,
             kind: "SAVE",
-            outcome: { kind: "SAVE", status: "SUCCESS", cache: stored, leftOutFileCount: 2 },
+            outcome: {
+              kind: "SAVE",
+              status: "SUCCESS",
+              cache: stored,
+              leftOut: [
+                { reason: "CHANGED", fileCount: 2, examples: ["a", "b/c"] },
+                { reason: "LINK", fileCount: 1, examples: ["triton"] },
+              ],
+            },
           }),
       }),
     );
@@ -93,6 +101,10 @@ describe("Load and Save", () => {
     const save = await call(client, "save", { environment });
     assert.equal(save.status, 2);
     assert.equal(save.leftOutFileCount, 2n);
+    assert.deepEqual(save.leftOut, [
+      { reason: 5, fileCount: 2n, examples: ["a", "b/c"] },
+      { reason: 1, fileCount: 1n, examples: ["triton"] },
+    ]);
     assert.deepEqual(save.cache, {
       ...stored,
       archiveBytes: 2n ** 40n,

@@ -16,7 +16,11 @@ export interface Call {
 
 /** What happens instead of an answer. After the last four the call has had its effect. */
 export type Fault =
-  | { readonly error: readonly [status: number, code: string] }
+  | {
+      readonly error: readonly [status: number, code: string];
+      /** More of the error document. */
+      readonly fields?: Readonly<Record<string, string>>;
+    }
   /** It is answered as if it had been done. */
   | { readonly pretends: true }
   /** The connection breaks, before or after the call took effect. */
@@ -48,6 +52,8 @@ export interface ScriptedS3 {
   readonly uploads: Map<string, Upload>;
   /** Every call so far. */
   readonly calls: Call[];
+  /** The path of every call so far, with its query. */
+  readonly paths: string[];
   /** Decides what becomes of each call; undefined lets it pass. */
   script: (call: Call) => Fault | undefined;
   /** How conditions are taken. */
@@ -58,11 +64,13 @@ export interface ScriptedS3 {
 class Refused extends Error {
   readonly status: number;
   readonly code: string;
+  readonly fields: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: string) {
+  constructor(status: number, code: string, fields: Readonly<Record<string, string>> = {}) {
     super(code);
     this.status = status;
     this.code = code;
+    this.fields = fields;
   }
 }
 
@@ -81,6 +89,7 @@ export async function startScriptedS3(t: TestContext): Promise<ScriptedS3> {
     objects,
     uploads: new Map(),
     calls: [],
+    paths: [],
     script: () => undefined,
     conditions: "kept",
     put(key, body) {
@@ -108,10 +117,14 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   const operation = operationOf(request.method ?? "", url.searchParams, headers);
   const call = { operation, key: rest.join("/"), headers };
   store.calls.push(call);
+  store.paths.push(request.url ?? "");
   const fault = store.script(call) ?? ({ delayMs: 0 } as const);
-  if ("error" in fault) throw new Refused(...fault.error);
+  if ("error" in fault) throw new Refused(...fault.error, fault.fields);
   if ("lost" in fault && fault.lost === "call") return request.socket.destroy();
-  if ("pretends" in fault) return response.writeHead(200).end("<R><ETag>none</ETag></R>");
+  if ("pretends" in fault) {
+    response.writeHead(200, { etag: "none" }).end("<R><ETag>none</ETag></R>");
+    return;
+  }
   if (bucket !== store.bucket) throw new Refused(404, "NoSuchBucket");
   const handle = handlers[operation];
   if (!handle) throw new Refused(501, "NotImplemented");
@@ -130,13 +143,19 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   });
 }
 
-function refuse(response: ServerResponse, { status, code }: Refused): void {
-  const body = `<Error><Code>${code}</Code><Message>${code}</Message></Error>`;
+function refuse(response: ServerResponse, { status, code, fields }: Refused): void {
+  const more = Object.entries(fields).map(([name, text]) => `<${name}>${text}</${name}>`);
+  const body = `<Error><Code>${code}</Code><Message>${code}</Message>${more.join("")}</Error>`;
   response.writeHead(status, { "content-type": "application/xml" });
   response.end(response.req.method === "HEAD" ? "" : body);
 }
 
-function operationOf(method: string, query: URLSearchParams, headers: Call["headers"]): string {
+/** Which call of S3 a request is. */
+export function operationOf(
+  method: string,
+  query: URLSearchParams,
+  headers: Call["headers"],
+): string {
   if (method === "GET" && query.has("list-type")) return "ListObjectsV2";
   if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
   if (method === "POST" && query.has("uploads")) return "CreateMultipartUpload";
@@ -197,10 +216,10 @@ const handlers: Record<string, Handler> = {
   CopyObject(store, { key, headers }) {
     const source = decodeURIComponent(String(headers["x-amz-copy-source"]));
     const object = find(store, source.slice(source.indexOf("/") + 1));
-    if (headers["x-amz-copy-source-if-match"] !== object.etag)
-      throw new Refused(412, "PreconditionFailed");
+    const match = headers["x-amz-copy-source-if-match"];
+    if (match !== undefined && match !== object.etag) throw new Refused(412, "PreconditionFailed");
     store.objects.set(key, object);
-    return xml("<CopyObjectResult/>");
+    return xml(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
   },
   CreateMultipartUpload(store, { key, headers }) {
     const id = randomBytes(8).toString("hex");
@@ -238,7 +257,7 @@ const handlers: Record<string, Handler> = {
         `<Upload><Key>${key}</Key><UploadId>${id}</UploadId>` +
         `<Initiated>${initiated.toISOString()}</Initiated></Upload>`,
     );
-    return xml(`<R>${items.join("")}</R>`);
+    return xml(`<R><Bucket>${store.bucket}</Bucket>${items.join("")}</R>`);
   },
   ListObjectsV2(store, _call, query) {
     const prefix = query.get("prefix") ?? "";
@@ -250,11 +269,13 @@ const handlers: Record<string, Handler> = {
     const items = page
       .map(
         (key) =>
-          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size></Contents>`,
+          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size>` +
+          `<ETag>${store.objects.get(key)?.etag}</ETag></Contents>`,
       )
       .join("");
     const token = next ? `<NextContinuationToken>${next}</NextContinuationToken>` : "";
-    return xml(`<R><IsTruncated>${next !== undefined}</IsTruncated>${token}${items}</R>`);
+    const head = `<Name>${store.bucket}</Name><IsTruncated>${next !== undefined}</IsTruncated>`;
+    return xml(`<R>${head}${token}${items}</R>`);
   },
 };
 

@@ -31,8 +31,11 @@ def main() -> None:
     plan = Plan(
         command,
         environment,
+        # A start that crashed may have left a few files.
+        load={"if_local_exists": "merge"},
         ready_url=options.ready_url or "",
         ready_file=options.ready_file or "",
+        grace_seconds=options.grace_seconds,
     )
     sys.exit(run_plan(plan))
 

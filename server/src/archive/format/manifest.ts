@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
-import { CacheError } from "../../domain/cache-error.ts";
+import {
+  damagedArchive,
+  malformedArchive,
+  unsupportedArchive,
+} from "../../domain/archive-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import {
   formatName,
@@ -25,6 +30,8 @@ export interface FrameRecord {
   readonly superseded?: readonly string[];
   /** Path of the directory that its files were saved from, where it is not the manifest's. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
 }
 
 /** An archive's description of itself: the JSON text in the second skippable frame. */
@@ -43,6 +50,8 @@ export interface Manifest {
   readonly content_bytes: number;
   /** Path of the directory that it was saved from, as its client saw it. Absent means unknown. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
   /**
    * Bytes of files that refreshes have appended since the archive was last packed as a whole. Absent
    * means 0.
@@ -60,8 +69,8 @@ export interface ArchiveHead {
   readonly environment: Environment;
   readonly environmentKey: string;
   readonly generation: number;
-  /** Path of the directory that it is saved from, as its client sees it. */
-  readonly savedFrom: string;
+  /** The directory that it is saved from. */
+  readonly savedFrom: RootPaths;
   readonly createdAt: Date;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
@@ -86,7 +95,7 @@ export function manifestOf(
     environment: head.environment,
     environment_key: head.environmentKey,
     generation: head.generation,
-    local_dir: head.savedFrom,
+    ...recordOf(head.savedFrom),
     created_at: head.createdAt.toISOString(),
     tool: `compilecache/${toolVersion}`,
     ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
@@ -97,7 +106,26 @@ export function manifestOf(
   };
 }
 
+/** Where files were saved from, as a manifest or one of its frame records says it. */
+export function recordOf({
+  path,
+  otherPath,
+}: RootPaths): Pick<FrameRecord, "local_dir" | "other_dir"> {
+  return { local_dir: path, ...(otherPath === undefined ? {} : { other_dir: otherPath }) };
+}
+
+/** The same, read; undefined where it is unknown. */
+export function savedFromOf({
+  local_dir,
+  other_dir,
+}: Pick<FrameRecord, "local_dir" | "other_dir">): RootPaths | undefined {
+  if (local_dir === undefined) return undefined;
+  return { path: local_dir, ...(other_dir === undefined ? {} : { otherPath: other_dir }) };
+}
+
 const digestBytes = 32;
+/** A skippable frame states its length in four bytes. */
+const maxSkippableBytes = 2 ** 32 - 1;
 /** Linux's PATH_MAX. */
 const maxPathBytes = 4096;
 
@@ -108,21 +136,36 @@ export function encodeManifest(manifest: Manifest): Buffer {
   return skippableFrame(manifestMagic, Buffer.concat([digest, json]));
 }
 
+// Every writer of format 1 names the format first.
+const manifestStart = Buffer.from(`{"format":${JSON.stringify(formatName)}`);
+
 /**
- * Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT if it is damaged, and
- * ARCHIVE_UNSUPPORTED if its format version is newer than this daemon's.
+ * Whether the payload of a frame is a manifest, whole or damaged, by how it begins: other programs use
+ * frames of that magic number, too.
+ */
+export function isManifest(payload: Buffer): boolean {
+  const start = payload.subarray(digestBytes, digestBytes + manifestStart.length);
+  return start.equals(manifestStart) || matchesDigest(payload);
+}
+
+function matchesDigest(payload: Buffer): boolean {
+  const digest = createHash("sha256").update(payload.subarray(digestBytes)).digest();
+  return digest.equals(payload.subarray(0, digestBytes));
+}
+
+/**
+ * Reads the payload of a manifest's frame. Throws ARCHIVE_CORRUPT, which proves damage if its digest
+ * does not match, and ARCHIVE_UNSUPPORTED if its format version is newer than this daemon's.
  */
 export function decodeManifest(payload: Buffer): Manifest {
-  const json = payload.subarray(digestBytes);
-  const digest = createHash("sha256").update(json).digest();
-  if (!digest.equals(payload.subarray(0, digestBytes))) throw corrupt("its digest does not match");
-  const manifest = parseJson(json);
+  if (!matchesDigest(payload)) throw damagedArchive("its manifest does not match its digest");
+  const manifest = parseJson(payload.subarray(digestBytes));
   if (manifest.format !== formatName)
-    throw corrupt(`its format is ${JSON.stringify(manifest.format)}`);
-  if (!isCount(manifest.version) || manifest.version < 1) throw corrupt("it has no format version");
+    throw malformedArchive(`its manifest names the format ${JSON.stringify(manifest.format)}`);
+  if (!isCount(manifest.version) || manifest.version < 1)
+    throw malformedArchive("its manifest has no format version");
   if (manifest.version > formatVersion)
-    throw new CacheError(
-      "ARCHIVE_UNSUPPORTED",
+    throw unsupportedArchive(
       `the archive has format version ${manifest.version}, and this daemon reads up to ${formatVersion}: use a newer one`,
     );
   checkShape(manifest);
@@ -133,7 +176,7 @@ function parseJson(json: Buffer): Manifest {
   try {
     return Object(JSON.parse(json.toString("utf8"))) as Manifest;
   } catch (cause) {
-    throw new CacheError("ARCHIVE_CORRUPT", "the archive's manifest is not JSON", { cause });
+    throw malformedArchive("its manifest is not JSON", cause);
   }
 }
 
@@ -164,7 +207,9 @@ function checkShape(manifest: Manifest): void {
     labels !== null &&
     Object.values(labels).every((text) => typeof text === "string") &&
     counts.every(isCount) &&
+    manifest.index.bytes <= maxSkippableBytes &&
     isPath(manifest.local_dir ?? "/") &&
+    isPath(manifest.other_dir ?? "/") &&
     Array.isArray(manifest.frames) &&
     manifest.frames.every(
       (frame) =>
@@ -174,14 +219,15 @@ function checkShape(manifest: Manifest): void {
         isCount(frame.content_bytes) &&
         areTexts(frame.superseded ?? []) &&
         isPath(frame.local_dir ?? "/") &&
+        isPath(frame.other_dir ?? "/") &&
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );
-  if (!sound) throw corrupt("a field is missing or has the wrong type");
+  if (!sound) throw malformedArchive("a field of its manifest is missing, or has the wrong type");
   if (Number.isNaN(Date.parse(manifest.created_at)))
-    throw corrupt("its creation time is not a date");
+    throw malformedArchive("its creation time is not a date");
   if (keyOf(environment) !== manifest.environment_key)
-    throw corrupt("its environment does not match its environment key");
+    throw malformedArchive("its environment does not match its environment key");
 }
 
 /** The key of an environment; undefined if the environment is invalid. */
@@ -203,8 +249,4 @@ function isPath(value: unknown): boolean {
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function corrupt(why: string): CacheError {
-  return new CacheError("ARCHIVE_CORRUPT", `the archive's manifest is damaged: ${why}`);
 }

@@ -1,10 +1,24 @@
 import { hash } from "node:crypto";
-import { CacheError } from "../../domain/cache-error.ts";
+import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
 import type { Environment } from "../../domain/environment.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
-import { decodeManifest, type FrameRecord, type Manifest } from "./manifest.ts";
-import { decodeSeekTable, seekTableBytes, seekTableFooterBytes } from "./seek-table.ts";
+import {
+  decodeManifest,
+  type FrameRecord,
+  isManifest,
+  type Manifest,
+  savedFromOf,
+} from "./manifest.ts";
+import { readExactly } from "./read-exactly.ts";
+import {
+  encodeSeekTable,
+  lastSeekEntry,
+  type SeekEntry,
+  seekTableBytes,
+  seekTableFooterBytes,
+} from "./seek-table.ts";
 
 /** A data frame of an open archive. */
 export interface ArchiveFrame {
@@ -17,8 +31,8 @@ export interface ArchiveFrame {
   readonly contentBytes: number;
   /** Names of the files in it that are out of date, because a later frame holds newer ones. */
   readonly superseded: readonly string[];
-  /** Path of the directory that its files were saved from, as that client saw it, where it is known. */
-  readonly savedFrom: string | undefined;
+  /** The directory that its files were saved from, where it is known. */
+  readonly savedFrom: RootPaths | undefined;
   /** Its record in the manifest, for an archive that takes the frame over. */
   readonly record: FrameRecord;
 }
@@ -72,10 +86,10 @@ export class OwnArchive {
 
   /** Reads a frame without verifying it, which unpackFrame does. The buffer belongs to the caller. */
   readFrame({ offset, bytes }: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
-    return this.#reader.read(offset, bytes, signal);
+    return readExactly(this.#reader, offset, bytes, signal);
   }
 
-  /** Reads a frame and verifies it. Throws ARCHIVE_CORRUPT. */
+  /** Reads a frame and verifies it. Throws ARCHIVE_CORRUPT, which proves damage. */
   async readVerifiedFrame(frame: ArchiveFrame, signal?: AbortSignal): Promise<Buffer> {
     const bytes = await this.readFrame(frame, signal);
     requireDigest(bytes, frame.sha256);
@@ -88,13 +102,13 @@ export class OwnArchive {
    */
   async readIndex(signal?: AbortSignal): Promise<readonly IndexedFrame[]> {
     const { bytes, sha256 } = this.#index;
-    const index = await this.#reader.read(this.indexOffset, bytes, signal);
-    if (index.length !== bytes || hash("sha256", index, "hex") !== sha256)
-      throw corrupt("its file index does not match its digest");
+    const index = await readExactly(this.#reader, this.indexOffset, bytes, signal);
+    if (hash("sha256", index, "hex") !== sha256)
+      throw damagedArchive("its file index does not match its digest");
     if (index.readUInt32LE(0) !== indexMagic)
-      throw corrupt("its file index has the wrong magic number");
+      throw malformedArchive("its file index has the wrong magic number");
     if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
-      throw corrupt("its file index has the wrong length");
+      throw malformedArchive("its file index has the wrong length");
     let start = skippableHeaderBytes;
     return this.frames.map((frame) => {
       const section = index.subarray(start, start + frame.record.index_bytes);
@@ -113,7 +127,7 @@ function placeFrames(manifest: Manifest): ArchiveFrame[] {
       sha256: record.sha256,
       contentBytes: record.content_bytes,
       superseded: record.superseded ?? [],
-      savedFrom: record.local_dir ?? manifest.local_dir,
+      savedFrom: savedFromOf(record) ?? savedFromOf(manifest),
       record,
     };
     offset += record.bytes;
@@ -123,11 +137,11 @@ function placeFrames(manifest: Manifest): ArchiveFrame[] {
 
 /**
  * Requires that a frame has the SHA-256 that the manifest lists, in hexadecimal. Throws
- * ARCHIVE_CORRUPT.
+ * ARCHIVE_CORRUPT, which proves damage.
  */
 export function requireDigest(frame: Uint8Array, sha256: string): void {
   if (hash("sha256", frame, "hex") !== sha256)
-    throw new CacheError("ARCHIVE_CORRUPT", "a frame of the archive does not match its digest");
+    throw damagedArchive("a frame does not match its digest");
 }
 
 // Enough for the seek table and the manifest of a cache of gigabytes, in one read.
@@ -137,49 +151,57 @@ const tailBytes = 128 * 1024;
 const maxTailBytes = 64 * 1024 * 1024;
 
 /**
- * Opens an archive by reading its end, usually with a single ranged read. Returns undefined if another
- * tool made the archive. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
+ * Opens an archive by reading its end, usually with a single ranged read. Returns undefined if there is
+ * no end of ours: another tool made the archive, or it has lost its end, which a reader of its start
+ * finds out. Throws ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
  */
 export async function openArchive(
   reader: ArchiveReader,
   signal?: AbortSignal,
 ): Promise<OwnArchive | undefined> {
-  const tail = new Tail(reader, signal);
-  const tableBytes = seekTableBytes(await tail.last(seekTableFooterBytes));
-  if (tableBytes === undefined) return undefined;
-  if (tableBytes > reader.bytes) throw corrupt("its seek table is longer than the file");
-  const table = decodeSeekTable(await tail.last(tableBytes));
-  if (!table) throw corrupt("its seek table cannot be read");
-  const manifestFrameBytes = table.at(-1)?.bytes ?? 0;
-  if (manifestFrameBytes < skippableHeaderBytes || manifestFrameBytes + tableBytes > reader.bytes)
-    return undefined;
-  const manifestFrame = (await tail.last(tableBytes + manifestFrameBytes)).subarray(
-    0,
-    manifestFrameBytes,
-  );
-  if (manifestFrame.readUInt32LE(0) !== manifestMagic) return undefined;
-  if (manifestFrame.readUInt32LE(4) !== manifestFrameBytes - skippableHeaderBytes)
-    throw corrupt("its manifest has the wrong length");
-  const manifest = decodeManifest(manifestFrame.subarray(skippableHeaderBytes));
+  const end = await readEnd(reader, signal);
+  if (!end) return undefined;
+  const manifest = decodeManifest(end.manifest);
+  const listed = seekEntriesOf(manifest, skippableHeaderBytes + end.manifest.length);
+  const total = listed.reduce((sum, { bytes }) => sum + bytes, end.table.length);
+  if (total > reader.bytes)
+    throw damagedArchive(`it has ${reader.bytes} bytes, and its manifest lists ${total}`);
+  if (total < reader.bytes)
+    throw malformedArchive(`it has ${reader.bytes} bytes, and its manifest lists only ${total}`);
+  if (!end.table.equals(encodeSeekTable(listed)))
+    throw damagedArchive("its seek table is not the one that its manifest describes");
+  const sections = manifest.frames.reduce((sum, frame) => sum + frame.index_bytes, 0);
+  if (skippableHeaderBytes + sections !== manifest.index.bytes)
+    throw malformedArchive("its manifest contradicts itself about the length of the file index");
+  return new OwnArchive(reader, manifest);
+}
 
-  const listed = [
+/** The entries of the seek table of an archive with that manifest. */
+export function seekEntriesOf(manifest: Manifest, manifestFrameBytes: number): SeekEntry[] {
+  return [
     ...manifest.frames.map(({ bytes, content_bytes }) => ({ bytes, contentBytes: content_bytes })),
     { bytes: manifest.index.bytes, contentBytes: 0 },
     { bytes: manifestFrameBytes, contentBytes: 0 },
   ];
-  const agrees =
-    listed.length === table.length &&
-    listed.every(
-      (entry, i) =>
-        entry.bytes === table[i]?.bytes && entry.contentBytes === table[i]?.contentBytes,
-    );
-  if (!agrees) throw corrupt("its manifest and its seek table disagree");
-  const total = listed.reduce((sum, { bytes }) => sum + bytes, tableBytes);
-  if (total !== reader.bytes) throw corrupt(`it has ${reader.bytes} bytes instead of ${total}`);
-  const sections = manifest.frames.reduce((sum, frame) => sum + frame.index_bytes, 0);
-  if (skippableHeaderBytes + sections !== manifest.index.bytes)
-    throw corrupt("its file index has the wrong length");
-  return new OwnArchive(reader, manifest);
+}
+
+/** The payload of the manifest's frame, and the seek table; undefined if the file does not end with them. */
+async function readEnd(
+  reader: ArchiveReader,
+  signal: AbortSignal | undefined,
+): Promise<{ manifest: Buffer; table: Buffer } | undefined> {
+  const tail = new Tail(reader, signal);
+  const footer = await tail.last(seekTableFooterBytes);
+  const table = await tail.last(footer && seekTableBytes(footer));
+  if (!table) return undefined;
+  const manifestBytes = lastSeekEntry(table)?.bytes;
+  if (manifestBytes === undefined || manifestBytes < skippableHeaderBytes) return undefined;
+  const end = await tail.last(table.length + manifestBytes);
+  const frame = end?.subarray(0, manifestBytes);
+  if (frame?.readUInt32LE(0) !== manifestMagic) return undefined;
+  const manifest = frame.subarray(skippableHeaderBytes);
+  if (frame.readUInt32LE(4) !== manifest.length || !isManifest(manifest)) return undefined;
+  return { manifest, table };
 }
 
 /** The last bytes of an archive, kept so that they are usually read only once. */
@@ -193,18 +215,14 @@ class Tail {
     this.#signal = signal;
   }
 
-  async last(count: number): Promise<Buffer> {
-    if (count > maxTailBytes) throw corrupt("its seek table or manifest is too long");
-    const wanted = Math.min(count, this.#reader.bytes);
-    if (this.#held.length < wanted) {
-      const length = Math.min(this.#reader.bytes, Math.max(wanted, tailBytes));
-      this.#held = await this.#reader.read(this.#reader.bytes - length, length, this.#signal);
-      if (this.#held.length !== length) throw corrupt("it ended early");
+  /** So many of the last bytes; undefined if the archive has not as many, or it is no sound number. */
+  async last(count: number | undefined): Promise<Buffer | undefined> {
+    const { bytes } = this.#reader;
+    if (count === undefined || count > maxTailBytes || count > bytes) return undefined;
+    if (this.#held.length < count) {
+      const length = Math.min(bytes, Math.max(count, tailBytes));
+      this.#held = await readExactly(this.#reader, bytes - length, length, this.#signal);
     }
-    return this.#held.subarray(this.#held.length - wanted);
+    return this.#held.subarray(this.#held.length - count);
   }
-}
-
-function corrupt(why: string): CacheError {
-  return new CacheError("ARCHIVE_CORRUPT", `the archive is damaged: ${why}`);
 }

@@ -40,17 +40,15 @@ export function seekTableBytes(footer: Buffer): number | undefined {
   return skippableHeaderBytes + footer.readUInt32LE(at) * entryBytes + seekTableFooterBytes;
 }
 
-/** Reads a whole seek table frame; undefined if it is malformed. */
-export function decodeSeekTable(frame: Buffer): SeekEntry[] | undefined {
+/** The last entry of a whole seek table frame; undefined if that is malformed, or has none. */
+export function lastSeekEntry(frame: Buffer): SeekEntry | undefined {
   if (seekTableBytes(frame) !== frame.length) return undefined;
   if (frame.readUInt32LE(0) !== seekTableMagic) return undefined;
   if (frame.readUInt32LE(4) !== frame.length - skippableHeaderBytes) return undefined;
   const count = frame.readUInt32LE(frame.length - seekTableFooterBytes);
   const descriptor = frame.readUInt8(frame.length - 5);
-  if (descriptor & 0x7f) return undefined;
+  if (descriptor & 0x7f || count === 0) return undefined;
   const entryBytes = descriptor & 0x80 ? 12 : 8;
-  return Array.from({ length: count }, (_, i) => ({
-    bytes: frame.readUInt32LE(skippableHeaderBytes + i * entryBytes),
-    contentBytes: frame.readUInt32LE(skippableHeaderBytes + i * entryBytes + 4),
-  }));
+  const at = skippableHeaderBytes + (count - 1) * entryBytes;
+  return { bytes: frame.readUInt32LE(at), contentBytes: frame.readUInt32LE(at + 4) };
 }

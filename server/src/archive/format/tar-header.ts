@@ -8,7 +8,8 @@ export interface TarEntry {
   readonly mtime: number;
 }
 
-const tarBlockBytes = 512;
+/** Headers and content fill whole blocks of so many bytes. */
+export const tarBlockBytes = 512;
 /** The two zero blocks that end a tar stream. */
 export const tarTrailer = Buffer.alloc(2 * tarBlockBytes);
 
@@ -47,6 +48,11 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
 export function tarHeaderBytes(entry: TarEntry): number {
   const isPlain = splitName(entry.name) !== undefined && entry.size <= maxOctalSize;
   return isPlain ? tarBlockBytes : encodeTarHeader(entry).length;
+}
+
+/** Whether a name does not fit into the header's one block. */
+export function needsPaxHeader(name: string): boolean {
+  return splitName(name) === undefined;
 }
 
 /** A name as ustar's name (100 bytes) and prefix (155 bytes), or undefined when it does not fit. */
@@ -99,4 +105,13 @@ function paxRecord(key: string, value: string): string {
   let length = rest + String(rest).length;
   if (rest + String(length).length !== length) length = rest + String(length).length;
   return `${length} ${key}=${value}\n`;
+}
+
+/** Whether a block is the header of a tar entry: its checksum says so. */
+export function isTarHeader(block: Buffer): boolean {
+  if (block.length < tarBlockBytes || block[0] === 0) return false;
+  const stated = Number.parseInt(block.toString("latin1", 148, 156).replace(/\0.*/s, "").trim(), 8);
+  let sum = 8 * 0x20;
+  for (let i = 0; i < tarBlockBytes; i++) if (i < 148 || i >= 156) sum += block[i] as number;
+  return sum === stated;
 }

@@ -1,13 +1,15 @@
 import { hash } from "node:crypto";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
-import { readFully, withListedFile } from "../../local/listed-file.ts";
+import { readFully, readListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
+import { type NamedRoot, namedRootOverlap, RootFinder } from "../torch/named-root.ts";
+import { mayNameRoot } from "../torch/relocate-content.ts";
 import type { FramePlan, PartToPack } from "./plan.ts";
 import { tarEntryOf } from "./plan.ts";
 
@@ -23,39 +25,53 @@ export interface PackedFrame {
   readonly fileCount: number;
   /** Bytes of files in this frame. */
   readonly bytes: number;
-  /** Files that changed or vanished since they were listed. */
-  readonly changed: { readonly name: string; readonly spansFrames: boolean }[];
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
+  /** Files that could not be packed as they were listed. */
+  readonly notPacked: readonly NotPacked[];
+}
+
+/** A file that could not be packed: it changed or vanished since it was listed, or cannot be read. */
+export interface NotPacked {
+  readonly name: string;
+  readonly reason: "CHANGED" | "UNREADABLE";
+  readonly spansFrames: boolean;
 }
 
 /**
- * Reads the planned files below an open directory into one frame; files that have changed since they
- * were listed are left out, and named. Runs in a worker.
+ * Reads the planned files below an open directory into one frame; files that cannot be packed as
+ * they were listed are left out, and named. Records how files name the directory by one of
+ * `rootPaths`. Runs in a worker.
  */
 export function packFrame(
   rootFd: number,
   plan: FramePlan,
   format: ArchiveFormat,
+  rootPaths: readonly string[],
   checkpoint: Checkpoint,
 ): PackedFrame {
   const rootPath = currentPath(rootFd);
+  const finder = new RootFinder(rootPaths);
   const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
   const records: FileRecord[] = [];
-  const changed: { name: string; spansFrames: boolean }[] = [];
+  const notPacked: NotPacked[] = [];
   let end = 0;
   let bytes = 0;
   let fileCount = 0;
   for (const part of plan) {
     checkpoint();
-    const tarBytes = packPart(rootFd, rootPath, part, content.subarray(end), records);
-    if (tarBytes === undefined) {
-      changed.push({ name: part.file.name, spansFrames: part.length !== part.file.size });
+    const { name } = part.file;
+    const tarBytes = packPart(rootFd, rootPath, finder, part, content.subarray(end), records);
+    if (typeof tarBytes === "string") {
+      notPacked.push({ name, reason: tarBytes, spansFrames: part.length !== part.file.size });
       continue;
     }
     end += tarBytes;
     bytes += part.length;
-    if (part.start === 0 && !part.file.name.endsWith("/")) fileCount += 1;
+    if (part.start === 0 && !name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
+  const tied = records.find(({ names_root }) => names_root === "fixed")?.name;
   return {
     frame,
     sha256: hash("sha256", frame, "hex"),
@@ -63,7 +79,8 @@ export function packFrame(
     section: encodeIndexSection(records),
     fileCount,
     bytes,
-    changed,
+    notPacked,
+    ...(tied === undefined ? {} : { tied }),
   };
 }
 
@@ -95,17 +112,15 @@ export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8
   return own;
 }
 
-/**
- * Writes a part's share of the tar stream and returns its length; undefined if the file has changed
- * since it was listed.
- */
+/** Writes a part's share of the tar stream and returns its length, or why it cannot be packed. */
 function packPart(
   rootFd: number,
   rootPath: string,
+  finder: RootFinder,
   part: PartToPack,
   into: Buffer,
   records: FileRecord[],
-): number | undefined {
+): number | NotPacked["reason"] {
   const { file, start, length } = part;
   const entry = tarEntryOf(file);
   let at = 0;
@@ -115,8 +130,14 @@ function packPart(
     return at;
   }
   const content = into.subarray(at, at + length);
-  const isRead = withListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
-  if (!isRead) return undefined;
+  let named: NamedRoot | undefined;
+  const read = readListedFile(rootFd, rootPath, file, (fd) => {
+    if (!readFully(fd, start, content)) return false;
+    named = findNamedRoot(finder, part, content, fd);
+    return true;
+  });
+  if (read.fault) return read.fault;
+  if (!read.result) return "CHANGED";
   at += length;
   if (start + length === file.size) {
     const padding = tarPadding(file.size);
@@ -124,6 +145,27 @@ function packPart(
     at += padding;
   }
   const digest = hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
-  records.push(length === file.size ? { ...entry, digest } : { ...entry, digest, start, length });
+  records.push({
+    ...entry,
+    digest,
+    ...(length === file.size ? {} : { start, length }),
+    ...(named === undefined ? {} : { names_root: named }),
+  });
   return at;
+}
+
+/** How a part of a file names the directory; a path that goes on in the next part belongs to this. */
+function findNamedRoot(
+  finder: RootFinder,
+  { file: { name, size }, start, length }: PartToPack,
+  content: Buffer,
+  fd: number,
+): NamedRoot | undefined {
+  if (!mayNameRoot(name)) return undefined;
+  const end = start + length;
+  if (end === size) return finder.find(content, name, length === size);
+  const next = Buffer.allocUnsafe(Math.min(namedRootOverlap, size - end));
+  if (!readFully(fd, end, next)) return undefined;
+  const last = Buffer.concat([content.subarray(-namedRootOverlap), next]);
+  return finder.find(content, name, false) ?? finder.find(last, name, false);
 }

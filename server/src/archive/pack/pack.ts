@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inOrder } from "../../async/in-order.ts";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { Profile } from "../../domain/profile.ts";
 import type { ArchiveAssembler } from "./assembler.ts";
+import type { NotPacked } from "./frame-packer.ts";
 import type { PlannedFrame } from "./plan.ts";
 import type { PackWork } from "./port.ts";
 import { pauseUntil, type ScanResult, settledAfterMs } from "./scan.ts";
@@ -19,20 +21,27 @@ export interface Packed {
 export interface PackResult {
   readonly fileCount: number;
   readonly bytes: number;
-  /** Files that changed, vanished, or were still being written. */
-  readonly leftOut: readonly string[];
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
+  /** All that the save left out of the directory. */
+  readonly leftOut: readonly LeftOutFiles[];
+  /** Names of the files that were to be packed and are not. */
+  readonly notPacked: readonly string[];
 }
 
+/** A file that is left out because it could not be packed when an earlier attempt read it. */
+export type Unstable = Pick<NotPacked, "name" | "reason">;
+
 /**
- * Thrown when a file changes that the archive already relies on: frames of it were written, or kernels
- * were left out because it holds them. The caller starts again without that file.
+ * Thrown when a file cannot be packed that the archive already relies on: frames of it were written, or
+ * kernels were left out because it holds them. The caller starts again without that file.
  */
 export class EssentialFileChanged extends Error {
-  readonly fileName: string;
+  readonly file: Unstable;
 
-  constructor(fileName: string) {
-    super(`${fileName} changed while it was read`);
-    this.fileName = fileName;
+  constructor({ name, reason }: Unstable) {
+    super(`${name} changed while it was read, or cannot be read`);
+    this.file = { name, reason };
   }
 }
 
@@ -43,50 +52,76 @@ export class EssentialFileChanged extends Error {
  */
 export async function* pack(options: {
   rootFd: number;
+  /** The paths by which files may name the directory. */
+  rootPaths: readonly string[];
   scan: ScanResult;
-  /** Names of files to leave out because they changed while an earlier attempt read them. */
-  unstable: readonly string[];
+  unstable: readonly Unstable[];
   profile: Profile;
   format: ArchiveFormat;
   assembler: ArchiveAssembler;
   work: PackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Packed, PackResult> {
-  const { rootFd, scan, unstable, profile, format, assembler, work, signal } = options;
-  const again = [...scan.young];
+  const { rootFd, rootPaths, scan, unstable, profile, format, assembler, work, signal } = options;
   const holders = new Set(scan.bundled.holders);
-  const leftOut: string[] = [];
   let filesDone = 0;
   let bytesDone = 0;
   let filesTotal = scan.fileCount;
   let bytesTotal = scan.bytes;
+  let tied: string | undefined;
 
-  const packPlanned = ({ plan }: PlannedFrame) => work.packFrame({ rootFd, plan, format });
-  const packAll = async function* (planned: readonly PlannedFrame[], changed: string[]) {
+  const packPlanned = ({ plan }: PlannedFrame) =>
+    work.packFrame({ rootFd, plan, format, rootPaths });
+  const packAll = async function* (planned: readonly PlannedFrame[], notPacked: Unstable[]) {
     for await (const packed of inOrder(planned, work.threads + 1, packPlanned)) {
-      for (const { name, spansFrames } of packed.changed) {
-        if (spansFrames || holders.has(name)) throw new EssentialFileChanged(name);
-        changed.push(name);
+      for (const file of packed.notPacked) {
+        if (file.spansFrames || holders.has(file.name)) throw new EssentialFileChanged(file);
+        notPacked.push(file);
       }
-      // All files of this frame have changed, so it is empty.
+      // None of this frame's files could be packed, so it is empty.
       if (packed.contentBytes === 0) continue;
       await assembler.addPacked(packed);
+      tied ??= packed.tied;
       filesDone += packed.fileCount;
       bytesDone += packed.bytes;
       yield { bytesDone, bytesTotal, filesDone, filesTotal };
     }
   };
 
-  yield* packAll(scan.frames, again);
-  if (again.length > 0) {
-    const changed = again.length > scan.young.length;
-    const settledAtMs = changed ? Date.now() + settledAfterMs : scan.settledAtMs;
+  const first: Unstable[] = [];
+  yield* packAll(scan.frames, first);
+  const changed = first.filter(({ reason }) => reason === "CHANGED");
+  const notPacked = first.filter(({ reason }) => reason !== "CHANGED");
+  if (changed.length > 0 || scan.young.length > 0) {
+    const settledAtMs = changed.length > 0 ? Date.now() + settledAfterMs : scan.settledAtMs;
     await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
-    const second = await work.scan({ rootFd, nowMs: Date.now(), only: again, unstable, profile });
+    const second = await work.scan({
+      rootFd,
+      only: [...scan.young, ...changed].map(({ name }) => name),
+      seen: scan.young,
+      unstable: namesOf(unstable),
+      profile,
+      format,
+    });
     filesTotal = filesDone + second.fileCount;
     bytesTotal = bytesDone + second.bytes;
-    leftOut.push(...second.gone, ...second.young);
-    yield* packAll(second.frames, leftOut);
+    const still = [...second.gone, ...second.young.map(({ name }) => name)];
+    notPacked.push(...still.map((name) => ({ name, reason: "CHANGED" as const })));
+    yield* packAll(second.frames, notPacked);
   }
-  return { fileCount: filesDone, bytes: bytesDone, leftOut };
+  const leftOut = new Tally<LeftOutReason>();
+  leftOut.addAll(scan.leftOut);
+  for (const { name, reason } of [...unstable, ...notPacked]) leftOut.add(reason, name);
+  return {
+    fileCount: filesDone,
+    bytes: bytesDone,
+    leftOut: leftOut.list(),
+    notPacked: namesOf(notPacked),
+    ...(tied === undefined ? {} : { tied }),
+  };
+}
+
+/** The names of files that are left out. */
+export function namesOf(files: readonly Unstable[]): string[] {
+  return files.map(({ name }) => name);
 }

@@ -1,24 +1,37 @@
 import type * as fs from "node:fs";
+import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { Profile } from "../../domain/profile.ts";
-import { withDirectoryAt } from "../../local/pinned-directory.ts";
-import { type Checkpoint, statAt, walk } from "../../local/tree.ts";
+import { statAt } from "../../local/entries.ts";
+import { presentOfFiles } from "../../local/file-clock.ts";
+import { portableMode } from "../../local/file-mode.ts";
+import { isSame, type ListedFile } from "../../local/listed-file.ts";
+import { currentPath, withDirectoryAt } from "../../local/pinned-directory.ts";
+import { type Checkpoint, walk } from "../../local/tree.ts";
+import { isPackable } from "../format/entry-name.ts";
 import { findBundledFolders } from "../torch/bundled-folders.ts";
 import { type FileToPack, type PlannedFrame, planFrames } from "./plan.ts";
 import { createProfileFilter } from "./profile-filter.ts";
 
-/** What a save takes of a directory, planned for packing. Sizes are in bytes. */
-export interface ScanResult {
-  readonly frames: PlannedFrame[];
-  readonly bytes: number;
-  readonly fileCount: number;
-  /** Names of files that changed so recently that they may not be finished. */
-  readonly young: string[];
-  readonly youngBytes: number;
+/** What a save takes of a directory, in no particular order and not yet planned. Sizes are in bytes. */
+export interface Listing {
+  readonly files: FileToPack[];
+  /** Files that changed so recently that they may not be finished. */
+  readonly young: readonly FileToPack[];
   /** When the last of those will be old enough, in milliseconds since 1970; 0 if there are none. */
   readonly settledAtMs: number;
   /** Of the names in `only`, those whose files no longer exist. */
-  readonly gone: string[];
+  readonly gone: readonly string[];
+  /** What cannot travel, but for files that change and what the profile leaves out. */
+  readonly leftOut: readonly LeftOutFiles[];
   readonly bundled: BundledTotals;
+}
+
+/** A listing that is planned for packing. */
+export interface ScanResult extends Omit<Listing, "files"> {
+  readonly frames: PlannedFrame[];
+  readonly bytes: number;
+  readonly fileCount: number;
 }
 
 /** Kernels that the profile leaves out, because torch writes them again when it needs them. */
@@ -39,25 +52,19 @@ export function pauseUntil(atMs: number): number {
   return Math.max(0, Math.ceil(atMs - Date.now()) + 2);
 }
 
-/** What a save takes of a directory, in no particular order and not yet planned. */
-export interface Listing {
-  readonly files: FileToPack[];
-  readonly young: string[];
-  readonly youngBytes: number;
-  readonly settledAtMs: number;
-  readonly gone: string[];
-  readonly bundled: BundledTotals;
-}
-
 /** Which files of a directory to list. */
 export interface ListOptions {
-  /** The present, in milliseconds since 1970: files that changed just before it count as young. */
-  readonly nowMs: number;
   /** Names to list; absent for all files. */
   readonly only?: readonly string[];
+  /**
+   * Files that an earlier look, at least `settledAfterMs` ago, found young: one that is still the same
+   * is finished, whatever its time.
+   */
+  readonly seen?: readonly ListedFile[];
   /** Names to leave out because the files changed while an earlier attempt read them. */
   readonly unstable: readonly string[];
   readonly profile: Profile;
+  readonly format: ArchiveFormat;
 }
 
 /** Lists what a save of an open directory takes, and plans how it is packed. */
@@ -68,37 +75,71 @@ export function scanTree(rootFd: number, options: ListOptions, checkpoint: Check
 /** Lists what a save of an open directory takes. */
 export function listFiles(rootFd: number, options: ListOptions, checkpoint: Checkpoint): Listing {
   const unstable = new Set(options.unstable);
+  const seen = new Map(options.seen?.map((file) => [file.name, file]));
   const travels = createProfileFilter(options.profile);
+  const mayPack = packableBelow(rootFd, options.format);
+  // When the job runs, not when it was queued; what is written from here on is young by it.
+  const startedAtMs = Date.now();
+  const nowMs = presentOfFiles(rootFd);
+  const present = { startedAtMs, nowMs };
   const files: FileToPack[] = [];
   const young: FileToPack[] = [];
   const gone: string[] = [];
-  for (const { name, stat } of options.only ? look(rootFd, options.only) : walk(rootFd)) {
+  const leftOut = new Tally<LeftOutReason>();
+  const leaveOut = (reason: LeftOutReason, path: string) => {
+    if (travels(path)) leftOut.add(reason, path);
+  };
+  for (const { name, stat } of options.only ? look(rootFd, options.only) : walk(rootFd, leaveOut)) {
     checkpoint();
     if (unstable.has(name) || !travels(name)) continue;
     if (!stat) gone.push(name);
-    else (isYoung(stat, options.nowMs) ? young : files).push(fileToPack(name, stat));
+    else if (!mayPack(name)) leftOut.add("NAME", name);
+    else {
+      const file = fileToPack(name, stat);
+      const before = seen.get(name);
+      const isFinished = !isYoung(stat, nowMs) || (before && isSame(stat, before));
+      (isFinished ? files : young).push(file);
+    }
   }
+  const found = { gone, leftOut: leftOut.list() };
   // Files that are looked at again were found not to be bundled the first time.
   if (!options.profile.withoutBundledKernels || options.only)
-    return { ...listing(files, young), gone, bundled: { fileCount: 0, bytes: 0, holders: [] } };
+    return {
+      ...listing(files, young, present),
+      ...found,
+      bundled: { fileCount: 0, bytes: 0, holders: [] },
+    };
   const all = [...files, ...young];
   const { names, holders } = findBundledFolders(rootFd, files, all, checkpoint);
   const isLeftOut = ({ name }: FileToPack) => names.has(name);
   const isKept = (file: FileToPack) => !isLeftOut(file);
   const bundled = { fileCount: names.size, bytes: bytesOf(all.filter(isLeftOut)), holders };
-  return { ...listing(files.filter(isKept), young.filter(isKept)), gone, bundled };
+  return { ...listing(files.filter(isKept), young.filter(isKept), present), ...found, bundled };
 }
 
-function listing(files: FileToPack[], young: readonly FileToPack[]) {
-  return {
-    files,
-    young: young.map(({ name }) => name),
-    youngBytes: bytesOf(young),
-    settledAtMs: young.reduce((last, { mtimeMs }) => Math.max(last, mtimeMs + settledAfterMs), 0),
-  };
+/** Whether a name may be packed, and its file can be told from another one when it is read. */
+function packableBelow(rootFd: number, format: ArchiveFormat): (name: string) => boolean {
+  // The kernel names no open file whose path is longer.
+  const mostBytes = longestPath - Buffer.byteLength(currentPath(rootFd));
+  return (name) => isPackable(name, format) && Buffer.byteLength(name) < mostBytes;
 }
 
-function bytesOf(files: readonly FileToPack[]): number {
+const longestPath = 4095;
+
+function listing(
+  files: FileToPack[],
+  young: readonly FileToPack[],
+  { startedAtMs, nowMs }: { startedAtMs: number; nowMs: number },
+) {
+  const ageMs = young.reduce((least, { mtimeMs }) => Math.min(least, nowMs - mtimeMs), Infinity);
+  // A time ahead is that of another clock, or of a file that was written since: neither is waited for,
+  // but the file must stay unchanged from now on.
+  const writtenAtMs = ageMs < 0 ? Date.now() : startedAtMs - ageMs;
+  return { files, young, settledAtMs: young.length > 0 ? writtenAtMs + settledAfterMs : 0 };
+}
+
+/** The sum of the sizes of files, in bytes. */
+export function bytesOf(files: readonly ListedFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
@@ -130,10 +171,9 @@ function statBelow(fd: number, parts: string[]): fs.Stats | undefined {
   }
 }
 
+/** Whether a file may still be written, as one whose time lies in the future may be, by another clock. */
 function isYoung(stat: fs.Stats, nowMs: number): boolean {
-  const ageMs = nowMs - stat.mtimeMs;
-  // A time far in the future comes from another clock; the file is not being written now.
-  return stat.isFile() && ageMs < settledAfterMs && ageMs > -settledAfterMs;
+  return stat.isFile() && nowMs - stat.mtimeMs < settledAfterMs;
 }
 
 function fileToPack(name: string, stat: fs.Stats): FileToPack {
@@ -141,7 +181,7 @@ function fileToPack(name: string, stat: fs.Stats): FileToPack {
   return {
     name,
     size: directory ? 0 : stat.size,
-    mode: directory || stat.mode & 0o111 ? 0o755 : 0o644,
+    mode: directory ? 0o755 : portableMode(stat.mode),
     mtimeMs: stat.mtimeMs,
     ctimeMs: stat.ctimeMs,
     ino: stat.ino,

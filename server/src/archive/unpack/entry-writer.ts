@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
-import { CacheError } from "../../domain/cache-error.ts";
+import { unsafeArchive } from "../../domain/archive-error.ts";
+import { madeDirectoryMode, madeFileMode } from "../../local/file-mode.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Owner } from "../../local/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
@@ -9,6 +10,9 @@ import { judgeEntryName } from "./entry-name.ts";
 const exclusive =
   fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW;
 const shared = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
+
+const readable = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
+const copyBytes = 1024 * 1024;
 
 /** The directory that entries are written into: a fresh one, in which only the daemon may write. */
 export interface StageDirectory {
@@ -59,10 +63,32 @@ export class EntryWriter {
     const plain = judgeEntryName(entry.name);
     return this.#guard(entry.name, () => {
       this.#ensure(dirname(plain));
-      const mode = entry.mode & 0o111 ? 0o755 : 0o644;
-      const fd = fs.openSync(`${this.#stage.path}/${plain}`, whole ? exclusive : shared, mode);
+      const flags = whole ? exclusive : shared;
+      const fd = fs.openSync(`${this.#stage.path}/${plain}`, flags, madeFileMode(entry.mode));
       return new OpenEntry(fd, entry, this.#stage);
     });
+  }
+
+  /** Writes a file with the content of one that is in the stage already, as EntrySink says. */
+  copyFile(from: string, entry: TarEntry, onBytes: (count: number) => void): void {
+    const path = `${this.#stage.path}/${judgeEntryName(from)}`;
+    const source = this.#guard(from, () => fs.openSync(path, readable));
+    try {
+      const file = this.openFile(entry);
+      try {
+        this.#guard(from, () => copyContent(source, file, onBytes));
+        file.finish();
+      } finally {
+        file.close();
+      }
+    } finally {
+      fs.closeSync(source);
+    }
+  }
+
+  /** Removes a file from the stage. */
+  removeFile(name: string): void {
+    this.#guard(name, () => fs.unlinkSync(`${this.#stage.path}/${judgeEntryName(name)}`));
   }
 
   #ensure(directory: string): void {
@@ -70,7 +96,7 @@ export class EntryWriter {
     this.#ensure(dirname(directory));
     const path = `${this.#stage.path}/${directory}`;
     try {
-      fs.mkdirSync(path, 0o755);
+      fs.mkdirSync(path, madeDirectoryMode);
       if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -85,14 +111,24 @@ export class EntryWriter {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EEXIST" || code === "ENOTDIR" || code === "EISDIR")
-        throw new CacheError(
-          "ARCHIVE_UNSAFE",
+        throw unsafeArchive(
           `the archive holds ${JSON.stringify(name)} twice, or as file and directory (${code})`,
-          { cause: error },
+          error,
         );
       // The name was checked before: one that is too long is too long only for this file system.
       throw toLocalError(error, this.#stage.shownAs);
     }
+  }
+}
+
+function copyContent(source: number, file: OpenEntry, onBytes: (count: number) => void): void {
+  const buffer = Buffer.allocUnsafe(copyBytes);
+  for (let at = 0; ; ) {
+    const count = fs.readSync(source, buffer, 0, buffer.length, at);
+    if (count === 0) return;
+    file.write(buffer.subarray(0, count), at);
+    at += count;
+    onBytes(count);
   }
 }
 

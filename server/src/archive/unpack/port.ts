@@ -1,7 +1,8 @@
 import type { Relocation } from "../torch/relocation.ts";
 import type { StageDirectory } from "./entry-writer.ts";
-import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
+import type { Unpacked } from "./foreign-unpacker.ts";
 import type { FetchedFrame, UnpackedFrame } from "./frame-unpacker.ts";
+import type { UnpackLimits } from "./tar-entries.ts";
 
 /**
  * The expensive steps of unpacking, which run on worker threads. Each step belongs to a signal: soon
@@ -16,9 +17,12 @@ export interface UnpackWork {
   relocateEntry(job: RelocateJob): Promise<void>;
   /** Counts the files in a stage, and those that are missing from it. */
   inspectStage(job: InspectJob): Promise<StageContent>;
-  /** Unpacks an archive of another tool from a stream. A failure of `chunks` is thrown unchanged. */
+  /**
+   * Unpacks an archive of another tool from a stream, or without a stage reads it to its end. A failure
+   * of `chunks` is thrown unchanged.
+   */
   unpackForeignStream(
-    job: { readonly stage: StageDirectory; readonly limits: UnpackLimits },
+    job: { readonly stage: StageDirectory | undefined; readonly limits: UnpackLimits },
     chunks: AsyncIterable<Uint8Array>,
     onReport: (soFar: Unpacked) => void,
   ): Promise<Unpacked>;

@@ -1,11 +1,16 @@
 import { inOrder } from "../../async/in-order.ts";
-import { CacheError } from "../../domain/cache-error.ts";
+import { malformedArchive } from "../../domain/archive-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import type { IndexedFrame, OwnArchive } from "../format/open-archive.ts";
+import { readExactly } from "../format/read-exactly.ts";
+import { relocationBetween } from "../torch/relocation.ts";
 import type { StageDirectory } from "./entry-writer.ts";
-import type { Unpacked, UnpackLimits } from "./foreign-unpacker.ts";
+import type { Unpacked } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
 import type { RelocateJob, UnpackWork } from "./port.ts";
+import type { UnpackLimits } from "./tar-entries.ts";
 
 const foreignChunkBytes = 1024 * 1024;
 
@@ -17,8 +22,8 @@ const foreignChunkBytes = 1024 * 1024;
 export async function* unpackOwn(options: {
   archive: OwnArchive;
   stage: StageDirectory;
-  /** Path of the local directory, as its client sees it. */
-  localDir: string;
+  /** The local directory that the stage becomes. */
+  localDir: RootPaths;
   work: UnpackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
@@ -29,7 +34,7 @@ export async function* unpackOwn(options: {
     // A copy: sending a view to another thread would send the whole buffer behind it.
     const section = Uint8Array.from(indexed.section);
     const { sha256, contentBytes, superseded, savedFrom = localDir } = indexed;
-    const relocation = { from: savedFrom, to: localDir };
+    const relocation = relocationBetween(savedFrom, localDir);
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
     const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched });
     return { ...unpacked, toRelocate: toRelocate.map((name) => ({ stage, name, relocation })) };
@@ -58,12 +63,12 @@ export async function* unpackOwn(options: {
 }
 
 /**
- * Unpacks an archive that another tool made into a stage, as a stream on one thread. Yields the totals
- * so far. Throws as unpackForeignStream does.
+ * Unpacks an archive that another tool made into a stage, as a stream on one thread; without a stage it
+ * only makes sure that this could be done. Yields the totals so far. Throws as unpackForeignStream does.
  */
 export async function* unpackForeign(options: {
   reader: ArchiveReader;
-  stage: StageDirectory;
+  stage: StageDirectory | undefined;
   limits: UnpackLimits;
   work: UnpackWork;
   signal: AbortSignal;
@@ -96,10 +101,9 @@ export async function* unpackForeign(options: {
 
 async function* readChunks(reader: ArchiveReader, signal: AbortSignal): AsyncGenerator<Buffer> {
   for (let offset = 0; offset < reader.bytes; ) {
-    const chunk = await reader.read(offset, foreignChunkBytes, signal);
-    if (chunk.length === 0) throw new CacheError("ARCHIVE_CORRUPT", "the archive ended early");
-    offset += chunk.length;
-    yield chunk;
+    const length = Math.min(foreignChunkBytes, reader.bytes - offset);
+    yield await readExactly(reader, offset, length, signal);
+    offset += length;
   }
 }
 
@@ -149,12 +153,9 @@ async function requireSound(
 }
 
 function wrongParts(name: string): CacheError {
-  return new CacheError(
-    "ARCHIVE_CORRUPT",
-    `the archive does not hold ${JSON.stringify(name)} whole`,
-  );
+  return malformedArchive(`it does not hold ${JSON.stringify(name)} whole`);
 }
 
 function wrongTotals(): CacheError {
-  return new CacheError("ARCHIVE_CORRUPT", "the archive holds more or less than its manifest says");
+  return malformedArchive("it holds more or less than its manifest says");
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { constants, zstdCompressSync } from "node:zlib";
 import { noise } from "../../../../test/support/trees/trees.ts";
+import { encodeIndexSection } from "../format/file-index.ts";
 import { indexMagic, manifestMagic, skippableFrame } from "../format/format.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
@@ -80,11 +81,36 @@ describe("a stream of zstd frames", () => {
 
   it("holds neither our index nor our manifest: that archive has lost its end", async () => {
     const { frame } = all[0] as { frame: Buffer };
-    for (const magic of [indexMagic, manifestMagic])
-      await assert.rejects(decompress(Buffer.concat([frame, skippableFrame(magic, noise(9))])), {
+    const section = encodeIndexSection([{ name: "a", size: 1, mode: 0o644, mtime: 0 }]);
+    const manifest = Buffer.concat([
+      noise(32),
+      Buffer.from('{"format":"compilecache","version":1'),
+    ]);
+    for (const own of [
+      skippableFrame(indexMagic, section),
+      skippableFrame(indexMagic, Buffer.concat([section, noise(300_000)])),
+      skippableFrame(manifestMagic, manifest),
+    ])
+      await assert.rejects(decompress(Buffer.concat([frame, own])), {
         ...corrupt,
-        message: "the archive has lost its end",
+        provesDamage: true,
       });
+  });
+
+  it("may hold frames of other programs under the numbers of our index and manifest", async () => {
+    const { frame, content } = all[3] as { frame: Buffer; content: Buffer };
+    const size = Buffer.from([frame.length, 0, 0, 0]);
+    const strange = [
+      size,
+      zstdCompressSync('{"version":1,"entries":[]}'),
+      noise(9),
+      Buffer.alloc(0),
+    ];
+    for (const magic of [indexMagic, manifestMagic])
+      for (const payload of strange) {
+        const stream = Buffer.concat([skippableFrame(magic, payload), frame]);
+        assert.ok((await decompress(stream)).equals(content));
+      }
   });
 
   it("is corrupt wherever it is cut", async () => {

@@ -1,38 +1,38 @@
 import { once } from "node:events";
 import { createZstdDecompress } from "node:zlib";
-import { CacheError } from "../../domain/cache-error.ts";
 import {
-  indexMagic,
-  manifestMagic,
-  skippableMagicFirst,
-  skippableMagicLast,
-  zstdMagic,
-} from "../format/format.ts";
+  damagedArchive,
+  malformedArchive,
+  unsupportedArchive,
+} from "../../domain/archive-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
+import { skippableMagicFirst, skippableMagicLast, zstdMagic } from "../format/format.ts";
+import { Bytes } from "./bytes.ts";
+import { findOwnEnd } from "./own-end.ts";
+
+/** As much as any zstd reads that was not told otherwise: `--long=27`. */
+const maxWindowLog = 27;
 
 /**
  * Decompresses a stream of zstd frames one by one, because Node 24 silently stops after the first.
  * Ignores skippable frames, except our own: they show that an archive has lost its seek table. Throws
- * ARCHIVE_CORRUPT.
+ * ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
  */
 export async function* decompressFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const source = new Bytes(chunks);
   while (!(await source.atEnd())) {
     const magic = (await source.peek(4)).readUInt32LE(0);
-    if (magic === indexMagic || magic === manifestMagic)
-      throw new CacheError("ARCHIVE_CORRUPT", "the archive has lost its end");
     if (magic >= skippableMagicFirst && magic <= skippableMagicLast) {
+      await findOwnEnd(source);
       await source.take(4);
       await source.skip((await source.take(4)).readUInt32LE(0));
     } else if (magic === zstdMagic) yield* decompressFrame(source);
-    else
-      throw new CacheError(
-        "ARCHIVE_CORRUPT",
-        "the archive holds something that is not a zstd frame",
-      );
+    else throw malformedArchive("something that is not zstd data follows its zstd data");
   }
 }
 
 async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
+  const header = await readFrameHeader(source);
   const decoder = createZstdDecompress();
   const out: Buffer[] = [];
   let failure: unknown;
@@ -49,7 +49,7 @@ async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
     });
   const ended = once(decoder, "end").catch(() => {});
   try {
-    for await (const piece of rawFrame(source)) {
+    for await (const piece of rawFrame(source, header)) {
       await feed(piece);
       if (failure) throw failure;
       while (out.length > 0) yield out.shift() as Buffer;
@@ -58,23 +58,76 @@ async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
     await ended;
     if (failure) throw failure;
     yield* out;
-  } catch (cause) {
-    if (cause instanceof CacheError) throw cause;
-    throw new CacheError("ARCHIVE_CORRUPT", "the archive cannot be decompressed", { cause });
+  } catch (error) {
+    throw zstdError(error, header);
   } finally {
     decoder.destroy();
   }
 }
 
-/** The bytes of one frame, delimited by its header and block headers (RFC 8878, section 3.1.1). */
-async function* rawFrame(source: Bytes): AsyncGenerator<Buffer> {
+/** What a frame whose checksum is wrong, or cannot be computed, makes zstd say. */
+const contentFailures =
+  /_(checksum_wrong|corruption_detected|literals_headerWrong|dictionary_corrupted)$/;
+
+function zstdError(error: unknown, { hasChecksum }: FrameHeader): unknown {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (error instanceof CacheError || !code.startsWith("ZSTD_error_")) return error;
+  if (code === "ZSTD_error_memory_allocation") return error;
+  if (hasChecksum && contentFailures.test(code))
+    return damagedArchive(`a zstd frame does not match its checksum (${message})`, error);
+  return malformedArchive(`a zstd frame cannot be decompressed (${message})`, error);
+}
+
+/** The header of a frame (RFC 8878, section 3.1.1.1). */
+interface FrameHeader {
+  readonly bytes: readonly Buffer[];
+  readonly hasChecksum: boolean;
+}
+
+async function readFrameHeader(source: Bytes): Promise<FrameHeader> {
   const start = await source.take(5);
   const descriptor = start.readUInt8(4);
   const singleSegment = (descriptor & 0x20) !== 0;
   const contentSizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] as number;
-  yield start;
-  yield await source.take((singleSegment ? 0 : 1) + dictionaryBytes + contentSizeBytes);
+  const windowBytes = singleSegment ? 0 : 1;
+  const rest = await source.take(windowBytes + dictionaryBytes + contentSizeBytes);
+  if (descriptor & 0x08) throw unsupportedArchive("the archive has a zstd frame of a newer kind");
+  if (rest.subarray(windowBytes, windowBytes + dictionaryBytes).some((byte) => byte !== 0))
+    throw unsupportedArchive(
+      "the archive was compressed with a zstd dictionary, which is not in it",
+    );
+  const windowLog = singleSegment ? sizeLog(rest.subarray(dictionaryBytes)) : windowLogOf(rest);
+  if (windowLog > maxWindowLog)
+    throw unsupportedArchive(
+      `the archive was compressed with zstd --long=${windowLog}, which takes 2^${windowLog} bytes of memory ` +
+        `to read: at most --long=${maxWindowLog} is read`,
+    );
+  return { bytes: [start, rest], hasChecksum: (descriptor & 0x04) !== 0 };
+}
+
+function windowLogOf(rest: Buffer): number {
+  const window = rest.readUInt8(0);
+  const hasMantissa = (window & 7) !== 0;
+  return 10 + (window >> 3) + (hasMantissa ? 1 : 0);
+}
+
+/** The window of a single segment is its content. */
+function sizeLog(size: Buffer): number {
+  const bytes = size.length === 2 ? size.readUInt16LE(0) + 256 : Number(littleEndian(size));
+  return Math.ceil(Math.log2(Math.max(1, bytes)));
+}
+
+function littleEndian(bytes: Buffer): bigint {
+  return bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
+/** The bytes of one frame, delimited by its header and block headers. */
+async function* rawFrame(
+  source: Bytes,
+  { bytes, hasChecksum }: FrameHeader,
+): AsyncGenerator<Buffer> {
+  yield* bytes;
   for (let last = false; !last; ) {
     const header = await source.take(3);
     const bits = header.readUIntLE(0, 3);
@@ -84,48 +137,5 @@ async function* rawFrame(source: Bytes): AsyncGenerator<Buffer> {
     // A run-length block of any size stores one byte.
     yield await source.take(type === 1 ? 1 : bits >> 3);
   }
-  if (descriptor & 0x04) yield await source.take(4);
-}
-
-/** Reads a stream in pieces of the size that is asked for. */
-class Bytes {
-  readonly #chunks: AsyncIterator<Buffer>;
-  #held: Buffer = Buffer.alloc(0);
-
-  constructor(chunks: AsyncIterable<Buffer>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  async atEnd(): Promise<boolean> {
-    return !(await this.#hold(1));
-  }
-
-  async peek(count: number): Promise<Buffer> {
-    if (!(await this.#hold(count)))
-      throw new CacheError("ARCHIVE_CORRUPT", "the archive ends in the middle of a frame");
-    return this.#held.subarray(0, count);
-  }
-
-  async take(count: number): Promise<Buffer> {
-    const taken = await this.peek(count);
-    this.#held = this.#held.subarray(count);
-    return taken;
-  }
-
-  async skip(count: number): Promise<void> {
-    for (let left = count; left > 0; ) left -= (await this.take(Math.min(left, 65536))).length;
-  }
-
-  async #hold(count: number): Promise<boolean> {
-    const pieces = [this.#held];
-    let length = this.#held.length;
-    while (length < count) {
-      const next = await this.#chunks.next();
-      if (next.done) break;
-      pieces.push(next.value);
-      length += next.value.length;
-    }
-    if (pieces.length > 1) this.#held = Buffer.concat(pieces);
-    return this.#held.length >= count;
-  }
+  if (hasChecksum) yield await source.take(4);
 }

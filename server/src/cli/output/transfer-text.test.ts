@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { SaveOutcome, SaveSkipReason, Transfer } from "compilecache-client";
+import type { LeftOutFiles, SaveOutcome, SaveSkipReason, Transfer } from "compilecache-client";
 import { transferText } from "./transfer-text.ts";
 
 const cache = {
@@ -15,13 +15,18 @@ const cache = {
   generation: 1,
 };
 
-function skippedText(skipReason: SaveSkipReason | undefined, stored = true): string {
+function skippedText(
+  skipReason: SaveSkipReason | undefined,
+  stored = true,
+  leftOut: readonly LeftOutFiles[] = [],
+): string {
   const outcome: SaveOutcome = {
     kind: "save",
     status: "skipped",
     ...(skipReason && { skipReason }),
     ...(stored && { cache }),
     leftOutFileCount: 0,
+    leftOut,
   };
   const transfer: Transfer = {
     operationId: "op1",
@@ -67,6 +72,22 @@ describe("transferText", () => {
     assert.equal(
       skippedText("unfinished", false),
       "skipped: what there is to save changed, could not be read, or was still being written",
+    );
+  });
+
+  it("says what was left out, but for temporary files", () => {
+    const temporary = { reason: "temporary", fileCount: 7, examples: ["a.lock"] } as const;
+    assert.equal(
+      skippedText("no_files", false, [temporary]),
+      "skipped: the directory holds no files to save",
+    );
+    assert.equal(
+      skippedText("no_files", false, [
+        temporary,
+        { reason: "link", fileCount: 1, examples: ["triton"] },
+        { reason: "special", fileCount: 1200, examples: ["a", "b", "c"] },
+      ]),
+      "skipped: the directory holds no files to save; left out 1,201 files, symbolic links: 1 (triton); sockets, pipes or devices: 1,200 (a, b, c, ...)",
     );
   });
 

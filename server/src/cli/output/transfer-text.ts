@@ -1,4 +1,4 @@
-import type { Cache, LoadOutcome, SaveOutcome, Transfer } from "compilecache-client";
+import type { Cache, LeftOutReason, LoadOutcome, SaveOutcome, Transfer } from "compilecache-client";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
 
 /** The state of a transfer in one line. It names `localDir` where that is given. */
@@ -31,12 +31,33 @@ function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | u
 }
 
 function saveText(transfer: Transfer, outcome: SaveOutcome): string {
-  const { status, cache, leftOutFileCount } = outcome;
-  if (status === "skipped") return `skipped: ${whySkipped(transfer, outcome)}`;
+  const { status, cache } = outcome;
+  const leftOut = leftOutText(outcome);
+  if (status === "skipped") return `skipped: ${whySkipped(transfer, outcome)}${leftOut}`;
   const archive = cache ? `, archive ${bytesText(cache.archiveBytes)}` : "";
-  const leftOut =
-    leftOutFileCount > 0 ? `; left out ${fileCountText(leftOutFileCount)} still being written` : "";
   return `saved ${amountText(transfer)} as ${nameOf(transfer)}${archive}, in ${durationOf(transfer)}${leftOut}`;
+}
+
+const leftOutWords: Record<LeftOutReason, string> = {
+  link: "symbolic links",
+  unreadable: "not readable",
+  temporary: "locks and temporary files",
+  name: "names that an archive cannot hold",
+  changed: "changed or still being written",
+  special: "sockets, pipes or devices",
+  unknown: "another reason",
+};
+
+/** What a save left out, but for the locks and temporary files that are always there. */
+function leftOutText({ leftOut }: SaveOutcome): string {
+  const unusual = leftOut.filter(({ reason }) => reason !== "temporary");
+  if (unusual.length === 0) return "";
+  const reasons = unusual.map(({ reason, fileCount, examples }) => {
+    const shown = fileCount > examples.length ? [...examples, "..."] : examples;
+    return `${leftOutWords[reason]}: ${fileCount.toLocaleString("en-US")} (${shown.join(", ")})`;
+  });
+  const count = unusual.reduce((sum, { fileCount }) => sum + fileCount, 0);
+  return `; left out ${fileCountText(count)}, ${reasons.join("; ")}`;
 }
 
 function whySkipped(transfer: Transfer, { skipReason, cache }: SaveOutcome): string {

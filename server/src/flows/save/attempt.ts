@@ -1,3 +1,4 @@
+import type { Unstable } from "../../archive/pack/pack.ts";
 import type { Profile } from "../../domain/profile.ts";
 import type { CommitMode } from "../../store/store.ts";
 import type { CacheTarget } from "../cache-target.ts";
@@ -13,8 +14,8 @@ export interface SaveTarget extends CacheTarget {
 export interface SaveAttempt {
   /** The open local directory. */
   readonly rootFd: number;
-  /** Files that changed while an earlier try read them, and are left out. */
-  readonly unstable: readonly string[];
+  /** Files that an earlier try could not pack, and that are left out. */
+  readonly unstable: readonly Unstable[];
   readonly mode: CommitMode;
   readonly generation: number;
 }

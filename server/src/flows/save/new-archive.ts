@@ -2,10 +2,11 @@ import type { ArchiveHead } from "../../archive/format/manifest.ts";
 import { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
+import type { LeftOutFiles } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../../store/store.ts";
 import type { Progress } from "../../transfers/state.ts";
-import type { CacheTarget } from "../cache-target.ts";
+import { type CacheTarget, rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { archiveNames } from "../stored-archives.ts";
 import type { SaveAttempt } from "./attempt.ts";
@@ -19,7 +20,8 @@ const bestRatio = 100;
 export interface Saved {
   readonly fileCount: number;
   readonly bytes: number;
-  readonly leftOutFileCount: number;
+  /** What stays out of it. */
+  readonly leftOut: readonly LeftOutFiles[];
   /** Bytes of files that refreshes appended since the whole was packed. */
   readonly appendedBytes?: number;
 }
@@ -61,13 +63,13 @@ export class NewArchive implements AsyncDisposable {
       filesDone: saved.fileCount,
       filesTotal: saved.fileCount,
     };
-    const { namespace, environment, environmentKey, localDir } = this.#target;
+    const { namespace, environment, environmentKey } = this.#target;
     const head = {
       namespace,
       environment,
       environmentKey,
       generation,
-      savedFrom: localDir.clientPath,
+      savedFrom: rootPathsOf(this.#target),
       createdAt: new Date(),
       appendedBytes: saved.appendedBytes ?? 0,
     };
@@ -133,7 +135,7 @@ async function committed(
       createdAt: head.createdAt,
       generation: head.generation,
     },
-    leftOutFileCount: saved.leftOutFileCount,
+    leftOut: saved.leftOut,
   };
 }
 

@@ -1,28 +1,31 @@
-import {
-  type IndexedFrame,
-  type OwnArchive,
-  openArchive,
-} from "../../archive/format/open-archive.ts";
+import type { IndexedFrame, OwnArchive } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
-import { pack } from "../../archive/pack/pack.ts";
+import { namesOf, pack, type Unstable } from "../../archive/pack/pack.ts";
+import type { ScanResult } from "../../archive/pack/scan.ts";
+import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
+import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
-import { type ArchiveReader, ArchiveReplaced } from "../../store/store.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
+import type { ArchiveReader } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, openStored } from "../stored-archives.ts";
+import { describe } from "../stored-archives.ts";
+import { withStored } from "../with-stored.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
+import { openToRefresh } from "./open-judged.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
-/** How often the archive may be replaced while it is read, before that is taken for a broken store. */
-const mostReplaced = 100;
+/** How often another save may come first until a refresh gives up. */
+const mostTries = 100;
 
 /** Once more than this share of a cache was appended by refreshes, it is packed afresh. */
 const mostAppended = 1 / 4;
@@ -39,16 +42,23 @@ export async function* refresh(
 ): Flow {
   yield { phase: "CHECKING" };
   return yield* saveFiles(context, target, signal, async function* (rootFd, unstable): SaveFlow {
-    for (let replaced = 0; ; ) {
-      signal.throwIfAborted();
+    let healed = false;
+    for (let tries = 1; tries <= mostTries; tries++) {
       try {
         const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
         if (outcome) return outcome;
+        context.logger.info("another save came first; comparing once more");
       } catch (error) {
-        if (!(error instanceof ArchiveReplaced) || ++replaced === mostReplaced) throw error;
+        // A damaged archive was set aside, and no longer stands in the way.
+        if (healed || !(error instanceof CacheError) || !error.provesDamage) throw error;
+        healed = true;
       }
-      context.logger.info("another save came first; comparing once more");
+      await backOff(tries, signal);
     }
+    throw new CacheError(
+      "STORE_UNAVAILABLE",
+      `other saves of this cache came first, ${mostTries} times: save again later`,
+    );
   });
 }
 
@@ -59,26 +69,24 @@ interface Stored {
 }
 
 /** One try; undefined if another save came between. */
-async function* refreshOnce(
+function refreshOnce(
   context: FlowContext,
   target: SaveTarget,
   rootFd: number,
-  unstable: readonly string[],
+  unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  await using reader = await openStored(context.store, target, signal);
-  if (!reader)
-    return yield* wholeIfItFits(
-      context,
-      target,
-      { rootFd, unstable, mode: "create", generation: 1 },
-      signal,
-    );
-  const archive = await openOwn(context, target, reader, signal);
-  const stored = { reader, archive };
-  const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
-  if (outcome?.status !== "SKIPPED") return outcome;
-  return { ...outcome, cache: describe(reader, archive) };
+  return withStored(context, target, signal, async function* (reader) {
+    if (!reader) {
+      const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
+      return yield* wholeIfItFits(context, target, attempt, signal);
+    }
+    const archive = await openToRefresh(context, target, reader, signal);
+    const stored = { reader, archive };
+    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+    if (outcome?.status !== "SKIPPED") return outcome;
+    return { ...outcome, cache: describe(reader, archive) };
+  });
 }
 
 async function* refreshStored(
@@ -86,7 +94,7 @@ async function* refreshStored(
   target: SaveTarget,
   { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
   rootFd: number,
-  unstable: readonly string[],
+  unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const generation = (archive?.generation ?? 0) + 1;
@@ -94,17 +102,18 @@ async function* refreshStored(
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
   const attempt = { rootFd, unstable, mode, generation };
   // An archive without an index cannot be compared; a machine that loaded it has all of it here.
-  if (!archive || !isOurName || context.archiveFormat !== "tar.zst")
+  if (!archive || context.archiveFormat !== "tar.zst")
     return yield* wholeIfItFits(context, target, attempt, signal);
 
   const stored = { archive, frames: await archive.readIndex(signal) };
   const comparison = await compare(context, target, stored, attempt, signal);
+  if (comparison.tied !== undefined) throw cannotUnite(comparison.tied);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
     const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
     const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
-    return skipped(reason, unstable.length + fresh.young.length);
+    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, unstable));
   }
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
@@ -119,48 +128,33 @@ async function* refreshStored(
   }
 }
 
-/** The stored archive as ours and this cache's; undefined for any other, which is to be replaced. */
-async function openOwn(
-  { logger }: FlowContext,
-  target: SaveTarget,
-  reader: ArchiveReader,
-  signal: AbortSignal,
-): Promise<OwnArchive | undefined> {
-  try {
-    const archive = await openArchive(reader, signal);
-    return archive?.isOf(target) ? archive : undefined;
-  } catch (error) {
-    if (!(error instanceof CacheError) || error.code !== "DATA_LOSS") throw error;
-    logger.warn("the stored archive is damaged, and will be replaced", { error });
-    return undefined;
-  }
-}
-
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { workers }: FlowContext,
-  { profile, localDir }: SaveTarget,
+  { workers, archiveFormat: format }: FlowContext,
+  target: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
-  const { clientPath } = localDir;
-  const compareNow = () =>
+  const root = rootPathsOf(target);
+  const compareNow = (seen: ScanResult["young"]) =>
     work.compare({
       rootFd,
-      nowMs: Date.now(),
-      unstable,
-      profile,
-      stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
+      seen,
+      unstable: namesOf(unstable),
+      profile: target.profile,
+      root,
+      format,
+      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
         section: Uint8Array.from(section),
         superseded,
-        back: { from: clientPath, to: savedFrom },
+        savedFrom,
       })),
     });
-  const comparison = await compareNow();
+  const comparison = await compareNow([]);
   if (comparison.fresh.young.length === 0) return comparison;
-  return afterPause(comparison.fresh.settledAtMs, compareNow, signal);
+  return afterPause(comparison.fresh, compareNow, signal);
 }
 
 function isWorthIt(
@@ -201,14 +195,15 @@ async function* append(
   const { workers, archiveFormat: format } = context;
   const { rootFd, unstable } = attempt;
   const { profile } = target;
-  const { young, ...rest } = comparison.fresh;
-  const scan = { ...rest, young: [] };
+  const { young } = comparison.fresh;
+  const scan = { ...comparison.fresh, young: [] };
   await using archive = await createNewArchive(context, target, scan.bytes, signal);
   const { assembler } = archive;
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
   await copyFrames(stored, assembler, signal);
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,
@@ -217,10 +212,13 @@ async function* append(
     work: workers.under(signal),
     signal,
   });
-  const leftOut = new Set([...packed.leftOut, ...young]);
-  const leftOutFileCount = leftOut.size + unstable.length;
-  if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
-  const gone = comparison.superseded.map((files) => files.filter(({ name }) => !leftOut.has(name)));
+  if (packed.tied !== undefined && !comparison.isOfThisDirectory) throw cannotUnite(packed.tied);
+  const leftOut = allLeftOut(packed.leftOut, young);
+  if (packed.fileCount === 0) return nothingPacked(leftOut);
+  const notPacked = new Set(packed.notPacked);
+  const gone = comparison.superseded.map((files) =>
+    files.filter(({ name }) => !notPacked.has(name)),
+  );
   for (const [i, files] of gone.entries())
     assembler.supersede(
       i,
@@ -230,9 +228,21 @@ async function* append(
   return yield* archive.commit(attempt, {
     fileCount: stored.archive.fileCount - removed.fileCount + packed.fileCount,
     bytes: stored.archive.contentBytes - removed.bytes + packed.bytes,
-    leftOutFileCount,
+    leftOut,
     appendedBytes: stored.archive.appendedBytes + packed.bytes,
   });
+}
+
+function allLeftOut(
+  leftOut: readonly LeftOutFiles[],
+  young: ScanResult["young"],
+  unstable: readonly Unstable[] = [],
+): LeftOutFiles[] {
+  const all = new Tally<LeftOutReason>();
+  all.addAll(leftOut);
+  for (const { name } of young) all.add("CHANGED", name);
+  for (const { name, reason } of unstable) all.add(reason, name);
+  return all.list();
 }
 
 /** Copies the data frames of the stored archive as they are, each verified. */
@@ -244,6 +254,15 @@ async function copyFrames(
   // The last frame only ends the tar stream.
   for (const frame of frames.slice(0, -1))
     await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
+}
+
+/** The error for files that work in their own directory alone, when another's are to join them. */
+function cannotUnite(file: string): CacheError {
+  return new CacheError(
+    "ARCHIVE_UNSUPPORTED",
+    `${JSON.stringify(file)} names the directory that it is saved from in a way that cannot be changed, and the ` +
+      "stored cache is of another directory: give each directory a namespace of its own, or replace the stored cache",
+  );
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {

@@ -2,9 +2,10 @@ import { openArchive } from "../../archive/format/open-archive.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Flow } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, describeStored, openStored } from "../stored-archives.ts";
+import { describe, openStored } from "../stored-archives.ts";
 import type { SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
+import { skipIfStored } from "./skip-if-stored.ts";
 import { skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
@@ -13,8 +14,8 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
   yield { phase: "CHECKING" };
   const { store } = context;
   if (target.policy === "SKIP") {
-    const stored = await describeStored(store, target, signal);
-    if (stored) return skipped("ALREADY_STORED", 0, stored);
+    const already = yield* skipIfStored(context, target, signal);
+    if (already) return already;
   }
   const mode = target.policy === "SKIP" ? "create" : "replace";
   return yield* saveFiles(context, target, signal, async function* (rootFd, unstable) {
@@ -22,8 +23,8 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
     const attempt = { rootFd, unstable, mode, generation } as const;
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
-    const winner = await describeStored(store, target, signal);
-    return skipped("ALREADY_STORED", unstable.length, winner);
+    const winner = yield* skipIfStored(context, target, signal);
+    return winner ?? skipped("ALREADY_STORED");
   });
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { namesOf, type Unstable } from "../../archive/pack/pack.ts";
 import { pauseUntil, type ScanResult } from "../../archive/pack/scan.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Profile } from "../../domain/profile.ts";
@@ -6,28 +7,28 @@ import type { FlowContext } from "../context.ts";
 
 /** Lists what a save takes of an open directory, on a worker thread. */
 export async function scanToSave(
-  { workers, logger }: FlowContext,
-  what: { rootFd: number; unstable: readonly string[]; profile: Profile },
+  { workers, logger, archiveFormat: format }: FlowContext,
+  what: { rootFd: number; unstable: readonly Unstable[]; profile: Profile },
   signal: AbortSignal,
 ): Promise<ScanResult> {
   const { scan: list } = workers.under(signal);
-  const scanNow = () => list({ ...what, nowMs: Date.now() });
-  let scan = await scanNow();
+  const job = { ...what, unstable: namesOf(what.unstable), format };
+  let scan = await list(job);
   // Only an entry that is surely finished can stand for its kernels, and the newest is often young.
   if (what.profile.withoutBundledKernels && scan.young.length > 0)
-    scan = await afterPause(scan.settledAtMs, scanNow, signal);
+    scan = await afterPause(scan, (seen) => list({ ...job, seen }), signal);
   logBundled(logger, scan);
   return scan;
 }
 
-/** Does something once files are old enough to be finished, at `atMs`. */
+/** Looks again once the young files of a listing are old enough to be finished. */
 export async function afterPause<T>(
-  atMs: number,
-  body: () => Promise<T>,
+  { young, settledAtMs }: Pick<ScanResult, "young" | "settledAtMs">,
+  lookAgain: (seen: ScanResult["young"]) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  await sleep(pauseUntil(atMs), undefined, { signal }).catch(() => signal.throwIfAborted());
-  return body();
+  await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => signal.throwIfAborted());
+  return lookAgain(young);
 }
 
 /** Logs how many kernels do not travel, because torch writes them again from graph entries. */

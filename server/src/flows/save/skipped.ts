@@ -1,3 +1,4 @@
+import { type LeftOutFiles, leftOutCount } from "../../domain/left-out.ts";
 import type { SaveOutcome, SaveSkipReason } from "../../domain/outcome.ts";
 import type { StoredCache } from "../../domain/stored-cache.ts";
 import type { Progress } from "../../transfers/state.ts";
@@ -8,19 +9,14 @@ export type SaveFlow = AsyncGenerator<Progress, SaveOutcome>;
 /** Nothing was saved. `cache` is what the store holds, where that is known. */
 export function skipped(
   skipReason: SaveSkipReason,
-  leftOutFileCount = 0,
+  leftOut: readonly LeftOutFiles[] = [],
   cache?: StoredCache,
 ): SaveOutcome {
-  return {
-    kind: "SAVE",
-    status: "SKIPPED",
-    skipReason,
-    ...(cache ? { cache } : {}),
-    leftOutFileCount,
-  };
+  return { kind: "SAVE", status: "SKIPPED", skipReason, ...(cache ? { cache } : {}), leftOut };
 }
 
 /** No file was packed: each was left out, or there was none. */
-export function nothingPacked(leftOutFileCount: number): SaveOutcome {
-  return skipped(leftOutFileCount > 0 ? "UNFINISHED" : "NO_FILES", leftOutFileCount);
+export function nothingPacked(leftOut: readonly LeftOutFiles[]): SaveOutcome {
+  const isUnfinished = leftOutCount(leftOut, "CHANGED", "UNREADABLE") > 0;
+  return skipped(isUnfinished ? "UNFINISHED" : "NO_FILES", leftOut);
 }

@@ -1,7 +1,10 @@
 import { pack } from "../../archive/pack/pack.ts";
+import { bytesOf } from "../../archive/pack/scan.ts";
 import { requireWithin } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
 import type { Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { createNewArchive } from "./new-archive.ts";
@@ -21,11 +24,13 @@ export async function* saveWhole(
   const scan = await scanToSave(context, { rootFd, unstable, profile }, signal);
   const fileCount = scan.fileCount + scan.young.length;
   requireWithin(limits, "maxFileCount", fileCount, "the directory holds");
-  requireWithin(limits, "maxContentBytes", scan.bytes + scan.youngBytes, "the directory holds");
+  const bytes = scan.bytes + bytesOf(scan.young);
+  requireWithin(limits, "maxContentBytes", bytes, "the directory holds");
   await using archive = await createNewArchive(context, target, scan.bytes, signal);
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,
@@ -34,7 +39,6 @@ export async function* saveWhole(
     work: workers.under(signal),
     signal,
   });
-  const leftOutFileCount = packed.leftOut.length + unstable.length;
-  if (packed.fileCount === 0) return nothingPacked(leftOutFileCount);
-  return yield* archive.commit(attempt, { ...packed, leftOutFileCount });
+  if (packed.fileCount === 0) return nothingPacked(packed.leftOut);
+  return yield* archive.commit(attempt, packed);
 }

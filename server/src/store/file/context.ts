@@ -1,7 +1,7 @@
 import type { Logger } from "../../domain/logger.ts";
+import { type Abilities, probeAbilities } from "./abilities.ts";
 import { type CallGate, createCallGate } from "./call-gate.ts";
 import { toFileStoreError } from "./error.ts";
-import { createLink, type Link } from "./naming.ts";
 
 /** Threads that calls on the store's mount may hold at once, of the UV_THREADPOOL_SIZE there are. */
 const slots = 6;
@@ -14,7 +14,11 @@ export interface FileStoreContext {
   readonly root: string;
   /** Runs a call on the store's mount as CallGate does, and throws its failure as a CacheError. */
   readonly call: CallGate["run"];
-  readonly link: Link;
+  /**
+   * What the file system `device`, which holds the archive `target`, can do. What it can is asked once;
+   * what it cannot, anew each time, for a failure may pass. Throws as probeAbilities does.
+   */
+  abilitiesAt(device: number, target: string): Promise<Abilities>;
   /** What people should know of the mount; empty if there is nothing. */
   note(): string;
 }
@@ -22,21 +26,33 @@ export interface FileStoreContext {
 /** Makes the context of the store at `root`. Its first lack of hard links is logged as a warning. */
 export function createFileStoreContext(root: string, logger: Logger): FileStoreContext {
   const gate = createCallGate({ slots, timeoutMs: callTimeoutMs, subject: `the store ${root}` });
+  const able = new Map<number, Abilities>();
   let lacksHardLinks = false;
+  let warned = false;
   return {
     root,
     async call(body, options) {
       try {
-        return await gate.run(body, options);
+        return await gate.run(async () => {
+          try {
+            return await body();
+          } catch (error) {
+            throw await toFileStoreError(error, root);
+          }
+        }, options);
       } catch (error) {
         options?.signal?.throwIfAborted();
-        throw toFileStoreError(error, root);
+        throw error;
       }
     },
-    link: createLink(() => {
-      if (!lacksHardLinks) logger.warn(`the store ${withoutHardLinks}`, { store: root });
-      lacksHardLinks = true;
-    }),
+    async abilitiesAt(device, target) {
+      const abilities = able.get(device) ?? (await probeAbilities(target));
+      if (abilities.links && abilities.replaces) able.set(device, abilities);
+      lacksHardLinks = !abilities.links;
+      if (lacksHardLinks && !warned) logger.warn(`the store ${withoutHardLinks}`, { store: root });
+      warned ||= lacksHardLinks;
+      return abilities;
+    },
     note: () => (lacksHardLinks ? withoutHardLinks : ""),
   };
 }

@@ -12,15 +12,27 @@ export async function makeDurableDirectory(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Makes the names in a directory survive a power cut. */
+/** Makes the names in a directory survive a power cut, if this user may open it. */
 export async function syncDirectory(path: string): Promise<void> {
-  const directory = await fs.open(path, "r");
+  const directory = await fs.open(path, "r").catch((error) => {
+    if (error.code !== "EACCES") throw error;
+  });
   try {
-    await directory.sync();
-  } catch (error) {
-    // Some network and FUSE file systems cannot; they make names durable in their own way.
-    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    if (directory) await syncIfPossible(directory);
   } finally {
-    await directory.close();
+    await directory?.close();
+  }
+}
+
+/**
+ * Makes an open file or directory survive a power cut. Some network and FUSE file systems cannot be
+ * told to; they do it in their own way, with a file when it is closed.
+ */
+export async function syncIfPossible(handle: fs.FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) throw error;
   }
 }

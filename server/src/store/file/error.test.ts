@@ -3,20 +3,23 @@ import { describe, test } from "node:test";
 import { toFileStoreError } from "./error.ts";
 
 describe("toFileStoreError", () => {
-  const messageOf = (code: string) => {
-    const { reason, message } = toFileStoreError(Object.assign(new Error(), { code }), "/cache");
+  const messageOf = async (code: string) => {
+    const { reason, message } = await toFileStoreError(
+      Object.assign(new Error(), { code }),
+      "/cache",
+    );
     return `${reason}: ${message}`;
   };
 
-  test("says what to do about a store that is not there", () => {
+  test("says what to do about a store that is not there", async () => {
     assert.equal(
-      messageOf("ENOENT"),
+      await messageOf("ENOENT"),
       "STORE_UNAVAILABLE: the store /cache is not there: mount it, or name another one with COMPILE_CACHE_STORE",
     );
   });
 
-  test("names any other error, and says that a full disk is full", () => {
-    assert.equal(messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
-    assert.equal(messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
+  test("names any other error, and says that a full disk is full", async () => {
+    assert.equal(await messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
+    assert.equal(await messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
   });
 });

@@ -2,12 +2,9 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   type BigIntStats,
-  closeSync,
-  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -20,7 +17,7 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ends } from "../../../../test/support/eventually.ts";
 import { cannotMount, mount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
-import { type LogLine, recordingLogger } from "../../../../test/support/recording-logger.ts";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../test/support/refusal.ts";
 import {
   failing,
@@ -45,6 +42,13 @@ function scratch(t: TestContext): string {
 async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
   const store = await createFileStore(root, recordingLogger([]));
   return { store, root, folder: join(root, name.namespace) };
+}
+
+/** A store that knows what its file system can do. */
+async function probedStore(t: TestContext) {
+  const fresh = await freshStore(t);
+  await (await fresh.store.create(name)).abort();
+  return fresh;
 }
 
 async function put(store: Store, content: string | Buffer, mode: CommitMode = "create") {
@@ -85,36 +89,6 @@ async function assertUnavailable(store: Store, but: readonly string[] = []): Pro
     if (!but.includes(call)) await assert.rejects(run, { reason: "STORE_UNAVAILABLE" }, call);
 }
 
-describe("the file store on a file system without hard links", () => {
-  for (const code of ["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"])
-    it(`commits all the same, only the first, and warns once (${code})`, async (t) => {
-      const lines: LogLine[] = [];
-      const root = join(scratch(t), "store");
-      const store = await createFileStore(root, recordingLogger(lines));
-      const folder = join(root, name.namespace);
-      injectFault(t, "link", failing(code));
-      assert.equal(store.note?.(), "");
-      assert.equal(await put(store, "first"), "committed");
-      assert.match(store.note?.() ?? "", /no hard links/);
-      assert.equal(await put(store, "second"), "exists");
-      assert.equal(await contentOf(store), "first");
-      const reader = await store.open(name);
-      assert.equal(await put(store, "third", { replaces: reader?.version ?? "" }), "committed");
-      assert.equal(await put(store, "fourth", "replace"), "committed");
-      assert.equal(await contentOf(store), "fourth");
-      await reader?.[Symbol.asyncDispose]();
-      assert.deepEqual(
-        visible(folder).filter((entry) => entry.endsWith(".partial")),
-        [],
-      );
-      await assertNothingOpen(folder);
-      assert.deepEqual(
-        lines.map(({ level }) => level),
-        ["warn"],
-      );
-    });
-});
-
 describe("the file store whose answers get lost", () => {
   for (const code of ["EIO", "EEXIST", "ETIMEDOUT"]) {
     it(`believes the link that it finds, not the error (${code})`, async (t) => {
@@ -143,18 +117,16 @@ describe("the file store whose answers get lost", () => {
     assert.equal(await put(store, "second"), "exists");
     assert.equal(await contentOf(store), "first");
   });
-
-  it("has committed although the file could not be closed", async (t) => {
-    const { store } = await freshStore(t);
-    injectCloseFault(t, failingAfterwards("EIO"));
-    assert.equal(await put(store, "first"), "committed");
-    assert.equal(await contentOf(store), "first");
-  });
 });
 
 describe("the file store on a file system that fails", () => {
   const failures: [string, (t: TestContext) => unknown, string][] = [
     ["to link", (t) => injectFault(t, "link", failing("EIO")), "STORE_UNAVAILABLE"],
+    [
+      "to close the file",
+      (t) => injectCloseFault(t, failingAfterwards("EIO")),
+      "STORE_UNAVAILABLE",
+    ],
     [
       "to make the file durable",
       (t) => injectFileFault(t, "sync", failing("EIO")),
@@ -174,7 +146,7 @@ describe("the file store on a file system that fails", () => {
   ];
   for (const [what, inject, reason] of failures)
     it(`${what}: says so, and nothing is left`, async (t) => {
-      const { store, folder } = await freshStore(t);
+      const { store, folder } = await probedStore(t);
       await inject(t);
       await assert.rejects(put(store, "first"), { reason });
       assert.deepEqual(readdirSync(folder), []);
@@ -256,7 +228,7 @@ describe("the file store that others use meanwhile", () => {
     await put(store, "first");
     const generations = join(folder, `.${name.filename}.generations`);
     const late = { replaces: await versionIn(store) };
-    injectFault(t, "stat", async (real, [path]) => {
+    injectFault(t, "lstat", async (real, [path]) => {
       const stat = (await real()) as BigIntStats;
       if (String(path).endsWith("00000001")) stat.ctimeMs += 7_200_000n;
       return stat;
@@ -284,7 +256,7 @@ describe("the file store that others use meanwhile", () => {
       await put(store, content, { replaces: await versionIn(store) });
     assert.deepEqual(readdirSync(generations), ["00000001", "00000002", "00000003"]);
     const agesMs: Record<string, bigint> = { "00000001": 3_660_000n, "00000002": 3_540_000n };
-    injectFault(t, "stat", async (real, [path]) => {
+    injectFault(t, "lstat", async (real, [path]) => {
       const age = agesMs[basename(String(path))];
       const stat = (await real()) as BigIntStats;
       if (age !== undefined) stat.ctimeMs -= age;
@@ -324,9 +296,9 @@ describe("the file store that others use meanwhile", () => {
   });
 
   for (const [call, code, errno] of [
-    ["stat", "ESTALE", -116],
+    ["lstat", "ESTALE", -116],
     ["readdir", "ESTALE", -116],
-    ["stat", "EIO", -5],
+    ["lstat", "EIO", -5],
   ] as const)
     it(`looks again when NFS says ${code} of what others replace (${call})`, async (t) => {
       const { store } = await freshStore(t);
@@ -415,7 +387,7 @@ describe("the file store on a mount that hangs", () => {
   });
 
   it("lets its writer give up while a write hangs", async (t) => {
-    const { store, folder } = await freshStore(t);
+    const { store, folder } = await probedStore(t);
     // An open file is closed only after what is under way with it.
     injectCloseFault(t, hanging);
     const writer = await store.create(name);
@@ -428,12 +400,17 @@ describe("the file store on a mount that hangs", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it("lets its writer end when only the closing hangs", async (t) => {
-    const { store } = await freshStore(t);
+  it("commits nothing that it cannot close, and lets its caller go", async (t) => {
+    const { store, folder } = await probedStore(t);
     injectCloseFault(t, hanging);
     const writer = await store.create(name);
     await writer.write(Buffer.from("x"));
-    assert.equal(await ends("the commit", writer.commit("create")), "committed");
+    const caller = new AbortController();
+    const commit = assert.rejects(writer.commit("create", caller.signal), /gone/);
+    caller.abort(new Error("gone"));
+    await commit;
+    await ends("the writer that gives up", writer.abort());
+    assert.deepEqual(readdirSync(folder), []);
   });
 });
 
@@ -536,27 +513,6 @@ describe("the file store on a full file system", () => {
   });
 });
 
-describe("the file store with strange things in it", () => {
-  it("does not wait for a FIFO that has an archive's name", async (t) => {
-    const { store, folder } = await freshStore(t);
-    mkdirSync(folder);
-    const fifo = join(folder, name.filename);
-    execFileSync("mkfifo", [fifo]);
-    const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
-    const outcome = await ends("the opening", opening).catch(String);
-    // A call that does wait for it must end, or this process would not.
-    closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
-    assert.equal(outcome, "STORE_UNAVAILABLE");
-  });
-
-  it("takes no directory for an archive", async (t) => {
-    const { store, folder } = await freshStore(t);
-    mkdirSync(join(folder, name.filename), { recursive: true });
-    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
-    assert.deepEqual(await store.list(undefined), []);
-  });
-});
-
 describe("what a killed writer left", () => {
   const partial = (n: number) => `.${name.filename}.00000000000${n}.partial`;
   const leave = (folder: string, ...entries: string[]) => {
@@ -566,9 +522,11 @@ describe("what a killed writer left", () => {
 
   /** Makes files look as if they were changed hours ago: no call sets a time of change. */
   function setAges(t: TestContext, hours: Record<string, number>): void {
-    injectFault(t, "stat", async (real, [path]) => {
+    injectFault(t, "lstat", async (real, [path]) => {
       const stat = (await real()) as Stats;
-      stat.ctimeMs -= (hours[basename(String(path))] ?? 0) * 3_600_000;
+      if (!(basename(String(path)) in hours)) return stat;
+      for (const time of ["ctimeMs", "mtimeMs"] as const)
+        stat[time] -= (hours[basename(String(path))] ?? 0) * 3_600_000;
       return stat;
     });
   }
@@ -577,8 +535,8 @@ describe("what a killed writer left", () => {
     const { store, folder } = await freshStore(t);
     const kept = [
       name.filename.replace("0123", "aaaa"),
-      `.${name.filename}.000000000000.damaged`,
       ".hidden.partial",
+      ".hidden.damaged",
       `${name.filename}.000000000000.partial`,
       "notes.txt",
     ];
@@ -588,6 +546,28 @@ describe("what a killed writer left", () => {
     await put(store, "whole");
     const expected = [...kept, name.filename, partial(2)].sort();
     assert.deepEqual(readdirSync(folder).sort(), expected);
+  });
+
+  it("is swept after a week if it is a damaged archive that was set aside", async (t) => {
+    const { store, folder } = await freshStore(t);
+    const damaged = (n: number) => partial(n).replace("partial", "damaged");
+    leave(folder, damaged(1), damaged(2));
+    setAges(t, { [damaged(1)]: 7 * 24 + 0.1, [damaged(2)]: 7 * 24 - 0.1 });
+    await put(store, "whole");
+    assert.deepEqual(readdirSync(folder).sort(), [damaged(2), name.filename].sort());
+  });
+
+  it("stays while either of its times is young, or in the future", async (t) => {
+    const { store, folder } = await freshStore(t);
+    leave(folder, partial(1), partial(2), partial(3));
+    setAges(t, { [partial(1)]: 2, [partial(3)]: -1000 });
+    const later = new Date(Date.now() + 86_400_000);
+    utimesSync(join(folder, partial(1)), later, later);
+    await put(store, "whole");
+    assert.deepEqual(
+      readdirSync(folder).sort(),
+      [partial(1), partial(2), partial(3), name.filename].sort(),
+    );
   });
 
   it("is as old as the file system's clock says, not ours", async (t) => {

@@ -1,10 +1,13 @@
 import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
+import type { Abilities } from "./abilities.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
+import { statFile } from "./file-kinds.ts";
 import { hiddenPath } from "./hidden-files.ts";
-import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
+import { linkIfFree, renameOver } from "./naming.ts";
 import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 
 // POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
@@ -24,12 +27,26 @@ export interface Newest {
 
 const sweptAfterMs = 3_600_000;
 
+/** How often another may take a number first, until a writer gives up. */
+const mostTries = 30;
+
 /**
  * The identity of a file: any other file of the store, before or after, has another. The device is no
  * part of it, for each machine numbers its mounts itself.
  */
 export function versionOf(stat: BigIntStats): string {
-  return [stat.ino, stat.size, stat.mtimeNs].join("-");
+  // Node takes a number in the upper half of those that there are for a negative one.
+  return [BigInt.asUintN(64, stat.ino), stat.size, stat.mtimeNs].join("-");
+}
+
+/** Whether two files, or looks at files, are one: by more than size and time where numbers of files count. */
+export function isSameVersion(
+  one: string,
+  other: string,
+  { links }: Pick<Abilities, "links">,
+): boolean {
+  const part = (version: string) => (links ? version : version.slice(version.indexOf("-")));
+  return part(one) === part(other);
 }
 
 /** Finds the newest file of the archive `target`; undefined if there is none. */
@@ -52,32 +69,27 @@ async function findNewestNow(target: string): Promise<Newest | undefined> {
 
 /**
  * Replaces that very version of an archive by a finished file. Answers `exists`, and changes nothing,
- * if another came between. Without hard links it looks first and then renames: the last of several
- * that do so at once wins, and is whole.
+ * if another came between. Without hard links it looks first and then calls `rename`: the last of
+ * several that do so at once wins, and is whole.
  */
 export async function replaceVersion(
   partial: string,
   target: string,
   version: string,
-  link: Link,
+  { abilities, rename }: { abilities: Abilities; rename: () => Promise<void> },
 ): Promise<"committed" | "exists"> {
   const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
-  if (newest && !newest.published) await publish(newest.path, target);
-  if (newest?.version !== version) return "exists";
+  if (newest && !newest.published) await publish(newest.path, target).catch(() => {});
+  if (!newest || !isSameVersion(newest.version, version, abilities)) return "exists";
+  if (!abilities.links) {
+    await rename();
+    return "committed";
+  }
   const number = newest.number + 1;
   const claim = pathOf(target, number);
   await makeDurableDirectory(dirname(claim));
-  try {
-    await link(partial, claim);
-  } catch (error) {
-    if (!(await isLinkedTwice(partial))) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
-      if (!hasNoHardLinks(error)) throw error;
-      await renameOver(partial, target);
-      return "committed";
-    }
-  }
+  if ((await linkIfFree(partial, claim)) === "taken") return "exists";
   // Another may have replaced ours by now.
   const isReplaced = (await numbers(target)).some((taken) => taken > number);
   if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
@@ -107,32 +119,38 @@ async function wasFree(claim: string, writtenAtMs: bigint): Promise<boolean> {
 export async function replaceAny(
   partial: string,
   target: string,
-  rename: () => Promise<void>,
+  { abilities, rename }: { abilities: Abilities; rename: () => Promise<void> },
 ): Promise<void> {
-  const numbered = await takeNextNumber(partial, target);
-  await rename();
-  if (numbered) await finish(target).catch(() => {});
+  if (!abilities.links || !(await takeNextNumber(partial, target))) return rename();
+  const version = versionOf(await fs.stat(partial, { bigint: true }));
+  try {
+    await rename();
+  } catch (error) {
+    // Readers go by the number.
+    if ((await findNewest(target))?.version !== version) throw error;
+  }
+  await finish(target).catch(() => {});
 }
 
 async function takeNextNumber(partial: string, target: string): Promise<boolean> {
-  for (;;) {
+  for (let tries = 1; tries <= mostTries; tries++) {
+    if (tries > 1) await backOff(tries - 1);
     const taken = await numbers(target);
     if (taken.length === 0) return false;
     const claim = pathOf(target, Math.max(...taken) + 1);
-    try {
-      await fs.link(partial, claim);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (!(await isLinkedTwice(partial))) {
-        if (hasNoHardLinks(error)) return false;
-        // Another took it, or all were taken away.
-        if (code === "EEXIST" || code === "ENOENT") continue;
-        throw error;
-      }
-    }
+    const answer = await linkIfFree(partial, claim).catch((error) => {
+      // All numbers were taken away.
+      if (error.code === "ENOENT") return "taken";
+      throw error;
+    });
+    if (answer === "taken") continue;
     await syncDirectory(dirname(claim));
     return true;
   }
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `${target} was replaced by others, ${mostTries} times while it was to be replaced: save again later`,
+  );
 }
 
 /** Removes all numbered files of an archive; false if there were none. */
@@ -167,9 +185,12 @@ async function finish(target: string): Promise<void> {
 async function publish(path: string, target: string): Promise<void> {
   const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
-  await renameOver(temporary, target);
-  // Renaming a file over itself does nothing, and leaves the other name.
-  await fs.rm(temporary, { force: true });
+  try {
+    await renameOver(temporary, target);
+  } finally {
+    // Renaming a file over itself does nothing, and leaves the other name.
+    await fs.rm(temporary, { force: true });
+  }
 }
 
 function folderOf(target: string): string {
@@ -194,9 +215,7 @@ async function numbers(target: string): Promise<number[]> {
 
 async function statIfThere(path: string): Promise<BigIntStats | undefined> {
   try {
-    const stat = await fs.stat(path, { bigint: true });
-    if (stat.isFile()) return stat;
-    throw new CacheError("STORE_UNAVAILABLE", `${path} is not a file`);
+    return await statFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -2,8 +2,11 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-const partialName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(zst|gz)\.[0-9a-f]{12}\.partial$/;
-const abandonedAfterMs = 3_600_000;
+const hiddenName =
+  /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.[0-9a-f]{12}\.(?<kind>partial|damaged)$/;
+
+/** A process that writes a file does so more often; a damaged archive is kept for whoever looks into it. */
+const keptForMs: Record<string, number> = { partial: 3_600_000, damaged: 7 * 24 * 3_600_000 };
 
 /** A new path beside an archive's, for what no reader may see: an unfinished file, or a damaged one. */
 export function hiddenPath(target: string, kind: "partial" | "damaged"): string {
@@ -12,16 +15,20 @@ export function hiddenPath(target: string, kind: "partial" | "damaged"): string 
 }
 
 /**
- * Removes unfinished files that were last written to over an hour ago, by the file system's clock: by
- * the time of change, which only it sets. (For a moment, NFSv3 gives a new file a modification time
- * that means nothing.) What cannot be removed, such as another user's file, stays and does no harm.
+ * Removes unfinished files that were last written to over an hour ago, and damaged ones that were set
+ * aside over a week ago, by the file system's clock: by the later of the times of change, which only it
+ * sets, and of modification. (For a moment, NFSv3 gives a new file a modification time that means
+ * nothing, and some file systems know no time of change.) What cannot be removed, such as another
+ * user's file, stays and does no harm.
  */
-export async function sweepPartials(directory: string, nowMs: number): Promise<void> {
+export async function sweepHiddenFiles(directory: string, nowMs: number): Promise<void> {
   for (const name of await fs.readdir(directory).catch(() => [])) {
-    if (!partialName.test(name)) continue;
+    const { kind = "" } = hiddenName.exec(name)?.groups ?? {};
+    const keptMs = keptForMs[kind];
+    if (keptMs === undefined) continue;
     const path = join(directory, name);
-    const stat = await fs.stat(path).catch(() => undefined);
-    if (stat && nowMs - stat.ctimeMs > abandonedAfterMs)
+    const stat = await fs.lstat(path).catch(() => undefined);
+    if (stat && nowMs - Math.max(stat.ctimeMs, stat.mtimeMs) > keptMs)
       await fs.rm(path, { force: true }).catch(() => {});
   }
 }

@@ -5,32 +5,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const renameAttempts = 20;
 
-/** Gives a file a second name. */
-export type Link = (existing: string, name: string) => Promise<void>;
-
-/** `link()`, which calls `onLack` each time the file system turns out to have no hard links. */
-export function createLink(onLack: () => void): Link {
-  return async (existing, name) => {
-    try {
-      await fs.link(existing, name);
-    } catch (error) {
-      if (hasNoHardLinks(error)) onLack();
-      throw error;
-    }
-  };
-}
-
-/** Whether a link failed because the file system has none: FUSE mounts of object stores, mostly. */
-export function hasNoHardLinks(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"].includes(code ?? "");
-}
-
 /**
- * Whether a file that was just linked has a second name. On NFS the answer to a link can be lost after
- * it was made, so this decides; and there a file must be opened to learn what the server knows.
+ * Gives a file a second name: `taken` if another file has that. On NFS the answer to a link can be lost
+ * after it was made, so the link count decides.
  */
-export async function isLinkedTwice(path: string): Promise<boolean> {
+export async function linkIfFree(existing: string, name: string): Promise<"linked" | "taken"> {
+  try {
+    await fs.link(existing, name);
+  } catch (error) {
+    if (await isLinkedTwice(existing)) return "linked";
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "taken";
+    throw error;
+  }
+  return "linked";
+}
+
+/** Whether a file has a second name. On NFS it must be opened to learn what the server knows. */
+async function isLinkedTwice(path: string): Promise<boolean> {
   const file = await fs.open(path, "r");
   try {
     return (await file.stat()).nlink >= 2;

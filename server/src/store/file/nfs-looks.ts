@@ -35,11 +35,13 @@ function attemptsAfter(error: unknown): number {
 /**
  * Drops cached names of a directory that are out of date. An NFS client keeps names, and the absence of
  * names, for up to a minute; when a directory is opened, it asks the server whether that has changed.
- * Does nothing for a directory that is absent or may not be read.
+ * Does nothing for a directory that is absent or may not be read. Throws ENOTDIR for anything else, such
+ * as a link, unless links are to be followed.
  */
-export async function refreshNames(directory: string): Promise<void> {
+export async function refreshNames(directory: string, { followLinks = false } = {}): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   try {
-    const opened = await fs.open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    const opened = await fs.open(directory, followLinks ? flags : flags | constants.O_NOFOLLOW);
     await opened.close();
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;

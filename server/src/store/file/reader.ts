@@ -1,9 +1,12 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { FileStoreContext } from "./context.ts";
-import { findNewest, versionOf } from "./generations.ts";
+import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
+
+/** Not through a link, nor waiting for who writes to a FIFO, if one took the name since it was looked at. */
+const readable = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Opens the newest file of the archive `target`; undefined if there is none. */
 export async function openFileArchive(
@@ -18,19 +21,31 @@ export async function openFileArchive(
   }
   const { file, stat } = opened;
   const bytes = Number(stat.size);
+  const version = versionOf(stat);
+  const isItself = (now: string) => isSameVersion(now, version, { links: false });
+  /** Whether the archive's name has another file, or none; false if that cannot be told. */
+  const isReplaced = () =>
+    findNewest(target).then(
+      (newest) => newest === undefined || !isItself(newest.version),
+      () => false,
+    );
   const readInto = async (buffer: Buffer, done: number, offset: number) => {
     try {
-      return await file.read(buffer, done, buffer.length - done, offset + done);
+      const read = await file.read(buffer, done, buffer.length - done, offset + done);
+      // A mount of an object store may read what has the name by now.
+      if (isItself(versionOf(await file.stat({ bigint: true })))) return read;
     } catch (error) {
-      // An open file on a local disk stays readable; an NFS server may no longer have it.
-      throw isStaleHandle(error) ? new ArchiveReplaced(root, error) : error;
+      // An open file on a local disk stays readable; a server may no longer have it.
+      if (isStaleHandle(error) || (await isReplaced())) throw new ArchiveReplaced(root, error);
+      throw error;
     }
+    throw new ArchiveReplaced(root, undefined);
   };
   return {
     ...name,
     bytes,
     modifiedAt: stat.mtime,
-    version: versionOf(stat),
+    version,
     async read(offset, length, signal) {
       const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, bytes - offset)));
       for (let done = 0; done < buffer.length; ) {
@@ -52,7 +67,7 @@ async function openNewest(
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
-  const file = await fs.open(newest.path, "r");
+  const file = await fs.open(newest.path, readable);
   try {
     return { file, stat: await file.stat({ bigint: true }) };
   } catch (error) {

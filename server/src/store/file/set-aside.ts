@@ -1,26 +1,36 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
+import type { FileStoreContext } from "./context.ts";
 import { syncDirectory } from "./durable-directory.ts";
-import { findNewest, removeNumberedVersion, versionOf } from "./generations.ts";
+import { findNewest, isSameVersion, removeNumberedVersion, versionOf } from "./generations.ts";
 import { hiddenPath } from "./hidden-files.ts";
+import { renameOver } from "./naming.ts";
 
 /**
  * Renames the archive of that version to a hidden name; false if the name has another, or none. POSIX
  * cannot rename "only if it is still that file", so this looks before and after, and gives a good
  * archive that came between its name back.
  */
-export async function setFileAside(target: string, version: string): Promise<boolean> {
+export async function setFileAside(
+  { abilitiesAt }: FileStoreContext,
+  target: string,
+  version: string,
+): Promise<boolean> {
   const newest = await findNewest(target);
-  if (newest?.version !== version) return false;
+  if (!newest) return false;
+  const { dev } = await fs.stat(dirname(target));
+  const abilities = await abilitiesAt(dev, target);
+  if (!isSameVersion(newest.version, version, abilities)) return false;
   const aside = hiddenPath(target, "damaged");
   try {
-    await fs.rename(newest.path, aside);
+    await renameOver(newest.path, aside);
   } catch (error) {
     // Another caller was faster.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
-  const isThatVery = versionOf(await fs.stat(aside, { bigint: true })) === version;
+  const found = versionOf(await fs.lstat(aside, { bigint: true }));
+  const isThatVery = isSameVersion(found, version, abilities);
   if (isThatVery) await removeNumberedVersion(target, version);
   else await giveBack(aside, newest.path);
   await syncDirectory(dirname(target));

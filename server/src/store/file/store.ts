@@ -1,3 +1,4 @@
+import type { Dirent } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,9 +8,10 @@ import type { ArchiveName, ArchiveWriter, Store } from "../store.ts";
 import type { GatedCallOptions } from "./call-gate.ts";
 import { createFileStoreContext, type FileStoreContext } from "./context.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
+import { isRefusal, toFileStoreError } from "./error.ts";
 import { removeNumbered } from "./generations.ts";
-import { sweepPartials } from "./hidden-files.ts";
-import { refreshNames } from "./nfs-looks.ts";
+import { sweepHiddenFiles } from "./hidden-files.ts";
+import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 import { openFileArchive } from "./reader.ts";
 import { createRootCheck } from "./root-check.ts";
 import { setFileAside } from "./set-aside.ts";
@@ -29,7 +31,7 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
   const callBelowRoot = <T>(body: () => Promise<T>, options: GatedCallOptions<T>) =>
     call(async () => {
       await checkRoot();
-      await refreshNames(root);
+      await refreshNames(root, { followLinks: true });
       return body();
     }, options);
 
@@ -47,10 +49,11 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
         signal,
         discard: (late) => late.abort(),
       }),
-    list: (namespace, signal) => callBelowRoot(() => listArchives(root, namespace), { signal }),
+    list: (namespace, signal) =>
+      callBelowRoot(() => listArchives(root, namespace, logger), { signal }),
     remove: (name, signal) => callBelowRoot(() => removeArchive(pathOf(name)), { signal }),
     setAside: (name, version, signal) =>
-      callBelowRoot(() => setFileAside(pathOf(name), version), { signal }),
+      callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
     freeBytes: (signal) => callBelowRoot(() => freeBytesAt(root), { signal }),
   };
 }
@@ -58,34 +61,59 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
 async function createWriter(context: FileStoreContext, target: string): Promise<ArchiveWriter> {
   const directory = dirname(target);
   await makeDurableDirectory(directory);
+  await refreshNames(directory);
   const writer = await createFileArchiveWriter(context, target);
-  await sweepPartials(directory, writer.createdAtMs);
+  await sweepHiddenFiles(directory, writer.createdAtMs);
   return writer;
 }
 
-async function listArchives(root: string, namespace: string | undefined): Promise<ArchiveName[]> {
-  const namespaces = namespace === undefined ? await listDirectory(root, true) : [namespace];
+async function listArchives(
+  root: string,
+  namespace: string | undefined,
+  logger: Logger,
+): Promise<ArchiveName[]> {
+  if (namespace !== undefined) return listNamespace(root, namespace);
   const names: ArchiveName[] = [];
-  for (const namespace of namespaces.filter(isNamespace).sort())
-    for (const filename of (await listDirectory(join(root, namespace), false)).sort())
-      if (parseArchiveFilename(filename)) names.push({ namespace, filename });
+  const namespaces = (await listDirectory(root)).filter((entry) => entry.isDirectory());
+  for (const { name } of namespaces.filter(({ name }) => isNamespace(name)).sort(byName))
+    try {
+      names.push(...(await listNamespace(root, name)));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      logger.warn("passed over a namespace that this user may not read", {
+        store: root,
+        namespace: name,
+        error: (await toFileStoreError(error, root)).message,
+      });
+    }
   return names;
 }
 
-async function listDirectory(path: string, directories: boolean): Promise<string[]> {
+async function listNamespace(root: string, namespace: string): Promise<ArchiveName[]> {
+  const path = join(root, namespace);
+  await refreshNames(path);
   try {
-    const entries = await fs.readdir(path, { withFileTypes: true });
-    return entries
-      .filter((entry) => (directories ? entry.isDirectory() : entry.isFile()))
-      .map((entry) => entry.name);
+    return (await listDirectory(path))
+      .filter((entry) => entry.isFile() && parseArchiveFilename(entry.name))
+      .sort(byName)
+      .map(({ name }) => ({ namespace, filename: name }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     // A namespace may be absent; the store itself may not.
-    await fs.access(dirname(path));
-    if (directories) throw error;
+    await fs.access(root);
     return [];
   }
 }
+
+/**
+ * Where a file system does not tell the kinds of entries in a listing, Node looks at each; one that is
+ * gone by then is no reason to take the directory for absent.
+ */
+function listDirectory(path: string): Promise<Dirent[]> {
+  return lookAgainIfStale(() => fs.readdir(path, { withFileTypes: true }));
+}
+
+const byName = (a: Dirent, b: Dirent) => (a.name < b.name ? -1 : 1);
 
 async function removeArchive(target: string): Promise<boolean> {
   // The numbered ones first: a removal that is cut short has then removed nothing.

@@ -1,12 +1,14 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveWriter, CommitMode } from "../store.ts";
+import type { Abilities } from "./abilities.ts";
 import type { FileStoreContext } from "./context.ts";
-import { syncDirectory } from "./durable-directory.ts";
+import { syncDirectory, syncIfPossible } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./generations.ts";
 import { hiddenPath } from "./hidden-files.ts";
-import { hasNoHardLinks, isLinkedTwice, type Link, renameOver } from "./naming.ts";
+import { linkIfFree, renameOver } from "./naming.ts";
 
 /** Writing and making durable may rightly take longer than a look. */
 const timeoutMs = 120_000;
@@ -19,17 +21,21 @@ export interface FileArchiveWriter extends ArchiveWriter {
   readonly createdAtMs: number;
 }
 
-/** A writer of the archive that will be the file `target`: a hidden file beside it until the commit. */
+/**
+ * A writer of the archive that will be the file `target`: a hidden file beside it until the commit,
+ * with the mode that umask, or the directory's default ACL, leaves it.
+ */
 export async function createFileArchiveWriter(
-  { call, link }: FileStoreContext,
+  { call, abilitiesAt }: FileStoreContext,
   target: string,
 ): Promise<FileArchiveWriter> {
   const partial = hiddenPath(target, "partial");
-  const file = await fs.open(partial, "wx", 0o644);
-  // A mount that hangs may delay this, and there is no need to wait.
-  const close = () => file.close().catch(() => {});
-  const { ctimeMs: createdAtMs } = await file.stat().catch(async (error) => {
-    void close();
+  const file = await fs.open(partial, "wx", 0o666);
+  const [{ ctimeMs: createdAtMs }, abilities] = await (async () => {
+    const stat = await file.stat();
+    return [stat, await abilitiesAt(stat.dev, target)] as const;
+  })().catch(async (error) => {
+    file.close().catch(() => {});
     await fs.rm(partial, { force: true });
     throw error;
   });
@@ -52,45 +58,46 @@ export async function createFileArchiveWriter(
       }
     },
     async commit(mode, signal) {
-      await call(() => file.sync(), { signal, timeoutMs });
+      await call(() => syncIfPossible(file), { signal, timeoutMs });
+      // Some file systems write only now, or cannot rename a file that is open.
+      await call(() => file.close(), { signal, timeoutMs });
       // No signal from here on: a caller must not take for undone what is done.
       const result = await call(
         async () => {
-          const published = await publish(file, partial, target, mode, link);
+          const published = await publish(partial, target, mode, abilities);
           await syncDirectory(dirname(target));
           return published;
         },
         { timeoutMs },
       );
       finished = true;
-      void close();
       return result;
     },
     async abort() {
       if (finished) return;
       finished = true;
       // A file that is removed while it is open keeps its space: an NFS client gives it another name.
-      await Promise.race([close(), sleep(closeTimeoutMs, undefined, { ref: false })]);
+      await Promise.race([
+        file.close().catch(() => {}),
+        sleep(closeTimeoutMs, undefined, { ref: false }),
+      ]);
       await call(() => fs.rm(partial, { force: true }), { timeoutMs }).catch(() => {});
     },
   };
 }
 
 async function publish(
-  file: fs.FileHandle,
   partial: string,
   target: string,
   mode: CommitMode,
-  link: Link,
+  abilities: Abilities,
 ): Promise<"committed" | "exists"> {
-  if (mode === "replace") {
-    await replaceAny(partial, target, () => rename(file, partial, target));
-    return "committed";
-  }
-  const result =
-    mode === "create"
-      ? await linkFirst(file, partial, target, link)
-      : await replaceVersion(partial, target, mode.replaces, link);
+  const naming = { abilities, rename: () => rename(partial, target, abilities) };
+  const result = await (mode === "replace"
+    ? replaceAny(partial, target, naming).then(() => "committed" as const)
+    : mode === "create"
+      ? linkFirst(partial, target, naming)
+      : replaceVersion(partial, target, mode.replaces, naming));
   // If that fails, the file is swept later: what is done must not be taken for undone.
   await fs.rm(partial, { force: true }).catch(() => {});
   return result;
@@ -98,33 +105,37 @@ async function publish(
 
 /** Gives the file its name unless there is such an archive. */
 async function linkFirst(
-  file: fs.FileHandle,
   partial: string,
   target: string,
-  link: Link,
+  { abilities, rename }: { abilities: Abilities; rename: () => Promise<void> },
 ): Promise<"committed" | "exists"> {
   if (await findNewest(target)) return "exists";
-  try {
-    await link(partial, target);
-  } catch (error) {
-    if (await isLinkedTwice(partial)) return "committed";
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
-    if (!hasNoHardLinks(error)) throw error;
-    if (await exists(target)) return "exists";
-    await rename(file, partial, target);
-  }
+  if (abilities.links)
+    return (await linkIfFree(partial, target)) === "linked" ? "committed" : "exists";
+  await rename();
   return "committed";
 }
 
 /** Gives the file its name, and takes that from any other. On NFS this may fail after it was done. */
-async function rename(file: fs.FileHandle, partial: string, target: string): Promise<void> {
-  const { ino } = await file.stat();
+async function rename(partial: string, target: string, { replaces }: Abilities): Promise<void> {
+  const { size, mtimeMs } = await fs.stat(partial);
   try {
     await renameOver(partial, target);
   } catch (error) {
     const there = await fs.stat(target).catch(() => undefined);
-    if (there?.ino !== ino || (await exists(partial))) throw error;
+    const isOurs = there?.size === size && there.mtimeMs === mtimeMs;
+    if (isOurs && !(await exists(partial))) return;
+    if (there && !replaces) throw cannotReplace(target, error);
+    throw error;
   }
+}
+
+function cannotReplace(target: string, cause: unknown): CacheError {
+  return new CacheError(
+    "STORE_UNAVAILABLE",
+    `the file system of ${target} cannot replace a file in one step: delete this cache before you save it again`,
+    { cause },
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

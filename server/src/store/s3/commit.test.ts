@@ -91,7 +91,7 @@ for (const [kind, bytes, operation] of [
       s3.script = (call) => (call.operation === operation ? faults.shift() : undefined);
       await assert.rejects(
         writeArchive(store, bytes, 2, "replace"),
-        failsWith("STORE_UNAVAILABLE", /reported a commit that cannot be found/),
+        failsWith("STORE_UNAVAILABLE", /that cannot be found there/),
       );
       assert.equal(s3.objects.get(key)?.body[0], 1);
       assert.equal(faults.length, 0, "the call was not repeated");

@@ -15,32 +15,35 @@ const firstLookPauseMs = 100;
 /** What must hold for an object to become visible, as S3 takes it. */
 export type Condition = { readonly IfNoneMatch?: "*"; readonly IfMatch?: string };
 
-/** An answer to a call, with how often the client made that. */
-export interface Answer {
-  readonly $metadata: { readonly attempts?: number | undefined };
-}
-
 /** One object that is about to become visible. */
 export interface Commit {
   readonly key: string;
   /** Random; no other object's metadata have it. */
   readonly owner: string;
+  /** How many bytes it has. */
+  readonly bytes: number;
   readonly mode: CommitMode;
   /** Whether the store keeps to the mode's condition; where it does not, the last writer wins. */
   readonly isConditional: boolean;
   /** The call that makes the whole object visible in one step. */
-  readonly put: (condition: Condition) => Promise<Answer>;
+  readonly put: (condition: Condition) => Promise<unknown>;
 }
 
 /**
- * Makes an object visible if the mode allows it. The answer may be lost and the call repeated, so after
- * an error the owner of the object that is there decides.
+ * Makes an object visible if the mode allows it. What a call answers is not believed alone: its success
+ * may be one that a repeated call was told of, or the word of a server that stored nothing; its failure
+ * may be a lost answer. The object that is there decides, by its owner and its length.
  */
 export async function commitObject(
   context: S3Context,
-  { key, owner, mode, isConditional, put }: Commit,
+  { put, isConditional, ...commit }: Commit,
 ): Promise<"committed" | "exists"> {
-  let looksFirst = !isConditional && mode !== "replace";
+  const { key, mode } = commit;
+  // What an unconditional commit replaces; if it is there afterwards, nothing was committed.
+  const before =
+    mode === "replace" ? await lookAt(context, key).catch(() => "unknown" as const) : undefined;
+  // That an archive may be replaced was read from one answer; its version is looked at once more.
+  let looksFirst = typeof mode === "object" || (!isConditional && mode === "create");
   let understood = true;
   let there: FoundObject | undefined;
   for (let attempt = 1; ; attempt++) {
@@ -49,16 +52,15 @@ export async function commitObject(
       if (forbids(mode, there)) return "exists";
     }
     try {
-      const { $metadata } = await put(understood ? conditionOf(mode, there) : {});
-      if (($metadata.attempts ?? 1) === 1) return "committed";
+      await put(understood ? conditionOf(mode, there) : {});
     } catch (error) {
       there = await lookAt(context, key).catch(() => {
         throw error;
       });
-      if (there?.owner === owner) return "committed";
+      if (isThat(commit, there)) return "committed";
       if (forbids(mode, there)) return "exists";
       const status = statusOf(error);
-      const isUnknownHeader = status === 501 && understood;
+      const isUnknownHeader = status === 501 && understood && !isConditional;
       // The object that was in the way has gone meanwhile, or is no archive.
       const mayGoNow = status === 409 || status === 412;
       if (attempt === attempts || !(isUnknownHeader || mayGoNow)) throw error;
@@ -68,30 +70,41 @@ export async function commitObject(
       } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
       continue;
     }
-    return resultOfRepeatedCall(context, { key, owner, mode });
+    return resultByWhatIsThere(context, commit, before);
   }
 }
 
 /**
- * What a commit did whose call was repeated, by the object that is seen. The success that was reported
- * may mean the first call, which may still fail; and its object may have been replaced since.
+ * What a commit that was reported did, by the object that is seen, which may have been replaced since.
  * (versitygw 1.8.0 reports success for each completion of an upload that it completed long ago, or was
  * killed while completing.)
  */
-async function resultOfRepeatedCall(
+async function resultByWhatIsThere(
   context: S3Context,
-  { key, owner, mode }: Pick<Commit, "key" | "owner" | "mode">,
+  commit: Omit<Commit, "put" | "isConditional">,
+  before: FoundObject | "unknown" | undefined,
 ): Promise<"committed" | "exists"> {
+  const { key, mode } = commit;
+  const isNewer = (there: FoundObject) =>
+    before !== "unknown" && (!before || versionOf(there) !== versionOf(before));
+  let there: FoundObject | undefined;
   for (let look = 0; look < looks; look++) {
-    const there = await lookAt(context, key);
-    if (there?.owner === owner) return "committed";
+    there = await lookAt(context, key);
+    if (isThat(commit, there)) return "committed";
     if (forbids(mode, there)) return "exists";
+    if (mode === "replace" && there && there.owner !== commit.owner && isNewer(there))
+      return "committed";
     await sleep(firstLookPauseMs * 2 ** look);
   }
   throw new CacheError(
     "STORE_UNAVAILABLE",
-    `the store ${context.url} reported a commit that cannot be found there; another may have replaced it at once`,
+    `the store ${context.url} reported a commit of ${commit.bytes} bytes that cannot be found there; ` +
+      `it has ${there ? `an object of ${there.bytes} bytes` : "nothing"} at its place`,
   );
+}
+
+function isThat({ owner, bytes }: Pick<Commit, "owner" | "bytes">, there?: FoundObject): boolean {
+  return there?.owner === owner && there.bytes === bytes;
 }
 
 function conditionOf(mode: CommitMode, there: FoundObject | undefined): Condition {

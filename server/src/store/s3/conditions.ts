@@ -41,7 +41,8 @@ export function createConditions(context: S3Context, logger: Logger): Conditions
     if (!verdict) probing ??= probe();
     return probing;
   };
-  known();
+  // Who may only read commits nothing.
+  if (!context.isAnonymous) known();
   return {
     async hold(mode, signal) {
       await orAborted(known() ?? Promise.resolve(), signal);
@@ -49,6 +50,7 @@ export function createConditions(context: S3Context, logger: Logger): Conditions
       return mode === "replace" || (verdict?.replace ?? false);
     },
     describe() {
+      if (context.isAnonymous) return "read without credentials";
       if (!verdict) return "not known yet whether it keeps to conditions";
       return isKept(verdict) ? "keeps to conditions" : "ignores conditions: the last writer wins";
     },

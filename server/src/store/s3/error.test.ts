@@ -53,15 +53,15 @@ describe("a store that cannot be reached", () => {
 
   it("because nothing listens is unavailable after some tries", async (t) => {
     const s3 = await startScriptedS3(t);
-    const store = storeAt(s3.endpoint);
+    const store = await storeAt(s3.endpoint);
     const { port } = new URL(s3.endpoint);
-    const free = storeAt(`http://127.0.0.1:${Number(port) === 1 ? 2 : 1}`);
+    const free = await storeAt(`http://127.0.0.1:${Number(port) === 1 ? 2 : 1}`);
     await assert.rejects(free.open(name), failsWith("STORE_UNAVAILABLE", /reached: ECONNREFUSED/));
     await assert.rejects(store.open(name), failsWith("STORE_UNAVAILABLE", /no bucket bucket/));
   });
 
   it("because its host has no address is unavailable", async () => {
-    const store = storeAt("http://no-such-host.invalid");
+    const store = await storeAt("http://no-such-host.invalid");
     await assert.rejects(store.open(name), failsWith("STORE_UNAVAILABLE", /cannot be reached/));
   });
 });

@@ -1,7 +1,8 @@
-import { HeadObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import { statusOf } from "./error.ts";
+import { saysNoSuchKey, statusOf } from "./error.ts";
 
 /** The field of an object's metadata that says which writer made it. */
 export const ownerField = "compilecache-owner";
@@ -33,11 +34,35 @@ export function foundIn(answer: {
   };
 }
 
-/** The object that has a key; undefined if none has. */
+/** How often a store is asked again that says two things of one object. */
+const looksAtContradictions = 3;
+
+/**
+ * The object that has a key; undefined if none has. That there is none, or an empty one, counts once a
+ * second call says so, too: an answer to HEAD has no body that could prove it.
+ */
 export async function lookAt(
   context: S3Context,
   key: string,
   signal?: AbortSignal,
+): Promise<FoundObject | undefined> {
+  for (let look = 1; look <= looksAtContradictions; look++) {
+    const found = await head(context, key, signal);
+    if (isArchive(found)) return found;
+    const seen = await readLastByte(context, key, signal);
+    if (seen === (found ? "empty" : "absent")) return found;
+    // Another may have written it, or removed it, in between.
+  }
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `the store ${context.url} says of ${key} that it is there, and that it is not`,
+  );
+}
+
+async function head(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
 ): Promise<FoundObject | undefined> {
   const object = { Bucket: context.bucket, Key: key };
   try {
@@ -53,6 +78,30 @@ export async function lookAt(
   }
 }
 
+async function readLastByte(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<"absent" | "empty" | "there"> {
+  const object = { Bucket: context.bucket, Key: key, Range: "bytes=-1" };
+  try {
+    const { ContentRange } = await withDeadline(
+      context,
+      async (options) => {
+        const answer = await context.client.send(new GetObjectCommand(object), options);
+        await answer.Body?.transformToByteArray();
+        return answer;
+      },
+      { signal },
+    );
+    return ContentRange === undefined ? "empty" : "there";
+  } catch (error) {
+    if (saysNoSuchKey(error)) return "absent";
+    if (statusOf(error) === 416) return "empty";
+    throw error;
+  }
+}
+
 /**
  * Whether an object is an archive. An empty one stands for a damaged archive that was set aside: few
  * servers have a condition for a removal, but many have one for a replacement.
@@ -61,9 +110,12 @@ export function isArchive(object: FoundObject | undefined): object is FoundObjec
   return object !== undefined && object.bytes > 0;
 }
 
-/** The identity of an archive: any other, earlier or later, that has its key has another version. */
-export function versionOf({ etag, owner }: FoundObject): string {
-  return owner === undefined ? etag : `${etag} ${owner}`;
+/**
+ * The identity of an archive: any other, earlier or later, that has its key has another version. With
+ * its length, so that one false answer about that is another version.
+ */
+export function versionOf({ etag, bytes, owner }: Omit<FoundObject, "modifiedAt">): string {
+  return [etag, bytes, ...(owner === undefined ? [] : [owner])].join(" ");
 }
 
 /** The part of a version that conditions compare. */

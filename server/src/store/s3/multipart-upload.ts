@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { orAborted } from "../../async/or-aborted.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { Answer, Condition } from "./commit.ts";
+import type { Condition } from "./commit.ts";
 import type { S3Context } from "./context.ts";
 import { type CallOptions, uploadDeadline, withDeadline } from "./deadline.ts";
 
@@ -31,7 +31,7 @@ export interface MultipartUpload {
   add(part: Buffer, release: () => void, signal?: AbortSignal): Promise<void>;
   /** Waits for all parts. Throws the failure of any. */
   settle(signal?: AbortSignal): Promise<void>;
-  complete(condition: Condition, options: CallOptions): Promise<Answer>;
+  complete(condition: Condition, options: CallOptions): Promise<unknown>;
   /** Stops the uploads and discards the parts. */
   abort(): Promise<void>;
 }
@@ -51,7 +51,8 @@ export async function createMultipartUpload(
         new CreateMultipartUploadCommand({
           ...object,
           Metadata: metadata,
-          ChecksumAlgorithm: "CRC32",
+          ...context.checksum,
+          ...context.encryption,
         }),
         options,
       ),
@@ -64,7 +65,7 @@ export async function createMultipartUpload(
   let failure: { readonly error: unknown } | undefined;
 
   const uploadPart = async (part: Buffer, PartNumber: number) => {
-    const command = { ...upload, PartNumber, Body: part, ChecksumAlgorithm: "CRC32" as const };
+    const command = { ...upload, PartNumber, Body: part, ...context.checksum };
     const { ETag, ChecksumCRC32 } = await withDeadline(
       context,
       (options) => client.send(new UploadPartCommand(command), options),

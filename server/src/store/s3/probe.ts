@@ -29,10 +29,11 @@ export async function probeConditions(context: S3Context): Promise<Verdict> {
   const start = `${prefix}.probe-`;
   const Key = `${start}${randomBytes(8).toString("hex")}`;
   const object = { Bucket: bucket, Key };
+  const { encryption } = context;
   const put = (condition: Condition) =>
     withDeadline(context, (options) =>
       client.send(
-        new PutObjectCommand({ ...object, ...condition, Body: randomBytes(16) }),
+        new PutObjectCommand({ ...object, ...encryption, ...condition, Body: randomBytes(16) }),
         options,
       ),
     );

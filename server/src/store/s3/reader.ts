@@ -5,8 +5,9 @@ import { CacheError } from "../../domain/cache-error.ts";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { S3Context } from "./context.ts";
 import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
-import { isNetworkFailure, statusOf, toS3Error } from "./error.ts";
-import { foundIn, isArchive, versionOf } from "./found-object.ts";
+import { isNetworkFailure, saysNoSuchKey, statusOf, toS3Error } from "./error.ts";
+import { foundIn, isArchive, lookAt, versionOf } from "./found-object.ts";
+import { requireSameObject } from "./proven-answer.ts";
 import { createReadAhead } from "./read-ahead.ts";
 
 /** The end of an archive says where all the rest is, so the first request fetches it. */
@@ -22,10 +23,10 @@ export async function openS3Archive(
   signal: AbortSignal | undefined,
 ): Promise<ArchiveReader | undefined> {
   const answer = await getTail(context, key, signal);
-  const found = answer && foundIn(answer);
-  if (!isArchive(found)) return undefined;
-  const { bytes, modifiedAt } = found;
-  const object = { key, etag: found.etag };
+  if (!answer) return undefined;
+  const found = foundIn(answer);
+  const { bytes, modifiedAt, etag } = found;
+  const object = { key, etag, bytes };
   const tailOffset = Math.max(0, bytes - tailBytes);
   const tail = Buffer.allocUnsafeSlow(bytes - tailOffset);
   await fill(context, object, tail, tailOffset, signal, answer);
@@ -58,26 +59,42 @@ export async function openS3Archive(
 interface PinnedObject {
   readonly key: string;
   readonly etag: string;
+  readonly bytes: number;
 }
 
-/** The end of the object; undefined if there is none. A store that is too busy is asked again for 15 s. */
+/** The end of the archive; undefined if there is none. */
 async function getTail(context: S3Context, key: string, signal: AbortSignal | undefined) {
+  const answer = await askForTail(context, key, signal);
+  if (answer !== "empty") return answer;
+  // It has no last bytes. One that is not empty was refused for no reason.
+  if (!isArchive(await lookAt(context, key, signal))) return undefined;
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `the store ${context.url} does not serve the end of ${key}, which has one`,
+  );
+}
+
+/** The end of the object, or what is there instead. A store that is too busy is asked again for 15 s. */
+async function askForTail(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<GetObjectCommandOutput | "empty" | undefined> {
   const tail = { Bucket: context.bucket, Key: key, Range: `bytes=-${tailBytes}` };
   const until = performance.now() + lookMs;
   let refusal: unknown;
   for (let attempt = 1; ; attempt++) {
     const totalMs = Math.max(1, Math.round(until - performance.now()));
     try {
-      return await withDeadline(
+      const answer = await withDeadline(
         context,
         (options) => context.client.send(new GetObjectCommand(tail), options),
         { signal, totalMs },
       );
+      return answer.ContentRange === undefined ? "empty" : answer;
     } catch (error) {
-      const { name } = error as Error;
-      // An empty object has no last bytes, and is no archive.
-      if ((statusOf(error) === 404 && name !== "NoSuchBucket") || statusOf(error) === 416)
-        return undefined;
+      if (saysNoSuchKey(error)) return undefined;
+      if (statusOf(error) === 416) return "empty";
       signal?.throwIfAborted();
       // The client's own retries may end long before `until`; the last ones are cut short by it.
       if (isTooBusy(error)) refusal = error;
@@ -135,7 +152,7 @@ async function fill(
 
 async function getRange(
   { client, bucket, url }: S3Context,
-  { key, etag }: PinnedObject,
+  object: PinnedObject,
   start: number,
   end: number,
   options: CallOptions,
@@ -143,15 +160,19 @@ async function getRange(
   const answer = await client.send(
     new GetObjectCommand({
       Bucket: bucket,
-      Key: key,
+      Key: object.key,
       Range: `bytes=${start}-${end - 1}`,
-      IfMatch: etag,
+      IfMatch: object.etag,
     }),
     options,
   );
-  if (answer.ContentRange?.startsWith(`bytes ${start}-`)) return answer;
-  (answer.Body as Readable).destroy();
-  throw new CacheError("STORE_UNAVAILABLE", `the store ${url} does not serve ranges of an object`);
+  try {
+    requireSameObject(url, object, foundIn(answer));
+  } catch (error) {
+    (answer.Body as Readable).destroy();
+    throw error;
+  }
+  return answer;
 }
 
 async function drain(body: Readable, take: (chunk: Buffer) => void): Promise<void> {
@@ -185,8 +206,8 @@ function mayPass(error: unknown): boolean {
 
 /** Whether the object of a read is no longer there, or another has its key. */
 function isGone(error: unknown): boolean {
+  if (saysNoSuchKey(error)) return true;
   const status = statusOf(error);
-  if (status === 404) return (error as Error).name === "NoSuchKey";
   // The range was in the object. (MinIO compares it with a shorter new one before it looks at the tag.)
   return status === 412 || status === 416;
 }

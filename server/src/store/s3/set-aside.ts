@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CopyObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { statusOf } from "./error.ts";
@@ -21,11 +22,12 @@ export async function setObjectAside(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const { client, bucket: Bucket } = context;
-  const isThere = async () => {
+  const found = async () => {
     const there = await lookAt(context, key, signal);
-    return isArchive(there) && versionOf(there) === version;
+    return isArchive(there) && versionOf(there) === version ? there : undefined;
   };
-  if (!(await isThere())) return false;
+  const damaged = await found();
+  if (!damaged) return false;
   const IfMatch = etagOf(version);
   const slash = key.lastIndexOf("/") + 1;
   const random = randomBytes(6).toString("hex");
@@ -34,12 +36,14 @@ export async function setObjectAside(
     Key: `${key.slice(0, slash)}.${key.slice(slash)}.${random}.damaged`,
     CopySource: `${Bucket}/${key}`,
     CopySourceIfMatch: IfMatch,
+    ...context.encryption,
   };
   const empty = {
     Bucket,
     Key: key,
     Body: Buffer.alloc(0),
     ContentLength: 0,
+    ...context.encryption,
     ...(isConditional ? { IfMatch } : {}),
   };
   try {
@@ -48,7 +52,13 @@ export async function setObjectAside(
       answerMs: copyMs,
       totalMs: copyMs,
     });
-    if (!isConditional && !(await isThere())) return false;
+    const copied = await lookAt(context, copy.Key, signal);
+    if (copied?.bytes !== damaged.bytes)
+      throw new CacheError(
+        "STORE_UNAVAILABLE",
+        `the store ${context.url} reported a copy of ${key} that cannot be found there`,
+      );
+    if (!isConditional && !(await found())) return false;
     await withDeadline(context, (options) => client.send(new PutObjectCommand(empty), options), {
       signal,
     });

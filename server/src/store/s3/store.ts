@@ -1,4 +1,5 @@
-import { DeleteObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
+import { CacheError } from "../../domain/cache-error.ts";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
@@ -7,28 +8,56 @@ import { createConditions } from "./conditions.ts";
 import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { withS3Errors } from "./error.ts";
-import { isArchive, lookAt } from "./found-object.ts";
+import { isArchive, lookAt, versionOf } from "./found-object.ts";
+import { requireProvenAnswers } from "./proven-answer.ts";
 import { openS3Archive } from "./reader.ts";
 import { setObjectAside } from "./set-aside.ts";
 import { sweepUploads } from "./sweep.ts";
 import { createS3ArchiveWriter } from "./writer.ts";
 
+/** How a bucket is used, beyond what the AWS SDK's own settings say. */
+export interface S3Options {
+  /** Whether calls go without credentials, as public buckets allow it for reading. */
+  readonly isAnonymous?: boolean;
+  /** How the server encrypts what it stores; the bucket's own way by default. */
+  readonly encryption?: {
+    readonly algorithm: "AES256" | "aws:kms" | "aws:kms:dsse";
+    /** Id, alias or ARN of the key, for the last two; by default AWS's own. */
+    readonly keyId?: string;
+  };
+}
+
 /**
- * A store in a bucket: `<prefix>/<namespace>/<filename>`. Endpoint, region and credentials come from
- * where createS3Client says, or are given as `server`.
+ * Opens a store in a bucket: `<prefix>/<namespace>/<filename>`. Endpoint, region and credentials come
+ * from where createS3Client says, or are given as `server`.
  */
-export function createS3Store(options: {
+export async function createS3Store({
+  bucket,
+  logger,
+  server,
+  isAnonymous = false,
+  encryption,
+  ...options
+}: S3Options & {
   bucket: string;
   /** Without slashes at its ends; may be empty. */
   prefix: string;
   logger: Logger;
   server?: S3Server;
-}): Store {
-  const { bucket, logger } = options;
+}): Promise<Store> {
   const prefix = options.prefix === "" ? "" : `${options.prefix}/`;
   const url = `s3://${bucket}/${options.prefix}`.replace(/\/$/, "");
-  const client = createS3Client(logger, options.server);
-  const context: S3Context = { client, bucket, prefix, url };
+  const client = await createS3Client(logger, { isAnonymous, ...(server ? { server } : {}) });
+  requireProvenAnswers(client, url);
+  const context: S3Context = {
+    client,
+    bucket,
+    prefix,
+    url,
+    isAnonymous,
+    checksum: await checksumOf(client),
+    encryption: encryptionOf(encryption),
+  };
   const conditions = createConditions(context, logger);
   const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
   const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
@@ -56,6 +85,18 @@ export function createS3Store(options: {
       return undefined;
     },
   };
+}
+
+/** Uploads carry CRC32, unless AWS_REQUEST_CHECKSUM_CALCULATION or the profile wants none. */
+async function checksumOf({ config }: S3Client): Promise<S3Context["checksum"]> {
+  const when = await config.requestChecksumCalculation();
+  return when === "WHEN_SUPPORTED" ? { ChecksumAlgorithm: "CRC32" } : {};
+}
+
+function encryptionOf(encryption: S3Options["encryption"]): S3Context["encryption"] {
+  if (!encryption) return {};
+  const { algorithm, keyId } = encryption;
+  return { ServerSideEncryption: algorithm, ...(keyId ? { SSEKMSKeyId: keyId } : {}) };
 }
 
 /** A request for each thousand. */
@@ -104,5 +145,11 @@ async function removeArchive(
     (options) => context.client.send(new DeleteObjectCommand(object), options),
     { signal },
   );
+  const left = await lookAt(context, key, signal);
+  if (left && versionOf(left) === versionOf(there))
+    throw new CacheError(
+      "STORE_UNAVAILABLE",
+      `the store ${context.url} reported a removal of ${key}, and still has it`,
+    );
   return isArchive(there);
 }

@@ -61,7 +61,8 @@ export function createS3ArchiveWriter(
                 Key: key,
                 Body: part.subarray(0, filled),
                 Metadata: metadata,
-                ChecksumAlgorithm: "CRC32",
+                ...context.checksum,
+                ...context.encryption,
                 ...condition,
               }),
               options,
@@ -93,7 +94,14 @@ export function createS3ArchiveWriter(
         }
         const isConditional = await conditions.hold(mode, signal);
         // No signal from here on: a caller must not take for undone what is done.
-        const result = await commitObject(context, { key, owner, mode, isConditional, put });
+        const result = await commitObject(context, {
+          key,
+          owner,
+          bytes: bytesWritten,
+          mode,
+          isConditional,
+          put,
+        });
         finished = result === "committed";
         return result;
       }, signal),

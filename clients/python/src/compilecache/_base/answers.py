@@ -25,6 +25,17 @@ class ClosestCache:
 
 
 @dataclass(frozen=True)
+class LeftOutFiles:
+    """Files that a save left out for one reason."""
+
+    reason: str
+    """Name of a LeftOutReason, without its prefix."""
+    file_count: int
+    examples: list[str]
+    """Up to three paths below the local directory."""
+
+
+@dataclass(frozen=True)
 class TransferState:
     """A transfer as the daemon tells it. Names of enumerations are without their prefixes."""
 
@@ -50,7 +61,11 @@ class TransferState:
     closest: ClosestCache | None
     archive_bytes: int
     """Size of the archive that was loaded or saved."""
-    left_out_file_count: int
+    left_out: list[LeftOutFiles]
+    """What a save left out, by reason."""
+    local_file_count: int
+    stored_file_count: int
+    """Of a load that was skipped: what is there, and what the store has; 0 for any other."""
 
     @property
     def is_final(self) -> bool:
@@ -61,8 +76,12 @@ class TransferState:
     def from_json(fields: dict[str, Any]) -> TransferState:
         """Return what `dataclasses.asdict` made plain."""
         closest = ClosestCache(**fields["closest"]) if fields["closest"] else None
-        rest = {name: value for name, value in fields.items() if name != "closest"}
-        return TransferState(closest=closest, **rest)
+        left_out = [LeftOutFiles(**files) for files in fields["left_out"]]
+        plain = {name: value for name, value in fields.items() if name not in _nested}
+        return TransferState(closest=closest, left_out=left_out, **plain)
+
+
+_nested = ("closest", "left_out")
 
 
 @dataclass(frozen=True)

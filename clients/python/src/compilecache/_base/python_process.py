@@ -2,67 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from compilecache._base.find_python import find_python
+from compilecache._base.python_environment import python_environment
 
 # Without `site`: nothing that an image starts with each Python is needed, and it may be slow.
+# Python's own modules come first: a model may have a `queue.py`.
 _program = """
-import importlib, sys
-module, *sys.path[:] = sys.argv[1:]
+import sys
+module, count, *words = sys.argv[1:]
+own = [entry for entry in sys.path if entry]
+sys.path[:] = own + [entry for entry in words[:int(count)] if entry not in own]
+sys.argv[1:] = words[int(count):]
+import importlib
 importlib.import_module(module).main()
 """
-_package_parent = str(Path(__file__).parents[2])
-
-# Reentrant, for starting a process may itself fork through the hooks below.
-_starting = threading.RLock()
+_package_parent = str(Path(__file__).absolute().parents[2])
 
 
-@contextmanager
-def no_fork() -> Generator[None, None, None]:
-    """Keep other threads from forking, for the moment in which a process is started.
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return a command that runs `main` of a module, with what is importable here.
 
-    The child of such a fork would hold pipes whose closing tells that the start is over, or that
-    the process has ended, and both would seem to last as long as the child.
-    """
-    with _starting:
-        yield
-
-
-def find_python() -> str:
-    """Return the path of the Python that runs this. Raises OSError where it does not know it."""
-    # In a program that is packed with its Python, `sys.executable` is the program.
-    if not sys.executable or getattr(sys, "frozen", False):
-        raise FileNotFoundError("this process does not know its Python")
-    return sys.executable
-
-
-def start_python(module: str, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    """Start `main` of a module, with what is importable here. Raises OSError.
-
-    To be called within `no_fork`.
+    It gets `arguments` as `sys.argv[1:]`, and is to be started with `python_environment`. Raises
+    OSError, NoPythonError where there is none; may start a process to find out.
     """
     path = [str(entry) for entry in sys.path]
     if _package_parent not in path:
         path.append(_package_parent)
-    command = [find_python(), "-S", "-c", _program, module, *path]
-    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
+    # UTF-8, so that paths mean the same in both, whatever the locale.
+    flags = ["-s", "-S", "-W", "ignore", "-X", "utf8=1", "-c", _program]
+    return [find_python(), *flags, module, str(len(path)), *path, *arguments]
 
 
-def _after_fork_in_child() -> None:
-    global _starting
-    _starting = threading.RLock()
-
-
-os.register_at_fork(
-    before=lambda: _starting.acquire(),
-    after_in_parent=lambda: _starting.release(),
-    after_in_child=_after_fork_in_child,
-)
+def start_python(command: list[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    """Start what `python_command` returned. Raises OSError. To be called within `no_fork`."""
+    return subprocess.Popen(
+        command, env=python_environment(), stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL
+    )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from compilecache._base.answers import CacheInfo, CacheSummary, ClosestCache, TransferState
+from compilecache._base.answers import (
+    CacheInfo,
+    CacheSummary,
+    ClosestCache,
+    LeftOutFiles,
+    TransferState,
+)
 from compilecache.environment import Environment
 from compilecache.errors import error_from_status
 from compilecache.v1 import transfer_pb2
@@ -15,12 +21,14 @@ if TYPE_CHECKING:
     from compilecache.v1.cache_pb2 import Cache
     from compilecache.v1.cache_pb2 import ClosestCache as ClosestMessage
     from compilecache.v1.cache_service_pb2 import GetCacheInfoResponse
+    from compilecache.v1.transfer_pb2 import LeftOutFiles as LeftOutMessage
     from compilecache.v1.transfer_pb2 import Transfer
 
 
 def transfer_state(transfer: Transfer, environment: Environment) -> TransferState:
     """Return the state of a transfer; `environment` is the one that its load asked for."""
-    outcome, skip_reason, cache, closest, left_out = None, None, None, None, 0
+    outcome, skip_reason, cache, closest = None, None, None, None
+    left_out: list[LeftOutFiles] = []
     if transfer.HasField("load"):
         outcome = _name(transfer_pb2.LoadStatus.Name, transfer.load.status, "LOAD_STATUS_")
         cache = transfer.load.cache
@@ -32,7 +40,7 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
             reason = transfer.save.skip_reason
             skip_reason = _name(transfer_pb2.SaveSkipReason.Name, reason, "SAVE_SKIP_REASON_")
         cache = transfer.save.cache
-        left_out = transfer.save.left_out_file_count
+        left_out = [_left_out(files) for files in transfer.save.left_out]
     failed = transfer.HasField("error")
     ended = transfer.HasField("completed_at")
     return TransferState(
@@ -54,7 +62,9 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
         skip_reason=skip_reason,
         closest=closest,
         archive_bytes=cache.archive_bytes if cache else 0,
-        left_out_file_count=left_out,
+        left_out=left_out,
+        local_file_count=0,
+        stored_file_count=0,
     )
 
 
@@ -94,6 +104,14 @@ def _closest(message: ClosestMessage, environment: Environment) -> ClosestCache:
         cache_key=message.cache.cache_key,
         filename=message.cache.filename,
         differing={name: [here.get(name, ""), there.get(name, "")] for name in message.differing},
+    )
+
+
+def _left_out(message: LeftOutMessage) -> LeftOutFiles:
+    return LeftOutFiles(
+        reason=_name(transfer_pb2.LeftOutReason.Name, message.reason, "LEFT_OUT_REASON_"),
+        file_count=message.file_count,
+        examples=list(message.examples),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Union
@@ -38,7 +38,22 @@ class Call:
 
 
 def _load(call: Call) -> Iterator[Answer]:
-    return _run(call, partial(call.client.load, call.environment, **call.arguments))
+    for answer in _run(call, partial(call.client.load, call.environment, **call.arguments)):
+        if isinstance(answer, TransferState) and answer.outcome == "SKIPPED":
+            answer = _counted(call, answer)
+        yield answer
+
+
+def _counted(call: Call, state: TransferState) -> TransferState:
+    """Say how much is there and how much the store has: a crashed start may have left little."""
+    where = {name: call.arguments[name] for name in ("namespace", "local_dir")}
+    try:
+        info = call.client.get_cache_info(call.environment, **where)
+    except CacheServiceError:
+        return state
+    return replace(
+        state, local_file_count=info.local_file_count, stored_file_count=info.stored.file_count
+    )
 
 
 def _save(call: Call) -> Iterator[Answer]:

@@ -2,21 +2,24 @@
 
 This keeps gRPC out of the model's process. A model may fork, and then the child would share an open
 connection, and a call under way would break in both. A call that takes too long is ended by killing
-its process. While the model imports torch, the work is on another core.
+its process. While the model imports torch, the work is on another core. Only where no Python can be
+started, in a program that is packed with its own, does a thread make the call.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import weakref
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from compilecache._base.python_process import no_fork, start_python
+from compilecache._base.find_python import NoPythonError
+from compilecache._base.forks import in_child_of_fork, no_fork
+from compilecache._base.python_process import python_command, start_python
+from compilecache._caller.thread import CallerThread
 from compilecache.environment import Environment
 from compilecache.exceptions import CacheServiceError
 
@@ -46,20 +49,14 @@ class CallerProcess:
         With `watch` a load or save tells of its progress before it gives its answer.
         """
         self._buffer = b""
-        with no_fork():
-            self._socket, theirs = socket.socketpair()
-            try:
-                self._process = start_python(
-                    "compilecache._caller.program", theirs.fileno(), theirs.fileno()
-                )
-            except OSError as error:
-                self._socket.close()
-                raise CacheServiceError(
-                    "UNAVAILABLE", None, f"a Python process cannot be started: {error}"
-                ) from error
-            finally:
-                theirs.close()
-            _living.add(self)
+        self._process: subprocess.Popen[bytes] | CallerThread
+        try:
+            self._socket, self._process = _start_caller()
+        except OSError as error:
+            raise CacheServiceError(
+                "UNAVAILABLE", None, f"a Python process cannot be started: {error}"
+            ) from error
+        _living.add(self)
         call = {
             "address": address,
             "operation": operation,
@@ -141,10 +138,28 @@ def ask(
             answers.append(answer)
 
 
+def _start_caller() -> tuple[socket.socket, subprocess.Popen[bytes] | CallerThread]:
+    """Start what makes a call, and return this end of its connection."""
+    try:
+        command = python_command("compilecache._caller.program")
+    except NoPythonError:
+        ours, theirs = socket.socketpair()
+        return ours, CallerThread(theirs)
+    with no_fork():
+        ours, theirs = socket.socketpair()
+        try:
+            return ours, start_python(command, theirs.fileno(), theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+
 def _leave_all_to_parent() -> None:
     for call in list(_living):
         call.leave_to_parent()
     _living.clear()
 
 
-os.register_at_fork(after_in_child=_leave_all_to_parent)
+in_child_of_fork(_leave_all_to_parent)

@@ -11,29 +11,46 @@ import os
 import sys
 import threading
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from compilecache.environment import Environment
 from compilecache.exceptions import CacheServiceError
+
+if TYPE_CHECKING:
+    from compilecache._rpc.client import CacheClient
+
+Write = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
     """Make the call, and end."""
     call = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
-    try:
-        _make(**call)
-        _write({"end": True})
-    except CacheServiceError as error:
-        _write({"error": [error.code, error.reason, error.message]})
-    # Such as a package that is missing or too old. The caller logs it; this process has no log.
-    except Exception as error:
-        _write({"error": ["INTERNAL", None, f"{type(error).__name__}: {error}"]})
+    make_call(call, _write)
     # Without waiting for the connection to close.
     os._exit(0)
 
 
+def make_call(
+    call: dict[str, Any], write: Write, on_client: Callable[[CacheClient], object] | None = None
+) -> None:
+    """Make a call and write its answers, the last of which says that it has ended, or why.
+
+    `on_client` gets what makes it; when that is closed, the call ends.
+    """
+    try:
+        _make(write, on_client, **call)
+        write({"end": True})
+    except CacheServiceError as error:
+        write({"error": [error.code, error.reason, error.message]})
+    # Such as a package that is missing or too old. The caller logs it; this process has no log.
+    except Exception as error:
+        write({"error": ["INTERNAL", None, f"{type(error).__name__}: {error}"]})
+
+
 def _make(
+    write: Write,
+    on_client: Callable[[CacheClient], object] | None,
     address: str,
     operation: str,
     arguments: dict[str, Any],
@@ -43,14 +60,17 @@ def _make(
     from compilecache._caller.operations import Call, operations
     from compilecache._rpc.client import CacheClient
 
-    call = Call(CacheClient(address), Environment(**environment), arguments, watch)
+    client = CacheClient(address)
+    if on_client:
+        on_client(client)
+    call = Call(client, Environment(**environment), arguments, watch)
     for answer in operations[operation](call):
-        _write({"answer": asdict(answer)})
+        write({"answer": asdict(answer)})
 
 
 def _write(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(json.dumps(line).encode() + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _end_with_the_caller() -> None:

@@ -15,6 +15,7 @@ from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._calls.daemon_transfer import start_daemon_transfer
 from compilecache._calls.record import record_of, remember_load
 from compilecache._calls.request import CacheRequest, cache_request
+from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer, tracked_transfers
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
@@ -52,6 +53,7 @@ def load_compile_cache_async(
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        warn_of_torch_settings(request.local_dir)
         arguments = {"if_local_exists": if_local_exists}
         ended = partial(_remember_load, request.local_dir)
         start = partial(_start, "load", request, arguments, progress_callback, ended)
@@ -77,6 +79,7 @@ def save_compile_cache_async(
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        warn_of_torch_settings(request.local_dir)
         arguments = {"if_stored_exists": if_stored_exists, "profile": profile}
         start = partial(_start, "save", request, arguments, progress_callback, None)
         return within(SHORT_CALL_SECONDS, start).progress.operation_id

@@ -11,7 +11,7 @@ from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._calls.daemon_transfer import start_daemon_transfer
 from compilecache._calls.local_transfer import start_local_transfer
-from compilecache._calls.request import cache_request
+from compilecache._calls.request import as_unicode, cache_request
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer
 from compilecache.statuses import AsyncTransferStatus, TransferStatus
 from compilecache.transfer_progress import ProgressCallback
@@ -88,7 +88,10 @@ def _start(
             in_store = Path(dest).absolute().is_relative_to(_store_directory())
             watched = Path(dest) if (monitor_b10fs if in_store else monitor_local) else None
             return start_local_transfer(name or "transfer", work, watched, progress_callback)
-        places = {"source": os.path.abspath(source), "destination": os.path.abspath(dest)}
+        places = {
+            "source": as_unicode(os.path.abspath(source)),
+            "destination": as_unicode(os.path.abspath(dest)),
+        }
         arguments = {**places, "operation_name": name}
         start = partial(_start_in_daemon, arguments, progress_callback)
         return within(SHORT_CALL_SECONDS, start)

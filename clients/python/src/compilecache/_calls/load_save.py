@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from pathlib import Path
 from threading import Lock
@@ -15,12 +13,16 @@ from compilecache._base.deadlines import (
     load_deadline_seconds,
     save_deadline_seconds,
 )
+from compilecache._base.forks import in_child_of_fork
 from compilecache._caller.process import ask
+from compilecache._calls.clear_here import clear_here
 from compilecache._calls.display import progress_display
+from compilecache._calls.left_out import tell_of_left_out
 from compilecache._calls.record import record_of, record_of_failure, remember_load
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
 from compilecache._calls.skip import tell_of_skip
+from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus, SaveStatus
@@ -65,6 +67,7 @@ def load_compile_cache(
     try:
         request = cache_request(namespace, environment, local_dir, address)
         where = request.local_dir
+        warn_of_torch_settings(where)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
         call = _take_prefetched(request, policy, seconds)
@@ -132,6 +135,7 @@ def save_compile_cache(
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        warn_of_torch_settings(request.local_dir)
         seconds = save_deadline_seconds(deadline_seconds)
         policy = {"if_stored_exists": if_stored_exists, "profile": profile}
         with progress_display("saving compiled code") as display:
@@ -144,7 +148,9 @@ def save_compile_cache(
 
 
 def clear_local_cache(*, local_dir: LocalDir | None = None, address: str | None = None) -> bool:
-    """Empty the local directory, by default torch's. True: it is empty, or there is none.
+    """Empty the local directory, by default torch's. True: it holds no cache, or there is none.
+
+    Links, and what is mounted there, are not a cache's, and stay.
 
     The daemon does it, when nothing else is under way there; where none answers, it is done here.
     Never raises, and never hangs.
@@ -167,12 +173,11 @@ def _tell_of_save(transfer: TransferState, local_dir: str) -> SaveStatus:
             transfer.archive_bytes / 1e6,
             local_dir,
         )
-        if transfer.left_out_file_count:
-            logger.warning("%d files were left out: they changed", transfer.left_out_file_count)
     elif status == SaveStatus.SKIPPED:
         tell_of_skip(transfer.skip_reason, local_dir)
     else:
         logger.error("nothing saved: %s", transfer.error or "the daemon did not say why")
+    tell_of_left_out(transfer.left_out, local_dir)
     return status
 
 
@@ -180,17 +185,17 @@ def _clear(request: CacheRequest) -> bool:
     directory = Path(request.local_dir)
     if not directory.exists():
         return True
-    arguments = {"local_dir": request.local_dir}
     try:
-        ask("clear_local_cache", arguments, request.address(), SHORT_CALL_SECONDS)
+        ask(
+            "clear_local_cache",
+            request.directory_argument(),
+            request.address(),
+            SHORT_CALL_SECONDS,
+        )
     except CacheServiceError as error:
         if error.code != "UNAVAILABLE":
             raise
-        for entry in directory.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+        clear_here(directory)
     return True
 
 
@@ -217,4 +222,4 @@ def forget_prefetched() -> None:
     _prefetching, _prefetching_lock = None, Lock()
 
 
-os.register_at_fork(after_in_child=forget_prefetched)
+in_child_of_fork(forget_prefetched)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from compilecache._base.forks import in_child_of_fork
 from compilecache.exceptions import CacheError, CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus
@@ -40,6 +40,12 @@ def record_of(
     reason = transfer.error or "the daemon did not say why"
     if status == LoadStatus.SKIPPED:
         reason = f"{local_dir} holds files already"
+        if _is_half_filled(transfer):
+            reason = (
+                f"{local_dir} holds files already ({transfer.local_file_count}), fewer than the "
+                f'stored cache ({transfer.stored_file_count}); if_local_exists="merge" adds what '
+                "is missing"
+            )
     elif status == LoadStatus.DOES_NOT_EXIST:
         reason = f"the store has no cache {transfer.namespace}/{transfer.cache_key}"
         reason += f"; {transfer.closest}" if transfer.closest else ""
@@ -88,7 +94,14 @@ def _level_of(record: LoadRecord) -> int:
     # A first start finds nothing, and nothing is wrong; one that should have found something is.
     missed = record.status == LoadStatus.DOES_NOT_EXIST
     surprising = missed and (record.transfer is None or record.transfer.closest)
-    return logging.WARNING if surprising else logging.INFO
+    if surprising or (record.transfer and _is_half_filled(record.transfer)):
+        return logging.WARNING
+    return logging.INFO
+
+
+def _is_half_filled(transfer: TransferState) -> bool:
+    """Whether a load was skipped for a directory with less in it than it would have brought."""
+    return transfer.local_file_count < transfer.stored_file_count
 
 
 def load_seconds(transfer: TransferState) -> float:
@@ -102,4 +115,4 @@ def forget_last_load() -> None:
     _last = None
 
 
-os.register_at_fork(after_in_child=forget_last_load)
+in_child_of_fork(forget_last_load)

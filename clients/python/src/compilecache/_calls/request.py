@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compilecache._base.forks import notice_fork
 from compilecache._base.local_directory import (
     LocalDir,
     resolve_local_directory,
@@ -14,6 +15,7 @@ from compilecache._base.local_directory import (
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
+from compilecache.exceptions import CacheValidationError
 from compilecache.logger import logger
 
 if TYPE_CHECKING:
@@ -49,7 +51,11 @@ class CacheRequest:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of a call about this cache."""
-        return {"namespace": self.namespace, "local_dir": self.local_dir}
+        return {"namespace": self.namespace, **self.directory_argument()}
+
+    def directory_argument(self) -> dict[str, Any]:
+        """Return the argument of a call about the directory alone."""
+        return {"local_dir": as_unicode(self.local_dir)}
 
 
 def cache_request(
@@ -58,10 +64,15 @@ def cache_request(
     local_dir: LocalDir | None,
     address: str | None,
 ) -> CacheRequest:
-    """Return a request. What is None comes from the variables, and the device from this thread."""
+    """Return a request. What is None comes from the variables, and the device from this thread.
+
+    Raises CacheValidationError for a directory that no call can name.
+    """
+    notice_fork()
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     directory = resolve_local_directory(local_dir)
+    as_unicode(directory)
     if local_dir is None:
         _warn_unless_torch_s(directory)
     return CacheRequest(
@@ -71,6 +82,20 @@ def cache_request(
         address or configured_address(),
         current_device(),
     )
+
+
+def as_unicode(path: str) -> str:
+    """Return a path as a call names it. Raises CacheValidationError where it is not UTF-8.
+
+    Python goes by the locale, which may not be UTF-8 where the file's name is.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        raise CacheValidationError(
+            f"the name {path!r} is not UTF-8; choose another (TORCHINDUCTOR_CACHE_DIR names the "
+            "local directory)"
+        ) from None
 
 
 def _warn_unless_torch_s(directory: str) -> None:

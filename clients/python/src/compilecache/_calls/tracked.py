@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from typing import TYPE_CHECKING, Callable
 
+from compilecache._base.forks import in_child_of_fork
 from compilecache.logger import logger
 from compilecache.statuses import AsyncTransferStatus
 from compilecache.transfer_progress import ProgressCallback, TransferProgress
@@ -102,7 +102,7 @@ def _has_ended(transfer: TrackedTransfer) -> bool:
 tracked_transfers = TransferTable()
 """Those of this process. The child of a fork has no threads that tell of them, and starts empty."""
 
-os.register_at_fork(after_in_child=tracked_transfers.forget_all)
+in_child_of_fork(tracked_transfers.forget_all)
 
 
 def new_local_id() -> str:

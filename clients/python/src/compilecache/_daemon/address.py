@@ -1,18 +1,15 @@
 """Where the daemon is: every other module asks here.
 
 In this order: COMPILE_CACHE_ADDRESS, the system's socket, this user's socket, and the socket of a
-daemon that this package starts for this user's processes with the same settings.
+daemon that this package starts (`_daemon.own_daemon`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_SOCKET = "/run/compilecache/compilecache.sock"
@@ -20,28 +17,6 @@ SYSTEM_SOCKET = "/run/compilecache/compilecache.sock"
 _longest_answer_seconds = 2.0
 # gRPC reads an address as a URL, and the kernel takes 107 bytes.
 _nameable_socket = re.compile(r"[\w/.~@+-]{1,107}", re.ASCII)
-
-# Variables that the daemon goes by. Others of these names are the client's.
-_setting_prefixes = ("COMPILE_CACHE_", "AWS_")
-_client_settings = {
-    f"COMPILE_CACHE_{name}"
-    for name in (
-        "ADDRESS",
-        "NAMESPACE",
-        "TOKEN",
-        "NODE",
-        "LOAD_DEADLINE_SECONDS",
-        "SAVE_DEADLINE_SECONDS",
-    )
-}
-_other_settings = {
-    "ARCHIVE_FORMAT",
-    "B10FS_CACHE_DIR",
-    "LOCAL_WORK_DIR",
-    "MAX_CACHE_SIZE_MB",
-    "MAX_CONTENT_SIZE_MB",
-    "MAX_FILE_COUNT",
-}
 
 
 def configured_address() -> str | None:
@@ -92,48 +67,6 @@ def user_socket() -> Path:
     if usable and _nameable_socket.fullmatch(str(socket_path)):
         return socket_path
     return Path(f"/tmp/compilecache-{os.getuid()}/compilecache.sock")
-
-
-@dataclass(frozen=True)
-class OwnDaemonFiles:
-    """Socket, lock and log of a daemon that this package starts, by a name for its settings."""
-
-    directory: Path
-    name: str
-
-    @property
-    def socket(self) -> Path:
-        """Where it listens."""
-        return self.directory / f"{self.name}.sock"
-
-    @property
-    def log(self) -> Path:
-        """Where it writes what it has to say."""
-        return self.directory / f"{self.name}.log"
-
-    @property
-    def address(self) -> str:
-        """The socket, as clients name it."""
-        return f"unix:{self.socket}"
-
-    def has_daemon(self) -> bool:
-        """Whether a daemon answers on a socket that only this user can have put there."""
-        return is_private(self.directory) and answers(self.socket)
-
-
-def own_daemon_files(local_dir: str) -> OwnDaemonFiles:
-    """Return the files of the daemon that has this process's settings and works on `local_dir`."""
-    settings = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _other_settings
-        or (name.startswith(_setting_prefixes) and name not in _client_settings)
-    }
-    # Without that variable a daemon may work on its one local directory only.
-    if not settings.get("COMPILE_CACHE_ALLOWED_DIRS"):
-        settings["local_dir"] = local_dir
-    name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    return OwnDaemonFiles(user_socket().parent, name)
 
 
 def answers(path: Path) -> bool:

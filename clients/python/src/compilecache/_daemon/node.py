@@ -9,7 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from compilecache._base.python_process import no_fork
+from compilecache._base.forks import no_fork
+from compilecache._daemon.daemon_environment import daemon_environment
 from compilecache.exceptions import CacheServiceError
 
 _oldest_major = 24
@@ -26,11 +27,12 @@ def find_node() -> str:
     if configured:
         found = shutil.which(configured)
         if found:
-            return found
+            return os.path.abspath(found)
         raise _no_node(f"COMPILE_CACHE_NODE is no program: {configured}")
     installed = _from_wheel() or _from_path()
     if installed:
-        return installed
+        # The daemon starts in another working directory.
+        return os.path.abspath(installed)
     raise _no_node("it needs Node 24 or newer: pip install compilecache[server]")
 
 
@@ -51,6 +53,7 @@ def _from_path() -> str | None:
         with no_fork():
             asked = subprocess.Popen(
                 [node, "--version"],
+                env=daemon_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

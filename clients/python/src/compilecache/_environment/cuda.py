@@ -10,8 +10,10 @@ import json
 import subprocess
 from typing import Any
 
-from compilecache._base.python_process import no_fork, start_python
+from compilecache._base.forks import no_fork
+from compilecache._base.python_process import python_command, start_python
 from compilecache._environment.gpu import Gpu
+from compilecache.exceptions import CacheValidationError
 
 _library = "libcuda.so.1"
 _name_length = 256
@@ -20,24 +22,39 @@ _seconds_to_answer = 30
 
 
 def first_cuda_gpu() -> Gpu | None:
-    """Return the first GPU that CUDA shows to processes like this one; None where it shows none."""
+    """Return the first GPU that CUDA shows to processes like this one; None where it shows none.
+
+    Raises CacheValidationError where CUDA is there and cannot be asked: a cache of a GPU must not
+    be taken for one of none.
+    """
     try:
+        command = python_command(__name__)
         with no_fork():
-            asked = start_python(__name__, subprocess.DEVNULL, subprocess.PIPE)
+            asked = start_python(command, subprocess.DEVNULL, subprocess.PIPE)
         with asked:
             try:
                 answer, _ = asked.communicate(timeout=_seconds_to_answer)
             finally:
                 asked.kill()
         found = json.loads(answer)
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        if not _is_installed():
+            return None
+        raise CacheValidationError(f"CUDA does not say which GPU comes first: {error}") from error
     return Gpu(*found) if found else None
 
 
 def main() -> None:
     """Print name and compute capability of the first GPU."""
     print(json.dumps(_ask()))
+
+
+def _is_installed() -> bool:
+    try:
+        ctypes.CDLL(_library)
+    except OSError:
+        return False
+    return True
 
 
 def _ask() -> tuple[str, str] | None:
