@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -81,7 +81,8 @@ def test_files_that_name_their_directory_move_along(
         handle = (graph, str(place.parent / graph))
         cache = {((1, 8192), 0, "inductor_standalone"): {"graph_handle": handle, "cache_key": "a"}}
         place.write_text(pprint.PrettyPrinter(indent=4).pformat(cache))
-        return ast.literal_eval(place.read_text().replace(str(model.local), str(elsewhere)))
+        text = place.read_text().replace(str(model.local), str(elsewhere))
+        return cast("dict[object, object]", ast.literal_eval(text))
 
     wanted = write_listing()
     assert compilecache.save_compile_cache() == SaveStatus.SUCCESS

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { builtInProfiles } from "../domain/profile.ts";
 import { createAllowedDirs } from "../local/allowed-dirs.ts";
-import { type Config, ConfigError, readConfig, settings } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { type Config, settings } from "./settings.ts";
 
 /** What environments hold where a setting was not meant, or was mistyped. */
 const oddTexts = [

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { settings } from "../../../server/src/config/config.ts";
+import { settings } from "../../../server/src/config/settings.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const sources = ["server/src", "server/bin", "clients/typescript/src", "clients/python/src"];

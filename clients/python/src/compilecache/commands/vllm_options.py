@@ -6,7 +6,7 @@ import os
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def _parse(text: str) -> dict[Any, Any]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
-    return cast("dict[Any, Any]", content) if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _parse_plain(text: str) -> dict[str, Any]:
