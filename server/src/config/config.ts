@@ -16,6 +16,7 @@ import {
   parseDirectory,
   parseEndpoint,
   parseFlag,
+  parseKeyId,
   parseListen,
   parseProfilesFile,
   parseStore,
@@ -79,7 +80,7 @@ export const settings = {
     description: "the local directory, where torch reads and writes its cache",
     fallback: {
       make: (_values, environment) => torchDefaultDirectory(environment),
-      shown: "TORCHINDUCTOR_CACHE_DIR, else /tmp/torchinductor_<user>",
+      shown: "TORCHINDUCTOR_CACHE_DIR, else torchinductor_<user> in the temporary directory",
     },
     verbatim: true,
     parse: parseDirectory,
@@ -120,7 +121,7 @@ export const settings = {
     placeholder: "key",
     description: "key for aws:kms and aws:kms:dsse: its id, alias or ARN",
     fallback: { make: () => undefined, shown: "the account's own for S3" },
-    parse: (text) => text || undefined,
+    parse: (text) => (text === "" ? undefined : parseKeyId(text)),
   }),
   workDir: setting({
     variable: "LOCAL_WORK_DIR",
@@ -379,7 +380,7 @@ function s3Mistakes(
   }
   if (s3SseKmsKeyId && !s3Sse?.startsWith("aws:kms"))
     mistakes.push(
-      `${settings.s3SseKmsKeyId.variable}: needs ${settings.s3Sse.variable}=aws:kms or aws:kms:dsse`,
+      `${settings.s3SseKmsKeyId.variable}: ${JSON.stringify(s3SseKmsKeyId)} needs ${settings.s3Sse.variable}=aws:kms or aws:kms:dsse`,
     );
   return mistakes;
 }

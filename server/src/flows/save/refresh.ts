@@ -1,13 +1,8 @@
-import {
-  type IndexedFrame,
-  type OwnArchive,
-  openArchive,
-} from "../../archive/format/open-archive.ts";
+import type { IndexedFrame, OwnArchive } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { namesOf, pack, type Unstable } from "../../archive/pack/pack.ts";
 import type { ScanResult } from "../../archive/pack/scan.ts";
-import { unpackForeign } from "../../archive/unpack/unpack.ts";
 import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
@@ -19,11 +14,12 @@ import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
 import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, requireCacheOf } from "../stored-archives.ts";
+import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
+import { openToRefresh } from "./open-judged.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
@@ -85,7 +81,7 @@ function refreshOnce(
       const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
       return yield* wholeIfItFits(context, target, attempt, signal);
     }
-    const archive = await openJudged(context, target, reader, signal);
+    const archive = await openToRefresh(context, target, reader, signal);
     const stored = { reader, archive };
     const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
@@ -130,25 +126,6 @@ async function* refreshStored(
     logFailure(context.logger, message, error);
     return yield* wholeIfItFits(context, target, attempt, signal);
   }
-}
-
-/**
- * The stored archive, if it is ours; undefined for one that another tool made, once that was read to its
- * end. Throws the error of an archive that a load would refuse: a refresh does not replace that.
- */
-async function openJudged(
-  { workers, limits }: FlowContext,
-  target: SaveTarget,
-  reader: ArchiveReader,
-  signal: AbortSignal,
-): Promise<OwnArchive | undefined> {
-  const archive = await openArchive(reader, signal);
-  if (archive) requireCacheOf(target, archive);
-  else {
-    const work = workers.under(signal);
-    for await (const _ of unpackForeign({ reader, stage: undefined, limits, work, signal }));
-  }
-  return archive;
 }
 
 /** Compares when all files are old enough; those that still change are left out. */
