@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -73,16 +73,19 @@ def test_files_that_name_their_directory_move_along(
     listing = "torch_compile_cache/0a1b/rank_0_0/backbone/vllm_compile_cache.py"
     elsewhere = model.daemon.local / f"{model.namespace}-elsewhere"
 
-    def write_listing() -> dict[object, object]:
+    def write_listing() -> object:
         # As vLLM's CompilerManager does.
         graph = "artifact_compile_range_1_8192_subgraph_0"
         place = model.local / listing
         place.parent.mkdir(parents=True)
         handle = (graph, str(place.parent / graph))
-        cache = {((1, 8192), 0, "inductor_standalone"): {"graph_handle": handle, "cache_key": "a"}}
+        key = ((1, 8192), 0, "inductor_standalone")
+        cache = {key: {"graph_handle": handle, "cache_key": "a"}}
         place.write_text(pprint.PrettyPrinter(indent=4).pformat(cache))
-        text = place.read_text().replace(str(model.local), str(elsewhere))
-        return cast("dict[object, object]", ast.literal_eval(text))
+        moved: object = ast.literal_eval(
+            place.read_text().replace(str(model.local), str(elsewhere))
+        )
+        return moved
 
     wanted = write_listing()
     assert compilecache.save_compile_cache() == SaveStatus.SUCCESS

@@ -6,10 +6,10 @@ import os
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _encryption = ("ssl-certfile", "ssl-keyfile", "ssl-cert-reqs")
 _values = ("port", "host", "uds", "api-server-count", *_encryption)
@@ -53,17 +53,18 @@ def _as_word(value: object) -> str:
     return "on" if value is True else str(value)
 
 
-def _parse(text: str) -> dict[Any, Any]:
+def _parse(text: str) -> Mapping[Any, Any]:
     try:
         yaml = import_module("yaml")
     # vLLM brings it, but may have a Python of its own.
     except ImportError:
         return _parse_plain(text)
+    content: object
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
-    return content if isinstance(content, dict) else {}
+    return cast("Mapping[Any, Any]", content) if isinstance(content, dict) else {}
 
 
 def _parse_plain(text: str) -> dict[str, Any]:
