@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -65,6 +66,21 @@ class Daemon:
             process.kill()
             process.wait()
             pytest.fail(f"the daemon did not start:\n{self._log.read_text()}")
+
+
+def daemons_of(directory: str | Path) -> list[int]:
+    """Process ids of the daemons that Python has started for what is below a directory."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        # What launches one is none.
+        started = words[0] == os.fsencode(_node) and words[1] != b"-e"
+        if started and os.fsencode(directory) in b" ".join(words):
+            found.append(int(process.name))
+    return found
 
 
 def failure_of(error: pytest.ExceptionInfo[CacheServiceError]) -> tuple[str, str | None]:

@@ -121,3 +121,11 @@ def test_of_a_program_that_says_it_is_packed_no_copy_is_started(
 ) -> None:
     before = f"sys.frozen = True; {_nothing_installed}"
     assert _run(model, tmp_path, _copies_itself, before) == ("SUCCESS\nSKIPPED\n", 0)
+
+
+def test_a_fork_after_a_call_of_a_thread_is_told_at_once(model: Model, tmp_path: Path) -> None:
+    """gRPC would hang in it until a deadline."""
+    fork = "import compilecache; compilecache.load_compile_cache(); child = os.fork()"
+    end = "child and (os.waitpid(child, 0), os._exit(0))"
+    output, _ = _run(model, tmp_path, "", f"{_nothing_installed}; {fork}; {end}")
+    assert output == "ERROR\nERROR\n"

@@ -6,7 +6,9 @@ const longestMs = 1_000;
  * Waits before something that failed is tried again: a random time, of up to 100 ms after the first
  * attempt, twice that after each further one, and a second at most. Throws the signal's reason.
  */
-export async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+export async function backOff(attempt: number, signal?: AbortSignal): Promise<void> {
   const most = Math.min(longestMs, 50 * 2 ** attempt);
-  await sleep(Math.random() * most, undefined, { signal }).catch(() => signal.throwIfAborted());
+  await sleep(Math.random() * most, undefined, signal ? { signal } : {}).catch(() =>
+    signal?.throwIfAborted(),
+  );
 }

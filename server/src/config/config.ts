@@ -80,7 +80,7 @@ export const settings = {
     description: "the local directory, where torch reads and writes its cache",
     fallback: {
       make: (_values, environment) => torchDefaultDirectory(environment),
-      shown: "TORCHINDUCTOR_CACHE_DIR, else /tmp/torchinductor_<user>",
+      shown: "TORCHINDUCTOR_CACHE_DIR, else torchinductor_<user> in the temporary directory",
     },
     verbatim: true,
     parse: parseDirectory,

@@ -101,12 +101,17 @@ export interface WantedCache {
 /** Requires that an archive was saved for that namespace and environment. Throws ARCHIVE_UNSAFE. */
 export function requireCacheOf(wanted: WantedCache, archive: OwnArchive): void {
   if (archive.isOf(wanted)) return;
+  const differsIn = (part: keyof WantedCache) => archive[part] !== wanted[part];
   const whose = ({ namespace, environmentKey }: WantedCache) =>
-    `namespace ${namespace} and environment ${environmentKey} (cache key ${cacheKeyOf(environmentKey)})`;
+    [
+      ...(differsIn("namespace") ? [`namespace ${namespace}`] : []),
+      ...(differsIn("environmentKey")
+        ? [`environment ${environmentKey} (cache key ${cacheKeyOf(environmentKey)})`]
+        : []),
+    ].join(" and ");
   throw unsafeArchive(
-    `the archive was saved for ${whose(archive)}, and is asked for as that of ${whose(wanted)}: ` +
-      "it was copied or renamed by hand. Load it by the namespace and environment that it was saved " +
-      "for, or save again, with the policy that replaces what is stored",
+    `the archive was saved for ${whose(archive)}, and not for ${whose(wanted)}: it was copied or ` +
+      "renamed by hand. Load it from where it was saved, or save again here with the policy replace",
   );
 }
 

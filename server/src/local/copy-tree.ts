@@ -4,6 +4,7 @@ import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { copyFile } from "./copy-file.ts";
 import { entriesIn } from "./entries.ts";
+import { madeDirectoryMode } from "./file-mode.ts";
 import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
 import {
@@ -131,7 +132,7 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
       const isSource = path.length === 0;
       const target = pathAt(job.stageFd, isSource ? job.asName : path);
       if (directory) {
-        fs.mkdirSync(target, 0o755);
+        fs.mkdirSync(target, madeDirectoryMode);
         continue;
       }
       if (isSource) copied.bytes += copyFile(job.source.fd, target, checkpoint);

@@ -43,7 +43,7 @@ const maxNameLength = 4096;
  * names that are never saved or are not UTF-8, links, other kinds of file, and what cannot be read.
  * Throws only where the open directory itself cannot be listed.
  */
-export function* walk(fd: number, leaveOut: LeaveOut = () => {}): Generator<WalkEntry> {
+export function* walk(fd: number, leaveOut?: LeaveOut): Generator<WalkEntry> {
   yield* walkNames(fd, namesIn(fd), "", leaveOut);
 }
 
@@ -51,7 +51,7 @@ function* walkNames(
   fd: number,
   names: readonly EntryName[],
   prefix: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): Generator<WalkEntry> {
   for (const { name, stat } of entriesIn(fd, names)) {
     const path = prefix + textOf(name);
@@ -59,7 +59,7 @@ function* walkNames(
     const reason = isDirectory ? whyNoDirectory(name) : whyNoFile(fd, name, stat);
     if (isDirectory && reason) leaveOutBelow(fd, name, path, reason, leaveOut);
     else if (isDirectory) yield* walkDirectory(fd, name, `${path}/`, leaveOut);
-    else if (reason) leaveOut(reason, path);
+    else if (reason) leaveOut?.(reason, path);
     else if (stat) yield { name: path, stat };
   }
 }
@@ -68,7 +68,7 @@ function* walkDirectory(
   parentFd: number,
   name: EntryName,
   path: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): Generator<WalkEntry> {
   const opened = openToList(parentFd, name, path, leaveOut);
   if (!opened) return;
@@ -87,8 +87,9 @@ function leaveOutBelow(
   name: EntryName,
   path: string,
   reason: LeftOutReason,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): void {
+  if (!leaveOut) return;
   const opened = openToList(parentFd, name, `${path}/`, leaveOut);
   if (!opened) return;
   const { fd, names } = opened;
@@ -108,10 +109,10 @@ function openToList(
   parentFd: number,
   name: EntryName,
   path: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): { fd: number; names: EntryName[] } | undefined {
   if (Buffer.byteLength(path) > maxNameLength) {
-    leaveOut("NAME", path);
+    leaveOut?.("NAME", path);
     return undefined;
   }
   let fd: number | undefined;
@@ -121,7 +122,7 @@ function openToList(
   } catch (error) {
     if (fd !== undefined) fs.closeSync(fd);
     if (!isEntryFault(error)) throw error;
-    if (!isGone(error)) leaveOut("UNREADABLE", path);
+    if (!isGone(error)) leaveOut?.("UNREADABLE", path);
     return undefined;
   }
 }

@@ -194,7 +194,7 @@ describe("an archive that was copied or renamed by hand", () => {
     await assert.rejects(bench.load({ namespace: "bench-prod", into }), {
       reason: "ARCHIVE_UNSAFE",
       message:
-        /^bench-prod\/cache_\w+\.latest\.tar\.zst: the archive was saved for namespace bench and environment .*, and is asked for as that of namespace bench-prod .* copied or renamed by hand\. Load it by the namespace/,
+        /^bench-prod\/cache_\w+\.latest\.tar\.zst: the archive was saved for namespace bench, and not for namespace bench-prod: it was copied or renamed by hand\. Load it from where/,
     });
     assert.deepEqual(readdirSync(promoted), [basename(copy)]);
     assert.ok(readFileSync(copy).equals(sound));

@@ -23,6 +23,9 @@ export async function failAtEach(t: TestContext, work: CrashCase, error: string)
   const place = await createFailingPlace(t);
   const { scene, daemon } = place;
   const files = dirname(scene.store);
+  // The first save of a daemon also asks the file system what it can do, and no later one does.
+  await place.reset(work);
+  await work.work(scene, daemon.client);
   await place.reset(work);
   const points = await recordFaultPoints(
     place.pid,

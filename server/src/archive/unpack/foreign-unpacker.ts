@@ -14,6 +14,10 @@ export interface Unpacked {
 
 const reportBytes = 32 * 1024 * 1024;
 
+/** How much of a refused archive is unpacked in search of a checksum; kernels shrink to a hundredth. */
+const mostUnprovenBytes = 64 * 1024 * 1024;
+const mostUnprovenRatio = 100;
+
 /**
  * Unpacks an archive that another tool made (`tar -czf`, `tar --zstd -cf`, `tar -cf`) into a stage, or
  * without one reads it to its end. Its size is not known beforehand, so bytes, files and disk space are
@@ -41,7 +45,8 @@ export async function unpackForeignStream(
     limits,
     onBytes,
   );
-  const content = decompress(chunks);
+  const archive = new CountedChunks(chunks);
+  const content = decompress(archive);
   try {
     for (let next = await content.next(); !next.done; next = await content.next()) {
       checkpoint();
@@ -49,7 +54,7 @@ export async function unpackForeignStream(
     }
     entries.end();
   } catch (error) {
-    throw (await damageBehind(error, content, limits, checkpoint)) ?? error;
+    throw (await damageBehind(error, content, archive, checkpoint)) ?? error;
   } finally {
     entries.close();
     await content.return(undefined);
@@ -57,28 +62,48 @@ export async function unpackForeignStream(
   return { fileCount: entries.fileCount, bytes: entries.bytes };
 }
 
+/** An archive as it comes, and how much of it came. */
+class CountedChunks implements AsyncIterable<Buffer> {
+  bytes = 0;
+  readonly #chunks: AsyncIterable<Buffer>;
+
+  constructor(chunks: AsyncIterable<Buffer>) {
+    this.#chunks = chunks;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    for await (const chunk of this.#chunks) {
+      this.bytes += chunk.length;
+      yield chunk;
+    }
+  }
+}
+
 /**
  * Damage that the rest of a refused archive proves: what its tar stream says counts for nothing if a
- * checksum behind it, of gzip or zstd, does not match.
+ * checksum behind it, of gzip or zstd, does not match. Gives up on what unpacks to far more than its
+ * length accounts for.
  */
 async function damageBehind(
   refusal: unknown,
   rest: AsyncGenerator<Buffer>,
-  { maxContentBytes }: UnpackLimits,
+  archive: CountedChunks,
   checkpoint: Checkpoint,
-): Promise<CacheError | undefined> {
-  if (!(refusal instanceof CacheError) || !refusal.reason.startsWith("ARCHIVE_")) return undefined;
-  if (refusal.provesDamage) return undefined;
+): Promise<unknown> {
+  if (!isOfArchive(refusal) || refusal.provesDamage) return undefined;
   try {
     let bytes = 0;
     for (let next = await rest.next(); !next.done; next = await rest.next()) {
       checkpoint();
       bytes += next.value.length;
-      if (bytes > maxContentBytes) return undefined;
+      if (bytes > mostUnprovenBytes + mostUnprovenRatio * archive.bytes) return undefined;
     }
   } catch (error) {
-    if (!(error instanceof CacheError) || error.provesDamage) return error as CacheError;
-    if (!error.reason.startsWith("ARCHIVE_")) return error;
+    if (!isOfArchive(error) || error.provesDamage) return error;
   }
   return undefined;
+}
+
+function isOfArchive(error: unknown): error is CacheError {
+  return error instanceof CacheError && error.reason.startsWith("ARCHIVE_");
 }

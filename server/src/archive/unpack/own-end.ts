@@ -6,8 +6,9 @@ import { seekEntriesOf } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
 import type { Bytes } from "./bytes.ts";
 
-/** Enough of a file index to know it, and of a manifest to judge it. */
+/** Enough of a file index, and of a manifest, to know them. */
 const indexStartBytes = 256 * 1024;
+const manifestStartBytes = 256;
 const maxManifestBytes = 64 * 1024 * 1024;
 
 const lostItsEnd = "it has lost its end, or that was changed";
@@ -28,9 +29,9 @@ export async function findOwnEnd(source: Bytes): Promise<void> {
     await source.skip(skippableHeaderBytes + length);
     throw await judgeEnd(source);
   }
-  if (magic !== manifestMagic || length > maxManifestBytes) return;
-  const frame = await source.look(skippableHeaderBytes + length);
-  if (isManifest(frame.subarray(skippableHeaderBytes))) throw await judgeEnd(source);
+  if (magic !== manifestMagic) return;
+  const start = await source.look(skippableHeaderBytes + Math.min(length, manifestStartBytes));
+  if (isManifest(start.subarray(skippableHeaderBytes))) throw await judgeEnd(source);
 }
 
 /** What is wrong with an archive of ours, of which a manifest and a seek table should come next. */

@@ -1,27 +1,25 @@
-import {
-  type IndexedFrame,
-  type OwnArchive,
-  openArchive,
-} from "../../archive/format/open-archive.ts";
+import type { IndexedFrame, OwnArchive } from "../../archive/format/open-archive.ts";
 import type { ArchiveAssembler } from "../../archive/pack/assembler.ts";
 import type { Comparison, Superseded } from "../../archive/pack/compare.ts";
 import { namesOf, pack, type Unstable } from "../../archive/pack/pack.ts";
 import type { ScanResult } from "../../archive/pack/scan.ts";
-import { unpackForeign } from "../../archive/unpack/unpack.ts";
 import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, requireCacheOf } from "../stored-archives.ts";
+import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
+import { openToRefresh } from "./open-judged.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
@@ -83,7 +81,7 @@ function refreshOnce(
       const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
       return yield* wholeIfItFits(context, target, attempt, signal);
     }
-    const archive = await openJudged(context, target, reader, signal);
+    const archive = await openToRefresh(context, target, reader, signal);
     const stored = { reader, archive };
     const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
@@ -109,6 +107,7 @@ async function* refreshStored(
 
   const stored = { archive, frames: await archive.readIndex(signal) };
   const comparison = await compare(context, target, stored, attempt, signal);
+  if (comparison.tied !== undefined) throw cannotUnite(comparison.tied);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
@@ -129,46 +128,28 @@ async function* refreshStored(
   }
 }
 
-/**
- * The stored archive, if it is ours; undefined for one that another tool made, once that was read to its
- * end. Throws the error of an archive that a load would refuse: a refresh does not replace that.
- */
-async function openJudged(
-  { workers, limits }: FlowContext,
-  target: SaveTarget,
-  reader: ArchiveReader,
-  signal: AbortSignal,
-): Promise<OwnArchive | undefined> {
-  const archive = await openArchive(reader, signal);
-  if (archive) requireCacheOf(target, archive);
-  else {
-    const work = workers.under(signal);
-    for await (const _ of unpackForeign({ reader, stage: undefined, limits, work, signal }));
-  }
-  return archive;
-}
-
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
   { workers, archiveFormat: format }: FlowContext,
-  { profile, localDir }: SaveTarget,
+  target: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
-  const { clientPath } = localDir;
+  const root = rootPathsOf(target);
   const compareNow = (seen: ScanResult["young"]) =>
     work.compare({
       rootFd,
       seen,
       unstable: namesOf(unstable),
-      profile,
+      profile: target.profile,
+      root,
       format,
-      stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
+      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
         section: Uint8Array.from(section),
         superseded,
-        back: { from: clientPath, to: savedFrom },
+        savedFrom,
       })),
     });
   const comparison = await compareNow([]);
@@ -222,6 +203,7 @@ async function* append(
   await copyFrames(stored, assembler, signal);
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,
@@ -230,6 +212,7 @@ async function* append(
     work: workers.under(signal),
     signal,
   });
+  if (packed.tied !== undefined && !comparison.isOfThisDirectory) throw cannotUnite(packed.tied);
   const leftOut = allLeftOut(packed.leftOut, young);
   if (packed.fileCount === 0) return nothingPacked(leftOut);
   const notPacked = new Set(packed.notPacked);
@@ -271,6 +254,15 @@ async function copyFrames(
   // The last frame only ends the tar stream.
   for (const frame of frames.slice(0, -1))
     await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
+}
+
+/** The error for files that work in their own directory alone, when another's are to join them. */
+function cannotUnite(file: string): CacheError {
+  return new CacheError(
+    "ARCHIVE_UNSUPPORTED",
+    `${JSON.stringify(file)} names the directory that it is saved from in a way that cannot be changed, and the ` +
+      "stored cache is of another directory: give each directory a namespace of its own, or replace the stored cache",
+  );
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {

@@ -24,7 +24,7 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
     const winner = yield* skipIfStored(context, target, signal);
-    return skipped("ALREADY_STORED", [], winner?.cache);
+    return winner ?? skipped("ALREADY_STORED");
   });
 }
 

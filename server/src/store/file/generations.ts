@@ -1,6 +1,8 @@
 import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { backOff } from "../../async/back-off.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { Abilities } from "./abilities.ts";
 import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
 import { statFile } from "./file-kinds.ts";
@@ -25,17 +27,26 @@ export interface Newest {
 
 const sweptAfterMs = 3_600_000;
 
+/** How often another may take a number first, until a writer gives up. */
+const mostTries = 30;
+
 /**
  * The identity of a file: any other file of the store, before or after, has another. The device is no
  * part of it, for each machine numbers its mounts itself.
  */
 export function versionOf(stat: BigIntStats): string {
-  return [stat.ino, stat.size, stat.mtimeNs].join("-");
+  // Node takes a number in the upper half of those that there are for a negative one.
+  return [BigInt.asUintN(64, stat.ino), stat.size, stat.mtimeNs].join("-");
 }
 
-/** What of a version is left where the file system gives a file another number as it is renamed. */
-export function withoutNumber(version: string): string {
-  return version.slice(version.indexOf("-"));
+/** Whether two files, or looks at files, are one: by more than size and time where numbers of files count. */
+export function isSameVersion(
+  one: string,
+  other: string,
+  { links }: Pick<Abilities, "links">,
+): boolean {
+  const part = (version: string) => (links ? version : version.slice(version.indexOf("-")));
+  return part(one) === part(other);
 }
 
 /** Finds the newest file of the archive `target`; undefined if there is none. */
@@ -70,7 +81,7 @@ export async function replaceVersion(
   const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
   if (newest && !newest.published) await publish(newest.path, target).catch(() => {});
-  if (newest?.version !== version) return "exists";
+  if (!newest || !isSameVersion(newest.version, version, abilities)) return "exists";
   if (!abilities.links) {
     await rename();
     return "committed";
@@ -122,7 +133,8 @@ export async function replaceAny(
 }
 
 async function takeNextNumber(partial: string, target: string): Promise<boolean> {
-  for (;;) {
+  for (let tries = 1; tries <= mostTries; tries++) {
+    if (tries > 1) await backOff(tries - 1);
     const taken = await numbers(target);
     if (taken.length === 0) return false;
     const claim = pathOf(target, Math.max(...taken) + 1);
@@ -135,6 +147,10 @@ async function takeNextNumber(partial: string, target: string): Promise<boolean>
     await syncDirectory(dirname(claim));
     return true;
   }
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `${target} was replaced by others, ${mostTries} times while it was to be replaced: save again later`,
+  );
 }
 
 /** Removes all numbered files of an archive; false if there were none. */

@@ -2,7 +2,7 @@ import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { FileStoreContext } from "./context.ts";
-import { findNewest, versionOf } from "./generations.ts";
+import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
 
 /** Not through a link, nor waiting for who writes to a FIFO, if one took the name since it was looked at. */
@@ -22,17 +22,18 @@ export async function openFileArchive(
   const { file, stat } = opened;
   const bytes = Number(stat.size);
   const version = versionOf(stat);
+  const isItself = (now: string) => isSameVersion(now, version, { links: false });
   /** Whether the archive's name has another file, or none; false if that cannot be told. */
   const isReplaced = () =>
     findNewest(target).then(
-      (newest) => newest?.version !== version,
+      (newest) => newest === undefined || !isItself(newest.version),
       () => false,
     );
   const readInto = async (buffer: Buffer, done: number, offset: number) => {
     try {
       const read = await file.read(buffer, done, buffer.length - done, offset + done);
       // A mount of an object store may read what has the name by now.
-      if (versionOf(await file.stat({ bigint: true })) === version) return read;
+      if (isItself(versionOf(await file.stat({ bigint: true })))) return read;
     } catch (error) {
       // An open file on a local disk stays readable; a server may no longer have it.
       if (isStaleHandle(error) || (await isReplaced())) throw new ArchiveReplaced(root, error);

@@ -144,7 +144,12 @@ def _start_caller() -> tuple[socket.socket, subprocess.Popen[bytes] | CallerThre
         command = python_command("compilecache._caller.program")
     except NoPythonError:
         ours, theirs = socket.socketpair()
-        return ours, CallerThread(theirs)
+        try:
+            return ours, CallerThread(theirs)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
     with no_fork():
         ours, theirs = socket.socketpair()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,22 @@ if TYPE_CHECKING:
     from compilecache._rpc.client import CacheClient
 
 
+# gRPC works in the process that first used it, and hangs in those that it forks.
+_first_in: int | None = None
+
+
 class CallerThread:
     """What `_caller.program` does, over a socket; it ends with the socket's other end."""
 
     def __init__(self, connection: socket.socket) -> None:
-        """Start the thread, which owns the socket."""
+        """Start the thread, which owns the socket. Raises OSError where gRPC would hang."""
+        global _first_in
+        if _first_in not in (None, os.getpid()):
+            raise OSError(
+                "it knows no Python to start, and the process that it was forked from has made a "
+                "call by itself; make none before the fork"
+            )
+        _first_in = os.getpid()
         self._socket = connection
         self._client: CacheClient | None = None
         self._caller_left = False
