@@ -14,7 +14,8 @@ _help = """\
 Load vLLM's compile cache, run `vllm serve ...`, and save what it compiled once GET /health answers.
 Where that is, is read from the command and its --config file; where it cannot be known, as with
 --headless, it is saved when the command ends. --ready-url or --ready-file say otherwise. The local
-directory is vLLM's own: VLLM_CACHE_ROOT, else vllm in XDG_CACHE_HOME, else ~/.cache/vllm."""
+directory is vLLM's own: VLLM_CACHE_ROOT, else vllm in XDG_CACHE_HOME, else ~/.cache/vllm. Triton
+keeps its kernels in triton_cache in there, unless TRITON_CACHE_DIR is set."""
 
 
 def main() -> None:
@@ -22,13 +23,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="compilecache-vllm", description=_help)
     parser.add_argument(
         "--local-dir",
-        help="where vLLM is to keep its cache, and Triton what it compiles for vLLM"
-        " (default: where they keep it)",
+        help="where vLLM is to keep its cache (default: where it does)",
     )
     add_run_options(parser)
     options = parser.parse_args()
     command = command_of(parser, options.command)
-    environment = _places(options.local_dir)
+    environment: dict[str, str] = {}
+    if options.local_dir:
+        environment["VLLM_CACHE_ROOT"] = os.path.abspath(options.local_dir)
     if options.namespace:
         environment["COMPILE_CACHE_NAMESPACE"] = options.namespace
     start = read_command(command, {**os.environ, **environment})
@@ -36,6 +38,7 @@ def main() -> None:
         _say("VLLM_CACHE_ROOT is empty, so vLLM writes where it is started: no cache; unset it")
         sys.exit(run_alone(command, options.grace_seconds))
     local_dir = vllm_cache_root(start.variables)
+    environment |= _triton_place(local_dir, start.variables.get("TRITON_CACHE_DIR"))
     ready_url = options.ready_url or ("" if options.ready_file else start.ready_url)
     if ready_url or options.ready_file:
         what = f"{ready_url} gives 200" if ready_url else f"{options.ready_file} is there"
@@ -58,17 +61,18 @@ def main() -> None:
     sys.exit(run_plan(plan))
 
 
-def _places(local_dir: str | None) -> dict[str, str]:
-    """Return variables that bring what vLLM compiles together, where somebody named a place."""
-    if local_dir:
-        root = os.path.abspath(local_dir)
-    elif os.environ.get("VLLM_CACHE_ROOT"):
-        root = vllm_cache_root(os.environ)
-    else:
+def _triton_place(root: str, given: str | None) -> dict[str, str]:
+    """Return the variable that brings Triton's kernels to vLLM's, unless a place is set.
+
+    Where vLLM could not write, Triton need not try.
+    """
+    if given:
         return {}
-    triton = os.environ.get("TRITON_CACHE_DIR") or os.path.join(root, "triton_cache")
-    named = {"VLLM_CACHE_ROOT": root} if local_dir else {}
-    return {**named, "TRITON_CACHE_DIR": triton}
+    place = os.path.join(root, "triton_cache")
+    there = place
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    return {"TRITON_CACHE_DIR": place} if os.access(there, os.W_OK | os.X_OK) else {}
 
 
 def _say(sentence: str) -> None:
