@@ -85,7 +85,7 @@ export function listSource(source: CopySource): CopyItem[] {
 function* listBelow(fd: number, above: EntryName): Generator<CopyItem> {
   for (const { name, stat } of entriesIn(fd)) {
     const path = joined(above, name);
-    if (stat?.isDirectory()) {
+    if (stat.isDirectory()) {
       yield { path, directory: true, bytes: 0 };
       const child = openDirectoryAt(fd, name);
       try {
@@ -93,7 +93,7 @@ function* listBelow(fd: number, above: EntryName): Generator<CopyItem> {
       } finally {
         fs.closeSync(child);
       }
-    } else if (stat?.isFile()) yield { path, directory: false, bytes: stat.size };
+    } else if (stat.isFile()) yield { path, directory: false, bytes: stat.size };
   }
 }
 

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import type { LeftOutReason } from "../domain/left-out.ts";
-import { entriesIn, isEntryFault, isGone, namesIn, textOf } from "./entries.ts";
+import { anyEntriesIn, isDenied, isEntryFault, isGone, namesIn, textOf, twice } from "./entries.ts";
 import { type EntryName, openDirectoryAt, pathAt } from "./pinned-directory.ts";
 import { isSystemDirectory, isTransientDirectory, isTransientFile } from "./transient-names.ts";
 
@@ -53,7 +53,7 @@ function* walkNames(
   prefix: string,
   leaveOut: LeaveOut | undefined,
 ): Generator<WalkEntry> {
-  for (const { name, stat } of entriesIn(fd, names)) {
+  for (const { name, stat } of anyEntriesIn(fd, names)) {
     const path = prefix + textOf(name);
     const isDirectory = stat?.isDirectory() ?? false;
     const reason = isDirectory ? whyNoDirectory(name) : whyNoFile(fd, name, stat);
@@ -94,7 +94,7 @@ function leaveOutBelow(
   if (!opened) return;
   const { fd, names } = opened;
   try {
-    for (const { name, stat } of entriesIn(fd, names)) {
+    for (const { name, stat } of anyEntriesIn(fd, names)) {
       const below = `${path}/${textOf(name)}`;
       if (stat?.isDirectory()) leaveOutBelow(fd, name, below, reason, leaveOut);
       else leaveOut(reason, below);
@@ -115,12 +115,13 @@ function openToList(
     leaveOut?.("NAME", path);
     return undefined;
   }
-  let fd: number | undefined;
+  let opened: number | undefined;
   try {
-    fd = openDirectoryAt(parentFd, name);
-    return { fd, names: namesIn(fd) };
+    const fd = twice(() => openDirectoryAt(parentFd, name));
+    opened = fd;
+    return { fd, names: twice(() => namesIn(fd)) };
   } catch (error) {
-    if (fd !== undefined) fs.closeSync(fd);
+    if (opened !== undefined) fs.closeSync(opened);
     if (!isEntryFault(error)) throw error;
     if (!isGone(error)) leaveOut?.("UNREADABLE", path);
     return undefined;
@@ -158,8 +159,8 @@ function mayRead(fd: number, name: string, stat: fs.Stats): boolean {
     fs.accessSync(pathAt(fd, name), fs.constants.R_OK);
     return true;
   } catch (error) {
-    // What has vanished meanwhile is left to who reads it.
-    return isGone(error);
+    // Any other fault is left to who reads it.
+    return !isDenied(error);
   }
 }
 

@@ -47,7 +47,7 @@ export class EssentialFileChanged extends Error {
 
 /**
  * Packs what a save takes of an open directory as further frames of an archive. A file that is too
- * young, or changes while it is read, is tried once more at the end. Holds at most `work.threads + 1`
+ * young, changes while it is read, or cannot be read, is tried once more at the end. Holds at most `work.threads + 1`
  * packed frames. Throws EssentialFileChanged, CACHE_TOO_LARGE or INSUFFICIENT_SPACE.
  */
 export async function* pack(options: {
@@ -90,14 +90,13 @@ export async function* pack(options: {
 
   const first: Unstable[] = [];
   yield* packAll(scan.frames, first);
-  const changed = first.filter(({ reason }) => reason === "CHANGED");
-  const notPacked = first.filter(({ reason }) => reason !== "CHANGED");
-  if (changed.length > 0 || scan.young.length > 0) {
-    const settledAtMs = changed.length > 0 ? Date.now() + settledAfterMs : scan.settledAtMs;
+  const notPacked: Unstable[] = [];
+  if (first.length > 0 || scan.young.length > 0) {
+    const settledAtMs = first.length > 0 ? Date.now() + settledAfterMs : scan.settledAtMs;
     await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
     const second = await work.scan({
       rootFd,
-      only: [...scan.young, ...changed].map(({ name }) => name),
+      only: [...scan.young, ...first].map(({ name }) => name),
       seen: scan.young,
       unstable: namesOf(unstable),
       profile,
