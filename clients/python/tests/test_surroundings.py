@@ -257,8 +257,10 @@ _callers = [
     Surrounding(
         "a fork that Python is not told of",
         before="""
-            import compilecache, ctypes
-            compilecache.prefetch()
+            import compilecache, ctypes, threading
+            compilecache.load_compile_cache()
+            # Python itself does not work on after such a fork of a process with several threads.
+            for thread in threading.enumerate()[1:]: thread.join()
             child = ctypes.PyDLL(None).fork()
             if child == 0: use(); os._exit(0)
             os.waitpid(child, 0)

@@ -8,6 +8,7 @@ import { CacheServiceError, type Transfer } from "compilecache-client";
 import { createTestPlace, environment, namesIn, type TestDaemon } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
 import { type FaultPoint, recordFaultPoints, withFault } from "./fault-points.ts";
+import { onePoolThread } from "./one-pool-thread.ts";
 
 /** Calls that can want room. */
 const wantsRoom = /^(mkdir|link|rename|pwrite64|fsync|utimensat)|^openat.*O_CREAT/;
@@ -56,7 +57,7 @@ async function createFailingPlace(t: TestContext) {
     COMPILE_CACHE_WORKERS: "1",
     // The threads of the two pools are told apart by their priority.
     COMPILE_CACHE_SAVE_NICE: "10",
-    UV_THREADPOOL_SIZE: "1",
+    ...onePoolThread,
   });
   return {
     scene,
