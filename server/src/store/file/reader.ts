@@ -5,8 +5,8 @@ import type { FileStoreContext } from "./context.ts";
 import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
 
-/** Not through a link, nor waiting for who writes to a FIFO, if one took the name since it was looked at. */
-const readable = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Not through a link, if one took the name since it was looked at. */
+const readable = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /** Opens the newest file of the archive `target`; undefined if there is none. */
 export async function openFileArchive(
@@ -67,11 +67,19 @@ async function openNewest(
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
-  const file = await fs.open(newest.path, readable);
+  const file = await openToRead(newest.path);
   try {
     return { file, stat: await file.stat({ bigint: true }) };
   } catch (error) {
     file.close().catch(() => {});
     throw error;
   }
+}
+
+/** Waits for a file server's lease to end, but not for somebody who writes to a FIFO. */
+function openToRead(path: string): Promise<fs.FileHandle> {
+  return fs.open(path, readable | constants.O_NONBLOCK).catch((error) => {
+    if (error.code !== "EAGAIN") throw error;
+    return fs.open(path, readable);
+  });
 }
