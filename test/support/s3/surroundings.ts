@@ -58,6 +58,7 @@ export async function startForwardProxy(
       answer.writeHead(got.statusCode ?? 502, got.headers);
       got.pipe(answer);
     });
+    onward.on("error", () => answer.destroy());
     call.pipe(onward);
   });
   server.on("connect", ({ url = "" }, socket) => {
