@@ -27,10 +27,13 @@ function openBelow(dir: string): string[] {
   });
 }
 
-/** Waits until nothing at or below a path is open; fails if that does not happen. */
-export async function assertNothingOpen(dir: string): Promise<void> {
-  await eventually("nothing open", () => openBelow(dir).length === 0).catch(() =>
-    assert.deepEqual(openBelow(dir), []),
+/**
+ * Waits until nothing at or below a path is open, but for what the test itself holds; fails if that does
+ * not happen.
+ */
+export async function assertNothingOpen(dir: string, held: readonly string[] = []): Promise<void> {
+  await eventually("nothing open", () => openBelow(dir).length === held.length).catch(() =>
+    assert.deepEqual(openBelow(dir), held),
   );
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
+import pprint
 import re
 import shutil
 import signal
@@ -63,6 +65,44 @@ def test_what_a_warm_start_adds_is_saved_too(model: Model) -> None:
     compilecache.clear_local_cache()
     assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
     assert facts_of(model.local) == second
+
+
+def test_files_that_name_their_directory_move_along(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing = "torch_compile_cache/0a1b/rank_0_0/backbone/vllm_compile_cache.py"
+    elsewhere = model.daemon.local / f"{model.namespace}-elsewhere"
+
+    def write_listing() -> object:
+        # As vLLM's CompilerManager does.
+        graph = "artifact_compile_range_1_8192_subgraph_0"
+        place = model.local / listing
+        place.parent.mkdir(parents=True)
+        handle = (graph, str(place.parent / graph))
+        key = ((1, 8192), 0, "inductor_standalone")
+        cache = {key: {"graph_handle": handle, "cache_key": "a"}}
+        place.write_text(pprint.PrettyPrinter(indent=4).pformat(cache))
+        moved: object = ast.literal_eval(
+            place.read_text().replace(str(model.local), str(elsewhere))
+        )
+        return moved
+
+    wanted = write_listing()
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    assert compilecache.load_compile_cache(local_dir=elsewhere) == LoadStatus.SUCCESS
+    assert ast.literal_eval((elsewhere / listing).read_text()) == wanted
+
+    shutil.rmtree(elsewhere)
+    (model.local / "state.bin").write_bytes(b"\0" + os.fsencode(model.local) + b"/kernel\0")
+    assert compilecache.save_compile_cache() == SaveStatus.SUCCESS
+    stored = model.stored()
+    assert compilecache.load_compile_cache(local_dir=elsewhere) == LoadStatus.ERROR
+    for word in ("state.bin", str(model.local), str(elsewhere)):
+        assert word in _log_of(caplog)
+    assert model.stored() == stored
+    assert facts_of(elsewhere) == {}
+    shutil.rmtree(model.local)
+    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
 
 
 def test_a_half_filled_directory_is_told_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:

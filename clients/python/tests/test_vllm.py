@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
-from compilecache.commands.vllm import health_url
+from compilecache._calls.vllm_cache import vllm_cache_root
+from compilecache.commands.vllm_command import VllmStart, read_command
 from daemon import Daemon
 from launched import Launched, ended, python
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +43,21 @@ _server = """
 """
 
 
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with (
+        tempfile.TemporaryDirectory() as made,
+        Daemon(Path(made), "--allowed-dirs", made) as started,
+    ):
+        yield started
+
+
 @pytest.fixture
-def launched() -> Iterator[Launched]:
-    with tempfile.TemporaryDirectory() as made:
-        directory = Path(made)
-        with (
-            Daemon(directory, "--allowed-dirs", made) as daemon,
-            Launched(directory, daemon, "vllm") as place,
-        ):
-            place.environment["VLLM_CACHE_ROOT"] = str(directory / "vllm")
+def launched(daemon: Daemon, request: pytest.FixtureRequest) -> Iterator[Launched]:
+    with tempfile.TemporaryDirectory(dir=daemon.local.parent) as made:
+        name = "".join(c for c in request.node.name.lower() if c.isalnum())
+        with Launched(Path(made), daemon, name[:100]) as place:
+            place.environment["VLLM_CACHE_ROOT"] = str(place.directory / "vllm")
             yield place
 
 
@@ -77,21 +89,275 @@ def test_a_server_finds_what_another_one_compiled(launched: Launched) -> None:
     assert ended(second) == 128 + signal.SIGTERM
 
 
+_model = "vllm serve model"
+
+
 @pytest.mark.parametrize(
     ("command", "url"),
     [
-        ("vllm serve model", "http://127.0.0.1:8000/health"),
-        ("vllm serve model --port 8001", "http://127.0.0.1:8001/health"),
-        ("vllm serve model --port=8001 --port=8002", "http://127.0.0.1:8002/health"),
+        (_model, "http://127.0.0.1:8000/health"),
+        (f"{_model} --port 8001", "http://127.0.0.1:8001/health"),
+        (f"{_model} --port=8001 --port=8002", "http://127.0.0.1:8002/health"),
         ("vllm serve --host 0.0.0.0 --port 1", "http://127.0.0.1:1/health"),
         ("vllm serve --host 10.0.0.7", "http://10.0.0.7:8000/health"),
         ("vllm serve --host ::", "http://[::1]:8000/health"),
         ("vllm serve --host fd00::1", "http://[fd00::1]:8000/health"),
+        ("vllm serve --host [::1]", "http://[::1]:8000/health"),
         ("vllm serve --ssl_certfile=a.pem", "https://127.0.0.1:8000/health"),
+        (f"{_model} --uds /run/v.sock", "http+unix://%2Frun%2Fv.sock/health"),
+        (f"{_model} --api-server-count 4 --port 9", "http://127.0.0.1:9/health"),
+        ("python -m vllm.entrypoints.openai.api_server --port 9", "http://127.0.0.1:9/health"),
+        ("python3 -m vllm.entrypoints.cli.main serve m --port 9", "http://127.0.0.1:9/health"),
+        ("/opt/v/bin/vllm serve m --port 9", "http://127.0.0.1:9/health"),
+        ("env X=1 vllm serve m --port 9", "http://127.0.0.1:9/health"),
+        ("uv run --with vllm vllm serve m --port 9", "http://127.0.0.1:9/health"),
+        ("tini -g -- numactl -N 0 vllm serve m --port 9", "http://127.0.0.1:9/health"),
+        ("bash -c 'exec vllm serve m --port 9'", "http://127.0.0.1:9/health"),
+        ("bash -lc 'cd /x && vllm serve m --port 9 2>&1 | tee log'", "http://127.0.0.1:9/health"),
+        ("sh -c 'ulimit -n 9; PORT=9; vllm serve m --port $PORT &'", "http://127.0.0.1:9/health"),
+        ("sh -c 'vllm serve m --port ${PORT:-9}'", "http://127.0.0.1:9/health"),
+        ("sh -c 'vllm serve m --port $GIVEN'", "http://127.0.0.1:7/health"),
+        ("""sh -c 'vllm serve "$@"' sh m --port 9""", "http://127.0.0.1:9/health"),
+        (
+            "sh -c '# vllm serve m --port 1\nvllm serve m \\\n --port 9'",
+            "http://127.0.0.1:9/health",
+        ),
+        ("bash -c \"bash -c 'vllm serve m --port 9'\"", "http://127.0.0.1:9/health"),
+        ("cd x; vllm serve m --port 9", "http://127.0.0.1:9/health"),
+        ("a-program-of-mine --port 9", "http://127.0.0.1:9/health"),
     ],
 )
 def test_the_command_says_where_it_answers(command: str, url: str) -> None:
-    assert health_url(command.split()) == url
+    assert read_command(shlex.split(command), {"GIVEN": "7"}).ready_url == url
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("vllm serve m --headless", "headless"),
+        ("vllm serve m --api-server-count=0", "headless"),
+        ("vllm serve m --grpc", "--grpc"),
+        ("vllm serve m --port 0", "'0'"),
+        ("sh -c 'vllm serve m --port $(free-port)'", "port"),
+        ("vllm serve m --ssl-certfile a --ssl-cert-reqs 2", "certificate"),
+        ("vllm serve m --config /nowhere/c.yaml", "/nowhere/c.yaml"),
+        ("vllm bench latency --port 9", "bench"),
+        ("ray start --head --port=6379 --block", "ray"),
+        ("torchrun --nproc-per-node 8 server.py", "does not say"),
+        ("./start.sh", "does not say"),
+    ],
+)
+def test_a_command_that_does_not_say_it_is_told_so(command: str, why: str) -> None:
+    start = read_command(shlex.split(command), {})
+    assert start.ready_url == ""
+    assert why in start.unknown
+
+
+@pytest.mark.parametrize("yaml", [True, False])
+@pytest.mark.parametrize(
+    ("text", "options", "url"),
+    [
+        ("port: 9\n", "", "http://127.0.0.1:9/health"),
+        ("model: m\nport: '9' # ours\nhost: \"::1\"\n", "", "http://[::1]:9/health"),
+        ("port: 9\n", "--port 8", "http://127.0.0.1:8/health"),
+        ("uds: v.sock\ncompilation-config:\n  port: 3\n", "", "http+unix://{}%2Fv.sock/health"),
+        ("ssl_keyfile: k.pem\nheadless: false\n", "", "https://127.0.0.1:8000/health"),
+        ("headless: true\n", "", ""),
+        ("- port\n", "", "http://127.0.0.1:8000/health"),
+    ],
+)
+def test_a_configuration_file_says_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    options: str,
+    url: str,
+    *,
+    yaml: bool,
+) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    if not yaml:
+        monkeypatch.setitem(sys.modules, "yaml", None)
+    for command in (
+        "vllm serve --config c.yaml",
+        f"sh -c 'cd {tmp_path}; vllm serve --config=c.yaml'",
+    ):
+        words = shlex.split(command)
+        words = (
+            [*words[:-1], f"{words[-1]} {options}"]
+            if words[0] == "sh"
+            else [*words, *options.split()]
+        )
+        assert read_command(words, {}).ready_url == url.format(quote(str(tmp_path), safe=""))
+
+
+def test_a_script_says_it(tmp_path: Path) -> None:
+    script = tmp_path / "start.sh"
+    script.write_text(
+        '#!/usr/bin/env bash\nset -e\nPORT=9\nexec vllm serve m --port $PORT $1 "$@"\n'
+    )
+    for command in ([str(script)], ["bash", "-e", str(script)]):
+        assert read_command(command, {}).ready_url == "http://127.0.0.1:9/health"
+    with_uds = read_command([str(script), "--uds", "/v"], {})
+    assert with_uds == VllmStart("http+unix://%2Fv/health", "", {"PORT": "9"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "root"),
+    [
+        ({"HOME": "/home/ada"}, "/home/ada/.cache/vllm"),
+        ({"HOME": "/"}, "/.cache/vllm"),
+        ({"HOME": "/", "XDG_CACHE_HOME": "/tmp/c"}, "/tmp/c/vllm"),
+        ({"HOME": "/home/ada", "XDG_CACHE_HOME": "~/c"}, "/home/ada/c/vllm"),
+        ({"XDG_CACHE_HOME": "/c", "VLLM_CACHE_ROOT": "/v/"}, "/v"),
+        ({"HOME": "/home/ada", "VLLM_CACHE_ROOT": "~/v"}, "/home/ada/v"),
+    ],
+)
+def test_the_local_directory_is_vllms_own(variables: dict[str, str], root: str) -> None:
+    assert vllm_cache_root(variables) == root
+
+
+_tell = """
+    names = ["VLLM_CACHE_ROOT", "TRITON_CACHE_DIR", "HOME", "XDG_CACHE_HOME"]
+    say(" ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ))
+"""
+
+
+def test_vllm_gets_its_variables_as_they_are(launched: Launched) -> None:
+    del launched.environment["VLLM_CACHE_ROOT"]
+    launched.environment.pop("TRITON_CACHE_DIR", None)
+    caches = launched.directory / "caches"
+    places = {"HOME": "/", "XDG_CACHE_HOME": str(caches)}
+    launched.environment.update(places)
+    _compile(caches / "vllm")
+    assert launched.run("--", *python(_tell), module="compilecache.commands.vllm") == 0
+    places["TRITON_CACHE_DIR"] = str(caches / "vllm" / "triton_cache")
+    names = ["TRITON_CACHE_DIR", "HOME", "XDG_CACHE_HOME"]
+    assert launched.output == " ".join(f"{name}={places[name]}" for name in names)
+    assert len(launched.archives()) == 1
+    shutil.rmtree(caches)
+    # One that the command itself sets is known, too.
+    command = ["env", f"XDG_CACHE_HOME={caches}/other", *python(_tell)]
+    assert launched.run("--", *command, module="compilecache.commands.vllm") == 0
+    assert (caches / "other" / "vllm" / "kernel").exists()
+
+
+def test_a_place_can_be_named(launched: Launched) -> None:
+    place = launched.directory / "place"
+    options = ["--local-dir", str(place), "--"]
+    assert launched.run(*options, *python(_tell), module="compilecache.commands.vllm") == 0
+    assert f"VLLM_CACHE_ROOT={place} TRITON_CACHE_DIR={place}/triton_cache" in launched.output
+
+
+def test_an_empty_place_is_no_cache(launched: Launched) -> None:
+    launched.environment["VLLM_CACHE_ROOT"] = ""
+    process = launched.start("--", *python("sys.exit(7)"), module="compilecache.commands.vllm")
+    _, errors = process.communicate()
+    assert process.returncode == 7
+    assert "VLLM_CACHE_ROOT is empty" in errors
+    assert launched.archives() == []
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_server_on_a_socket_is_asked_there(launched: Launched, *, encrypted: bool) -> None:
+    socket_path = launched.directory / "v.sock"
+    options = ["--uds", str(socket_path)]
+    if encrypted:
+        certificate = _certificate(launched.directory)
+        options += ["--ssl-certfile", certificate]
+    process = launched.start(
+        "--", *python(_socket_server, *options), module="compilecache.commands.vllm"
+    )
+    launched.wait_for_archive()
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == 128 + signal.SIGTERM
+
+
+def test_a_server_with_a_certificate_of_its_own_is_asked(launched: Launched) -> None:
+    options = ["--port", str(_free_port()), "--ssl-certfile", _certificate(launched.directory)]
+    process = launched.start(
+        "--", *python(_socket_server, *options), module="compilecache.commands.vllm"
+    )
+    launched.wait_for_archive()
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == 128 + signal.SIGTERM
+
+
+_socket_server = """
+    import socketserver, ssl
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    compile("torch_compile_cache/kernel", Path(os.environ["VLLM_CACHE_ROOT"]))
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+        def address_string(self):
+            return "somebody"
+    class SocketServer(socketserver.UnixStreamServer):
+        pass
+    words = sys.argv[1:]
+    options = dict(zip(words[::2], words[1::2]))
+    if "--uds" in options:
+        server = SocketServer(options["--uds"], Handler)
+    else:
+        server = HTTPServer(("127.0.0.1", int(options["--port"])), Handler)
+    if "--ssl-certfile" in options:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options["--ssl-certfile"])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
+"""
+
+
+def _certificate(directory: Path) -> str:
+    made = directory / "own.pem"
+    subject = ["-subj", "/CN=elsewhere", "-days", "2", "-nodes"]
+    files = ["-keyout", str(made), "-out", f"{made}.cert"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", *subject, *files],
+        check=True,
+        capture_output=True,
+    )
+    made.write_text(made.read_text() + Path(f"{made}.cert").read_text())
+    return str(made)
+
+
+@pytest.mark.parametrize(
+    "options", [["--headless"], ["--port", "9"]], ids=["headless", "no answer"]
+)
+def test_what_never_answers_is_saved_when_it_ends(launched: Launched, options: list[str]) -> None:
+    command = python(
+        """
+        compile("kernel", Path(os.environ["VLLM_CACHE_ROOT"]))
+        say("started")
+        signal.pause()
+        """,
+        *options,
+    )
+    process = launched.start(
+        "--grace-seconds",
+        str(LONG_ENOUGH_SECONDS),
+        "--",
+        *command,
+        module="compilecache.commands.vllm",
+    )
+    launched.wait_for(launched.directory / "output")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=LONG_ENOUGH_SECONDS)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert len(launched.archives()) == 1
+    said = errors.splitlines()[0]
+    assert "--ready-url" in said if options == ["--headless"] else "127.0.0.1:9/health" in said
+
+
+def test_a_start_that_fails_is_not_saved_and_says_so(launched: Launched) -> None:
+    command = python("compile('kernel', Path(os.environ['VLLM_CACHE_ROOT'])); sys.exit(3)")
+    process = launched.start("--", *command, "--port", "9", module="compilecache.commands.vllm")
+    _, errors = process.communicate()
+    assert process.returncode == 3
+    assert "nothing saved: the command failed" in errors
+    assert launched.archives() == []
 
 
 @pytest.fixture
@@ -118,7 +384,7 @@ def _b10_compile_cache(launched: Launched, **variables: str) -> int:
 
 
 def _compile(directory: Path) -> None:
-    directory.mkdir()
+    directory.mkdir(parents=True)
     (directory / "kernel").touch()
 
 

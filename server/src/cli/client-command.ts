@@ -43,6 +43,7 @@ export function localDirOption(): Option {
 export function namespaceOption(): Option {
   return new Option("--namespace <name>", "the cache's namespace")
     .env("COMPILE_CACHE_NAMESPACE")
+    .argParser((text) => text.trim() || "default")
     .default("default");
 }
 

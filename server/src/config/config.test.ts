@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { builtInProfiles } from "../domain/profile.ts";
 import { createAllowedDirs } from "../local/allowed-dirs.ts";
-import { type Config, ConfigError, readConfig, settings } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { type Config, settings } from "./settings.ts";
 
 /** What environments hold where a setting was not meant, or was mistyped. */
 const oddTexts = [
@@ -329,7 +330,8 @@ describe("readConfig", () => {
           assert.ok(sentence.length < 1000 && !/\p{Cc}/u.test(sentence), sentence);
         }
         if (!config) continue;
-        for (const key of Object.keys(settings).filter((key) => key !== "tokens"))
+        const mayBeUnset = ["tokens", "s3Sse", "s3SseKmsKeyId"];
+        for (const key of Object.keys(settings).filter((key) => !mayBeUnset.includes(key)))
           assert.notEqual(config[key as keyof Config], undefined, `${variable}=${text}: ${key}`);
         createAllowedDirs(config.allowedDirs);
       }
@@ -407,8 +409,12 @@ describe("readConfig", () => {
     for (const s3Sse of ["", "AES256"])
       assert.deepEqual(
         mistakesOf(() => readConfig({ store: "s3://caches", s3Sse, s3SseKmsKeyId: "a" }, {})),
-        ["COMPILE_CACHE_S3_SSE_KMS_KEY_ID: needs COMPILE_CACHE_S3_SSE=aws:kms or aws:kms:dsse"],
+        ['COMPILE_CACHE_S3_SSE_KMS_KEY_ID: "a" needs COMPILE_CACHE_S3_SSE=aws:kms or aws:kms:dsse'],
       );
+    assert.match(
+      mistakesOf(() => readConfig({ s3SseKmsKeyId: "a b" }, {})).join(),
+      /"a b" is no id, alias or ARN of a key/,
+    );
     assert.match(
       mistakesOf(() => readConfig({ s3Sse: "aes" }, {})).join(),
       /"aes" is none of AES256, aws:kms, aws:kms:dsse/,

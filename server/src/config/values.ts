@@ -123,6 +123,12 @@ export function parseFlag(text: string): boolean {
   return oneOf(["true", "false"])(text) === "true";
 }
 
+/** The id, alias or ARN of a key of AWS KMS. */
+export function parseKeyId(text: string): string {
+  if (/^[\w:/.-]{1,2048}$/.test(text)) return text;
+  throw new Mistake("is no id, alias or ARN of a key");
+}
+
 /** The URL of an S3 server, as the AWS SDK takes it: `http://host:port`, or https, perhaps with a path. */
 export function parseEndpoint(text: string, bucket: string): URL {
   if (!/^https?:\/\//i.test(text))

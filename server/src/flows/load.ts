@@ -5,7 +5,7 @@ import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
-import type { CacheTarget } from "./cache-target.ts";
+import { type CacheTarget, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
 import { logSpared } from "./log-spared.ts";
@@ -92,7 +92,7 @@ async function* loadFrom(
       ? unpackOwn({
           archive,
           stage: stage.directory,
-          localDir: target.localDir.clientPath,
+          localDir: rootPathsOf(target),
           work,
           signal,
         })

@@ -23,6 +23,8 @@ export interface AllowedPath {
   readonly path: string;
   /** The same path as the client names it. */
   readonly clientPath: string;
+  /** Another path of it that clients may use: with links resolved, or with the link that leads to it. */
+  readonly otherPath?: string;
   /** Whether it lies in a directory of which somebody said where the daemon sees it. */
   readonly mapped?: boolean;
 }
@@ -37,9 +39,18 @@ export interface AllowedDirs {
  */
 export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
   const asClientsSay = dirs.map(({ clientPath, daemonPath, mapped = false }) => {
-    return { prefix: withoutSlash(normalize(clientPath)), root: canonical(daemonPath), mapped };
+    const prefix = withoutSlash(normalize(clientPath));
+    const root = canonical(daemonPath);
+    // Where the daemon sees a directory elsewhere, its path for it means nothing to clients.
+    const isLink = prefix === withoutSlash(normalize(daemonPath)) && prefix !== root;
+    return { prefix, root, mapped, ...(isLink ? { other: root } : {}) };
   });
-  const asTheyAre = asClientsSay.map(({ root, mapped }) => ({ prefix: root, root, mapped }));
+  const asTheyAre = asClientsSay.map(({ prefix, root, mapped, other }) => ({
+    prefix: root,
+    root,
+    mapped,
+    ...(other === undefined ? {} : { other: prefix }),
+  }));
   // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
   const byLength = (a: { prefix: string }, b: { prefix: string }) =>
     b.prefix.length - a.prefix.length;
@@ -52,10 +63,17 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       requireUsableLength(path, field);
       const found = roots.find(({ prefix }) => isWithin(path, prefix));
       if (found) {
-        const { prefix, root, mapped } = found;
+        const { prefix, root, mapped, other } = found;
         const below = path.slice(prefix.length).split("/").filter(Boolean);
-        const daemonPath = [root === "/" ? "" : root, ...below].join("/") || "/";
-        return { root, below, path: daemonPath, clientPath: path, mapped };
+        const pathIn = (dir: string) => [dir === "/" ? "" : dir, ...below].join("/") || "/";
+        return {
+          root,
+          below,
+          path: pathIn(root),
+          clientPath: path,
+          mapped,
+          ...(other === undefined ? {} : { otherPath: pathIn(other) }),
+        };
       }
       throw new CacheError(
         "PATH_NOT_ALLOWED",

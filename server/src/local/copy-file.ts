@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { portableMode } from "./file-mode.ts";
+import { madeFileMode } from "./file-mode.ts";
 import type { Checkpoint, Owner } from "./tree.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
@@ -17,7 +17,7 @@ export function copyFile(
 ): number {
   const stat = fs.fstatSync(from);
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  const to = fs.openSync(target, flags, portableMode(stat.mode));
+  const to = fs.openSync(target, flags, madeFileMode(stat.mode));
   try {
     const buffer = Buffer.allocUnsafe(Math.min(bufferBytes, stat.size + 1));
     for (let done = 0; ; ) {

@@ -4,6 +4,7 @@ import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { copyFile } from "./copy-file.ts";
 import { entriesIn } from "./entries.ts";
+import { madeDirectoryMode } from "./file-mode.ts";
 import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
 import {
@@ -84,7 +85,7 @@ export function listSource(source: CopySource): CopyItem[] {
 function* listBelow(fd: number, above: EntryName): Generator<CopyItem> {
   for (const { name, stat } of entriesIn(fd)) {
     const path = joined(above, name);
-    if (stat?.isDirectory()) {
+    if (stat.isDirectory()) {
       yield { path, directory: true, bytes: 0 };
       const child = openDirectoryAt(fd, name);
       try {
@@ -92,7 +93,7 @@ function* listBelow(fd: number, above: EntryName): Generator<CopyItem> {
       } finally {
         fs.closeSync(child);
       }
-    } else if (stat?.isFile()) yield { path, directory: false, bytes: stat.size };
+    } else if (stat.isFile()) yield { path, directory: false, bytes: stat.size };
   }
 }
 
@@ -131,7 +132,7 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
       const isSource = path.length === 0;
       const target = pathAt(job.stageFd, isSource ? job.asName : path);
       if (directory) {
-        fs.mkdirSync(target, 0o755);
+        fs.mkdirSync(target, madeDirectoryMode);
         continue;
       }
       if (isSource) copied.bytes += copyFile(job.source.fd, target, checkpoint);

@@ -5,8 +5,15 @@ import { type EntryName, pathAt, pathOfHandle } from "./pinned-directory.ts";
 /** An entry of a directory. */
 export interface Entry {
   readonly name: EntryName;
-  /** Its status, without following a link; absent where it cannot be had. */
-  readonly stat?: fs.Stats;
+  /** Its status, without following a link. */
+  readonly stat: fs.Stats;
+}
+
+/** An entry of a directory whose status cannot be had, and why. */
+export interface FaultyEntry {
+  readonly name: EntryName;
+  readonly stat?: undefined;
+  readonly fault: unknown;
 }
 
 /** The names in an open directory. */
@@ -21,18 +28,39 @@ export function namesIn(fd: number): EntryName[] {
 }
 
 /** The entries of an open directory, in its order; what has vanished by its turn is passed over. */
-export function* entriesIn(
+export function* entriesIn(fd: number): Generator<Entry> {
+  for (const entry of anyEntriesIn(fd, namesIn(fd))) {
+    if (!entry.stat) throw entry.fault;
+    yield entry;
+  }
+}
+
+/** The entries of an open directory that have these names, those too whose status cannot be had. */
+export function* anyEntriesIn(
   fd: number,
-  names: readonly EntryName[] = namesIn(fd),
-): Generator<Entry> {
+  names: readonly EntryName[],
+): Generator<Entry | FaultyEntry> {
   for (const name of names) {
+    let stat: fs.Stats | undefined;
+    let fault: unknown;
     try {
-      const stat = statAt(fd, name);
-      if (stat) yield { name, stat };
+      stat = twice(() => statAt(fd, name));
     } catch (error) {
       if (!isEntryFault(error)) throw error;
-      yield { name };
+      fault = error;
     }
+    if (stat) yield { name, stat };
+    else if (fault) yield { name, fault };
+  }
+}
+
+/** Does something once more that failed in a way that may pass, as on a file server. */
+export function twice<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!isEntryFault(error) || isGone(error) || isDenied(error)) throw error;
+    return body();
   }
 }
 
@@ -57,6 +85,12 @@ export function textOf(name: EntryName): string {
 export function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP";
+}
+
+/** Whether an error says that the daemon has not the right. */
+export function isDenied(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EACCES" || code === "EPERM";
 }
 
 /** Whether an error of a system call is about this one entry, and not about the whole process. */

@@ -32,7 +32,7 @@ export function requirePlaces(
   for (const { name, stat } of entriesIn(fromFd)) {
     checkpoint();
     const path = `${options.shownAs}/${textOf(name)}`;
-    const isDirectory = stat?.isDirectory() ?? false;
+    const isDirectory = stat.isDirectory();
     const there = statAt(toFd, name);
     if (there && !there.isDirectory() && !there.isFile() && (isDirectory || options.overwrite))
       throw isInTheWay(path, there, isDirectory);
@@ -75,7 +75,7 @@ export function moveInto(
     const from = pathAt(fromFd, name);
     const to = pathAt(toFd, name);
     const there = statAt(toFd, name);
-    if (!stat?.isDirectory()) {
+    if (!stat.isDirectory()) {
       if (overwrite && there?.isDirectory()) removeInTheWay(toFd, name, shownAs, checkpoint);
       moveFile(from, to, overwrite);
       continue;
@@ -117,7 +117,7 @@ function withCopyIn(
 function copyBelow(fromFd: number, toFd: number, checkpoint: Checkpoint): void {
   for (const { name, stat } of entriesIn(fromFd)) {
     const owner = process.geteuid?.() === 0 ? stat : undefined;
-    if (stat?.isDirectory()) {
+    if (stat.isDirectory()) {
       fs.mkdirSync(pathAt(toFd, name), stat.mode & 0o777);
       withDirectoryAt(fromFd, name, (from) =>
         withDirectoryAt(toFd, name, (to) => {
@@ -125,7 +125,7 @@ function copyBelow(fromFd: number, toFd: number, checkpoint: Checkpoint): void {
           copyBelow(from, to, checkpoint);
         }),
       );
-    } else if (stat?.isFile()) {
+    } else if (stat.isFile()) {
       const from = fs.openSync(
         pathAt(fromFd, name),
         fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW,

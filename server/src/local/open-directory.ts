@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { statAt } from "./entries.ts";
+import { madeDirectoryMode } from "./file-mode.ts";
 import { toLocalError } from "./local-error.ts";
 import { isMountPoint } from "./mounts.ts";
 import {
@@ -16,6 +17,7 @@ import { notLoadedMarker } from "./transient-names.ts";
 import { type Owner, walk } from "./tree.ts";
 
 const { R_OK, W_OK, X_OK } = fs.constants;
+const setGroupId = 0o2000;
 
 /** An open local directory. Its holder closes the descriptors. */
 export interface OpenedDirectory {
@@ -129,7 +131,7 @@ function enter(
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "ENOTDIR" || code === "ELOOP") {
         const what = statAt(parentFd, name)?.isSymbolicLink()
-          ? "a symbolic link"
+          ? "a symbolic link, which is not followed: name the directory that it leads to"
           : "not a directory";
         throw new CacheError(
           "PATH_NOT_ALLOWED",
@@ -149,7 +151,7 @@ function enter(
 /** Makes a directory; returns false if it exists by now. */
 function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean {
   try {
-    fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, 0o755);
+    fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, madeDirectoryMode);
     const owner = otherOwner(fs.fstatSync(parentFd));
     // A user who may write in the directory above may have replaced the new directory already.
     if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
@@ -197,12 +199,20 @@ function otherOwner({ uid, gid }: fs.Stats): Owner | undefined {
 
 function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean {
   if (fs.fstatSync(parentFd).dev !== stat.dev || isMountPoint(path)) return false;
+  if (!isLikeOurs(stat)) return false;
   try {
     fs.accessSync(pathOfHandle(parentFd), R_OK | W_OK | X_OK);
     return true;
   } catch {
     return false;
   }
+}
+
+/** Whether a directory made in its place would have its owner, and what is made below it its group. */
+function isLikeOurs({ uid, gid, mode }: fs.Stats): boolean {
+  const handsDown = (mode & setGroupId) !== 0;
+  const isRoot = process.geteuid?.() === 0;
+  return !handsDown && (isRoot || (uid === process.geteuid?.() && gid === process.getegid?.()));
 }
 
 function holdsFiles(fd: number, path: string): boolean {

@@ -1,9 +1,19 @@
 import * as fs from "node:fs";
 import { CacheError } from "../domain/cache-error.ts";
 import { type PassedOver, Tally } from "../domain/left-out.ts";
-import { entriesIn, isEntryFault, isGone, namesIn, statAt, textOf } from "./entries.ts";
+import {
+  anyEntriesIn,
+  entriesIn,
+  isDenied,
+  isEntryFault,
+  isGone,
+  namesIn,
+  statAt,
+  textOf,
+} from "./entries.ts";
+import { toLocalError } from "./local-error.ts";
 import { mountsBelow } from "./mounts.ts";
-import { type EntryName, openDirectoryAt, pathAt, withDirectoryAt } from "./pinned-directory.ts";
+import { type EntryName, pathAt, withDirectoryAt } from "./pinned-directory.ts";
 import { isSystemDirectory, isTransientDirectory, isTransientFile } from "./transient-names.ts";
 import type { Checkpoint, Totals } from "./tree.ts";
 
@@ -53,7 +63,7 @@ export function namesBelow(fd: number): Names {
   const names: Names = new Map();
   for (const { name, stat } of entriesIn(fd))
     if (typeof name === "string")
-      names.set(name, stat?.isDirectory() ? withDirectoryAt(fd, name, namesBelow) : true);
+      names.set(name, stat.isDirectory() ? withDirectoryAt(fd, name, namesBelow) : true);
   return names;
 }
 
@@ -107,10 +117,12 @@ class Removal {
   }
 
   removeBelow(fd: number, keep: Names, prefix: string): void {
-    for (const { name, stat } of entriesIn(fd)) {
+    for (const entry of anyEntriesIn(fd, namesIn(fd))) {
       this.#checkpoint();
+      const { name, stat } = entry;
       const kept = typeof name === "string" ? keep.get(name) : undefined;
-      if (stat?.isDirectory()) this.#removeDirectory(fd, name, stat, kept, prefix);
+      if (!stat) this.#fail(entry.fault, prefix + textOf(name));
+      else if (stat.isDirectory()) this.#removeDirectory(fd, name, stat, kept, prefix);
       else if (kept === undefined) this.#removeFile(fd, name, stat, prefix);
     }
   }
@@ -118,12 +130,18 @@ class Removal {
   requireDone(): void {
     if (!this.#failure) return;
     const { path, error } = this.#failure;
-    throw new CacheError(
-      "PATH_NOT_ALLOWED",
-      `${JSON.stringify(`${this.#options.shownAs}/${path}`)} cannot be removed ` +
-        `(${(error as NodeJS.ErrnoException).code}); all else is`,
-      { cause: error },
-    );
+    const shown = `${this.#options.shownAs}/${path}`;
+    const { code } = error as NodeJS.ErrnoException;
+    if (!isDenied(error) && code !== "EBUSY") throw toLocalError(error, shown);
+    const message = `${JSON.stringify(shown)} cannot be removed (${code}); all else is`;
+    throw new CacheError("PATH_NOT_ALLOWED", message, { cause: error });
+  }
+
+  /** What may not even be looked at is no cache's; any other fault is told in the end. */
+  #fail(error: unknown, path: string): void {
+    if (!isEntryFault(error)) throw error;
+    if (isDenied(error)) this.spared.add("UNREADABLE", path);
+    else if (!isGone(error)) this.#failure ??= { path, error };
   }
 
   #removeDirectory(
@@ -139,50 +157,36 @@ class Removal {
       this.spared.add("FOREIGN", `${path}/`);
       return;
     }
-    let fd: number;
     try {
-      fd = openDirectoryAt(parentFd, name);
+      withDirectoryAt(parentFd, name, (fd) => this.removeBelow(fd, kept ?? new Map(), `${path}/`));
     } catch (error) {
-      if (!isEntryFault(error)) throw error;
-      if (!isGone(error)) this.spared.add("UNREADABLE", `${path}/`);
+      this.#fail(error, `${path}/`);
       return;
     }
     try {
-      this.removeBelow(fd, kept ?? new Map(), `${path}/`);
-    } finally {
-      fs.closeSync(fd);
+      if (!kept) fs.rmdirSync(pathAt(parentFd, name));
+    } catch (error) {
+      // It may hold what was spared, or another process may have filled it.
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!["ENOTEMPTY", "EEXIST", "EBUSY"].includes(code) && !isDenied(error))
+        this.#fail(error, `${path}/`);
     }
-    if (!kept) removeIfEmpty(parentFd, name);
   }
 
-  #removeFile(fd: number, name: EntryName, stat: fs.Stats | undefined, prefix: string): void {
+  #removeFile(fd: number, name: EntryName, stat: fs.Stats, prefix: string): void {
     const path = prefix + textOf(name);
     const isTransient = isTransientFile(textOf(name));
     if (isTransient && !this.#options.transient) return;
-    if (!isTransient && !stat?.isFile()) {
-      this.spared.add(whySpared(stat), path);
+    if (!isTransient && !stat.isFile()) {
+      this.spared.add(stat.isSymbolicLink() ? "LINK" : "SPECIAL", path);
       return;
     }
     try {
       fs.unlinkSync(pathAt(fd, name));
-      if (stat) count(stat, this.removed);
+      count(stat, this.removed);
     } catch (error) {
       if (!isEntryFault(error)) throw error;
       if (!isTransient && !isGone(error)) this.#failure ??= { path, error };
     }
-  }
-}
-
-function whySpared(stat: fs.Stats | undefined): SpareReason {
-  if (!stat) return "UNREADABLE";
-  return stat.isSymbolicLink() ? "LINK" : "SPECIAL";
-}
-
-/** It may hold what was spared, or another process may have filled or removed it. */
-function removeIfEmpty(parentFd: number, name: EntryName): void {
-  try {
-    fs.rmdirSync(pathAt(parentFd, name));
-  } catch (error) {
-    if (!isEntryFault(error)) throw error;
   }
 }

@@ -67,13 +67,13 @@ describe("a walk", () => {
       symlinkSync("/etc", join(dir, name.startsWith("a") ? "b" : "a"));
     }
     assert.equal(found.length, 1);
-    await assertNothingOpen(dir);
+    await assertNothingOpen(dir, [dir]);
   });
 
   it("closes what it opened when its caller stops early", async (t) => {
     const { dir, fd } = openDir(t, { "a/b/c/d": "1", "a/b/c/e": "2" });
     for (const _ of walk(fd)) break;
-    await assertNothingOpen(dir);
+    await assertNothingOpen(dir, [dir]);
   });
 
   it("ends, however deep the tree is, on a thread of the pool", async (t) => {
@@ -105,7 +105,7 @@ describe("removing", () => {
     assert.deepEqual(removed, { fileCount: 2, bytes: 8 });
     assert.deepEqual(readdirSync(dir), ["kept"]);
     assert.ok(existsSync(join(outside.dir, "precious")));
-    await assertNothingOpen(dir);
+    await assertNothingOpen(dir, [dir]);
   });
 
   it("stops when it is told to, and closes what it opened", async (t) => {
@@ -115,6 +115,6 @@ describe("removing", () => {
       if (++steps > 2) throw new Error("stopped");
     };
     assert.throws(() => removeAt(fd, "a", { fileCount: 0, bytes: 0 }, stopping), /stopped/);
-    await assertNothingOpen(dir);
+    await assertNothingOpen(dir, [dir]);
   });
 });

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import type { LeftOutReason } from "../domain/left-out.ts";
-import { entriesIn, isEntryFault, isGone, namesIn, textOf } from "./entries.ts";
+import { anyEntriesIn, isDenied, isEntryFault, isGone, namesIn, textOf, twice } from "./entries.ts";
 import { type EntryName, openDirectoryAt, pathAt } from "./pinned-directory.ts";
 import { isSystemDirectory, isTransientDirectory, isTransientFile } from "./transient-names.ts";
 
@@ -43,7 +43,7 @@ const maxNameLength = 4096;
  * names that are never saved or are not UTF-8, links, other kinds of file, and what cannot be read.
  * Throws only where the open directory itself cannot be listed.
  */
-export function* walk(fd: number, leaveOut: LeaveOut = () => {}): Generator<WalkEntry> {
+export function* walk(fd: number, leaveOut?: LeaveOut): Generator<WalkEntry> {
   yield* walkNames(fd, namesIn(fd), "", leaveOut);
 }
 
@@ -51,15 +51,15 @@ function* walkNames(
   fd: number,
   names: readonly EntryName[],
   prefix: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): Generator<WalkEntry> {
-  for (const { name, stat } of entriesIn(fd, names)) {
+  for (const { name, stat } of anyEntriesIn(fd, names)) {
     const path = prefix + textOf(name);
     const isDirectory = stat?.isDirectory() ?? false;
     const reason = isDirectory ? whyNoDirectory(name) : whyNoFile(fd, name, stat);
     if (isDirectory && reason) leaveOutBelow(fd, name, path, reason, leaveOut);
     else if (isDirectory) yield* walkDirectory(fd, name, `${path}/`, leaveOut);
-    else if (reason) leaveOut(reason, path);
+    else if (reason) leaveOut?.(reason, path);
     else if (stat) yield { name: path, stat };
   }
 }
@@ -68,7 +68,7 @@ function* walkDirectory(
   parentFd: number,
   name: EntryName,
   path: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): Generator<WalkEntry> {
   const opened = openToList(parentFd, name, path, leaveOut);
   if (!opened) return;
@@ -87,13 +87,14 @@ function leaveOutBelow(
   name: EntryName,
   path: string,
   reason: LeftOutReason,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): void {
+  if (!leaveOut) return;
   const opened = openToList(parentFd, name, `${path}/`, leaveOut);
   if (!opened) return;
   const { fd, names } = opened;
   try {
-    for (const { name, stat } of entriesIn(fd, names)) {
+    for (const { name, stat } of anyEntriesIn(fd, names)) {
       const below = `${path}/${textOf(name)}`;
       if (stat?.isDirectory()) leaveOutBelow(fd, name, below, reason, leaveOut);
       else leaveOut(reason, below);
@@ -108,20 +109,21 @@ function openToList(
   parentFd: number,
   name: EntryName,
   path: string,
-  leaveOut: LeaveOut,
+  leaveOut: LeaveOut | undefined,
 ): { fd: number; names: EntryName[] } | undefined {
   if (Buffer.byteLength(path) > maxNameLength) {
-    leaveOut("NAME", path);
+    leaveOut?.("NAME", path);
     return undefined;
   }
-  let fd: number | undefined;
+  let opened: number | undefined;
   try {
-    fd = openDirectoryAt(parentFd, name);
-    return { fd, names: namesIn(fd) };
+    const fd = twice(() => openDirectoryAt(parentFd, name));
+    opened = fd;
+    return { fd, names: twice(() => namesIn(fd)) };
   } catch (error) {
-    if (fd !== undefined) fs.closeSync(fd);
+    if (opened !== undefined) fs.closeSync(opened);
     if (!isEntryFault(error)) throw error;
-    if (!isGone(error)) leaveOut("UNREADABLE", path);
+    if (!isGone(error)) leaveOut?.("UNREADABLE", path);
     return undefined;
   }
 }
@@ -157,8 +159,8 @@ function mayRead(fd: number, name: string, stat: fs.Stats): boolean {
     fs.accessSync(pathAt(fd, name), fs.constants.R_OK);
     return true;
   } catch (error) {
-    // What has vanished meanwhile is left to who reads it.
-    return isGone(error);
+    // Any other fault is left to who reads it.
+    return !isDenied(error);
   }
 }
 

@@ -60,6 +60,7 @@ export const jobs = {
       job.rootFd,
       JSON.parse(Buffer.from(job.plan).toString()) as FramePlan,
       job.format,
+      job.rootPaths,
       checkpoint,
     ),
 

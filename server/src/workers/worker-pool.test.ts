@@ -225,7 +225,7 @@ describe("a stream of chunks to a thread", () => {
     const endless = async function* () {
       for (;;) {
         read += 1;
-        yield Buffer.from("this is not an archive");
+        yield Buffer.alloc(1024, "this is not an archive");
       }
     };
     const { stage } = stageIn(t);

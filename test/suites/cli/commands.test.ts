@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
@@ -54,6 +54,13 @@ describe("compilecache", () => {
       info.stdout,
       /^store +file:.*: cache_[0-9a-f]{12}\.latest\.tar\.zst, generation 1, /m,
     );
+  });
+
+  it("says what a save left out", async (t) => {
+    const { run, localDir } = await prepare(t);
+    symlinkSync("/nowhere", join(localDir, "linked"));
+    const saved = await run("save", ...environment, "--dir", localDir);
+    assert.match(saved.stdout, /; left out 1 file, symbolic links: 1 \(linked\)$/m);
   });
 
   it("prints one JSON document for programs", async (t) => {

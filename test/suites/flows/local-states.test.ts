@@ -328,6 +328,45 @@ describe("a local directory in an odd state", () => {
       }
   });
 
+  it("gives what is loaded its group and mode", { skip: cannotBeNobody }, async (t) => {
+    const dir = scratchDir(t);
+    chmodSync(dir, 0o1777);
+    const localDir = join(dir, "local");
+    makeTree(join(dir, "source"), { "a/file": "1", "a/private": { content: "2", mode: 0o600 } });
+    chownSync(join(dir, "source/a/private"), nobody, nobody);
+    mkdirSync(localDir);
+    const shared = nobody + 1;
+    const states = [
+      { umask: 0o002, mode: 0o2775, expected: { a: 0o2775, "a/file": 0o664, "a/private": 0o600 } },
+      { umask: 0o077, mode: 0o700, expected: { a: 0o700, "a/file": 0o600, "a/private": 0o600 } },
+      { umask: 0, mode: 0o755, expected: { a: 0o775, "a/file": 0o664, "a/private": 0o600 } },
+    ];
+    for (const { umask, mode, expected } of states) {
+      const isShared = mode > 0o777;
+      rmSync(localDir, { recursive: true });
+      mkdirSync(localDir);
+      chownSync(localDir, nobody, isShared ? shared : nobody);
+      chmodSync(localDir, mode);
+      runAsNobody(`
+        import { createFlowBench } from ${JSON.stringify(new URL("../../support/flow-bench.ts", import.meta.url))};
+        process.umask(${umask});
+        const ends = [];
+        const dir = ${JSON.stringify(dir)};
+        const bench = await createFlowBench({ after: (end) => ends.unshift(end) }, { dir });
+        await bench.save({ from: dir + "/source" });
+        console.log(JSON.stringify(await bench.load()));
+        for (const end of ends) await end();
+      `);
+      const found = Object.keys(expected).map((name) => {
+        return [name, lstatSync(join(localDir, name)).mode & 0o7777];
+      });
+      assert.deepEqual(Object.fromEntries(found), expected);
+      assert.equal(lstatSync(localDir).mode & 0o7777, mode);
+      for (const name of ["", ...Object.keys(expected)])
+        assert.equal(lstatSync(join(localDir, name)).gid, isShared ? shared : nobody);
+    }
+  });
+
   it("keeps a private file private", async (t) => {
     const bench = await createFlowBench(t);
     makeTree(bench.localDir, {

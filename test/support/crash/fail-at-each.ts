@@ -8,6 +8,7 @@ import { CacheServiceError, type Transfer } from "compilecache-client";
 import { createTestPlace, environment, namesIn, type TestDaemon } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
 import { type FaultPoint, recordFaultPoints, withFault } from "./fault-points.ts";
+import { onePoolThread } from "./one-pool-thread.ts";
 
 /** Calls that can want room. */
 const wantsRoom = /^(mkdir|link|rename|pwrite64|fsync|utimensat)|^openat.*O_CREAT/;
@@ -23,6 +24,9 @@ export async function failAtEach(t: TestContext, work: CrashCase, error: string)
   const place = await createFailingPlace(t);
   const { scene, daemon } = place;
   const files = dirname(scene.store);
+  // The first save of a daemon also asks the file system what it can do, and no later one does.
+  await place.reset(work);
+  await work.work(scene, daemon.client);
   await place.reset(work);
   const points = await recordFaultPoints(
     place.pid,
@@ -53,7 +57,7 @@ async function createFailingPlace(t: TestContext) {
     COMPILE_CACHE_WORKERS: "1",
     // The threads of the two pools are told apart by their priority.
     COMPILE_CACHE_SAVE_NICE: "10",
-    UV_THREADPOOL_SIZE: "1",
+    ...onePoolThread,
   });
   return {
     scene,

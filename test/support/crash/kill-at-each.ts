@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { createTestPlace, namesIn } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
 import { type KillPoint, killAt, record } from "./kill-points.ts";
+import { onePoolThread } from "./one-pool-thread.ts";
 
 /**
  * Kills a daemon at each point of a case that is chosen, each time from the start, and requires that
@@ -35,7 +36,7 @@ async function createKillingPlace(t: TestContext) {
   const variables = {
     COMPILE_CACHE_ALLOWED_DIRS: `${scene.mount},${scene.allowed}`,
     COMPILE_CACHE_WORKERS: "1",
-    UV_THREADPOOL_SIZE: "1",
+    ...onePoolThread,
   };
   const survivor = await place.startDaemon(variables);
   return {

@@ -1,7 +1,8 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { readConfig, type SettingKey } from "../../../server/src/config/config.ts";
+import { readConfig } from "../../../server/src/config/config.ts";
+import type { SettingKey } from "../../../server/src/config/settings.ts";
 import { startDaemon } from "../../../server/src/daemon.ts";
 import { cacheKeyOf, environmentKey } from "../../../server/src/domain/environment.ts";
 import { connect, tempDir } from "../client/service-client.ts";

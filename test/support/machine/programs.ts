@@ -6,6 +6,8 @@ import { runsAll } from "./tools.ts";
 /** Debian's programs that these tests use, and the packages that `npm run test:stores` gets them from. */
 export const packageOf = {
   "mkfs.ext4": "e2fsprogs",
+  "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
   sshfs: "sshfs",
   fusermount3: "fuse3",
   "/usr/lib/openssh/sftp-server": "openssh-sftp-server",

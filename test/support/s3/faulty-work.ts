@@ -20,6 +20,7 @@ import { openStore } from "../../../server/src/store/open-store.ts";
 import { ends, eventually } from "../eventually.ts";
 import { cacheKey, createFlowBench, namespace } from "../flow-bench.ts";
 import { type LogLine, recordingLogger } from "../recording-logger.ts";
+import { answerFaults } from "./answer-faults.ts";
 import { type AnswerFault, startFaultyS3 } from "./faulty-s3.ts";
 
 /** A server to put faults before. */
@@ -43,6 +44,16 @@ export interface Combination {
   /** The number of the call among those of its operation, from 1; or all of them. */
   readonly call: number | "every";
   readonly fault: AnswerFault;
+}
+
+/** Every fault of every call, one at a time, and of all calls of an operation. */
+export function combinationsOf(deed: Deed, calls: Map<string, number>): Combination[] {
+  return [...calls].flatMap(([operation, count]) => {
+    const numbers = Array.from({ length: count }, (_, n) => n + 1);
+    return [...numbers, "every" as const].flatMap((call) =>
+      answerFaults.map((fault) => ({ deed, operation, call, fault })),
+    );
+  });
 }
 
 /** A cache in a store behind a proxy, and what is done with it. */

@@ -16,7 +16,11 @@ export interface Call {
 
 /** What happens instead of an answer. After the last four the call has had its effect. */
 export type Fault =
-  | { readonly error: readonly [status: number, code: string] }
+  | {
+      readonly error: readonly [status: number, code: string];
+      /** More of the error document. */
+      readonly fields?: Readonly<Record<string, string>>;
+    }
   /** It is answered as if it had been done. */
   | { readonly pretends: true }
   /** The connection breaks, before or after the call took effect. */
@@ -48,6 +52,8 @@ export interface ScriptedS3 {
   readonly uploads: Map<string, Upload>;
   /** Every call so far. */
   readonly calls: Call[];
+  /** The path of every call so far, with its query. */
+  readonly paths: string[];
   /** Decides what becomes of each call; undefined lets it pass. */
   script: (call: Call) => Fault | undefined;
   /** How conditions are taken. */
@@ -58,11 +64,13 @@ export interface ScriptedS3 {
 class Refused extends Error {
   readonly status: number;
   readonly code: string;
+  readonly fields: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: string) {
+  constructor(status: number, code: string, fields: Readonly<Record<string, string>> = {}) {
     super(code);
     this.status = status;
     this.code = code;
+    this.fields = fields;
   }
 }
 
@@ -81,6 +89,7 @@ export async function startScriptedS3(t: TestContext): Promise<ScriptedS3> {
     objects,
     uploads: new Map(),
     calls: [],
+    paths: [],
     script: () => undefined,
     conditions: "kept",
     put(key, body) {
@@ -108,8 +117,9 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   const operation = operationOf(request.method ?? "", url.searchParams, headers);
   const call = { operation, key: rest.join("/"), headers };
   store.calls.push(call);
+  store.paths.push(request.url ?? "");
   const fault = store.script(call) ?? ({ delayMs: 0 } as const);
-  if ("error" in fault) throw new Refused(...fault.error);
+  if ("error" in fault) throw new Refused(...fault.error, fault.fields);
   if ("lost" in fault && fault.lost === "call") return request.socket.destroy();
   if ("pretends" in fault) {
     response.writeHead(200, { etag: "none" }).end("<R><ETag>none</ETag></R>");
@@ -133,8 +143,9 @@ async function answer(store: ScriptedS3, request: IncomingMessage, response: Ser
   });
 }
 
-function refuse(response: ServerResponse, { status, code }: Refused): void {
-  const body = `<Error><Code>${code}</Code><Message>${code}</Message></Error>`;
+function refuse(response: ServerResponse, { status, code, fields }: Refused): void {
+  const more = Object.entries(fields).map(([name, text]) => `<${name}>${text}</${name}>`);
+  const body = `<Error><Code>${code}</Code><Message>${code}</Message>${more.join("")}</Error>`;
   response.writeHead(status, { "content-type": "application/xml" });
   response.end(response.req.method === "HEAD" ? "" : body);
 }

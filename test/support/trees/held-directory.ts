@@ -1,58 +1,42 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
-import { cannotMount } from "../machine/mounts.ts";
+
+/**
+ * Asks the kernel (fanotify(7)) to let whatever opens a directory wait for our word, which is the end
+ * of this program.
+ */
+const holder = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+class_content, open_perm, on_dir, mark_add, at_cwd = 4, 0x10000, 0x40000000, 1, -100
+fd = libc.fanotify_init(class_content, os.O_RDONLY)
+events = ctypes.c_uint64(open_perm | on_dir)
+if fd < 0 or libc.fanotify_mark(fd, mark_add, events, at_cwd, os.fsencode(sys.argv[1])) < 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("held", flush=True)
+os.read(fd, 4096)
+print("asked", flush=True)
+sys.stdin.read()
+`;
 
 /** Why no directory can be held here, or false. */
 export const cannotHold: string | false =
-  cannotMount || (existsSync("/dev/fuse") ? false : "this kernel has no FUSE");
+  process.getuid?.() === 0 ? false : "only root can hold a directory";
 
-/**
- * A file system that answers the kernel's greeting, and then nothing: whoever looks at it waits, as on a
- * mount whose server died.
- */
-const holder = `
-import ctypes, os, select, struct, sys, threading
-path = sys.argv[1].encode()
-libc = ctypes.CDLL(None, use_errno=True)
-fuse = os.open("/dev/fuse", os.O_RDWR)
-options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
-if libc.mount(b"held", path, b"fuse", 0, options) != 0:
-    sys.exit(os.strerror(ctypes.get_errno()))
-greeting = os.read(fuse, 1 << 17)
-unique = struct.unpack_from("<Q", greeting, 8)[0]
-answer = struct.pack("<IIIIHHIIHHI28x", 7, 31, 0, 0, 0, 0, 4096, 1, 1, 0, 0)
-os.write(fuse, struct.pack("<IiQ", 16 + len(answer), 0, unique) + answer)
-def listen():
-    # Whoever asks can be killed as long as the question is not read.
-    select.select([fuse], [], [])
-    print("asked", flush=True)
-threading.Thread(target=listen, daemon=True).start()
-print("held", flush=True)
-sys.stdin.read()
-libc.umount2(path, 2)
-os._exit(0)
-`;
-
-/** A directory that no answer comes from. */
+/** A directory that does not open, as if it were on a dead mount. */
 export interface HeldDirectory {
-  /** Resolves once something waits for it. */
+  /** Resolves once something waits for it in open(2). */
   readonly asked: Promise<void>;
-  /** Unmounts it: what waits gets an error. */
   release(): Promise<void>;
 }
 
-/** Makes a directory, and lets hang what looks at it, until it is released or the test ends. */
+/** Makes a directory that exists hang in open(2), until it is released or the test ends. */
 export async function holdDirectory(t: TestContext, path: string): Promise<HeldDirectory> {
-  mkdirSync(path);
   const child = spawn("python3", ["-c", holder, path], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
-  t.after(() => {
-    child.kill("SIGKILL");
-    spawnSync("umount", ["-l", path], { stdio: "ignore" });
-  });
+  t.after(() => child.kill("SIGKILL"));
   const [held, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   createInterface(child.stdout).on("line", (line) => {
     (line === "held" ? held : asked).resolve();

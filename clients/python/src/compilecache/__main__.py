@@ -35,6 +35,7 @@ def main() -> None:
         load={"if_local_exists": "merge"},
         ready_url=options.ready_url or "",
         ready_file=options.ready_file or "",
+        grace_seconds=options.grace_seconds,
     )
     sys.exit(run_plan(plan))
 

@@ -13,6 +13,12 @@ export interface FileRecord extends TarEntry {
   readonly start?: number;
   /** Length of this part. Absent for a file that does not span frames. */
   readonly length?: number;
+  /**
+   * How this part names the directory that it was saved from: in `text` that can be rewritten for
+   * another directory, or else (`fixed`, or a word of a newer writer) in a way that ties the file to
+   * it. Absent where it does not, where torch and Triton are known to, and in older archives.
+   */
+  readonly names_root?: string;
 }
 
 /** A section of the index: one zstd frame that holds the records of one data frame as JSON. */
@@ -42,7 +48,8 @@ export function decodeIndexSection(section: Uint8Array): FileRecord[] {
 function isRecord(record: FileRecord | null): boolean {
   if (record === null || typeof record !== "object" || typeof record.name !== "string")
     return false;
-  const { size, mode, mtime, start, length } = record;
+  const { size, mode, mtime, start, length, names_root } = record;
+  if (names_root !== undefined && typeof names_root !== "string") return false;
   const counts = [size, mode, mtime, start ?? 0, length ?? 0];
   if (!counts.every((n) => Number.isSafeInteger(n) && n >= 0)) return false;
   if (record.name.endsWith("/")) return size === 0 && start === undefined && length === undefined;

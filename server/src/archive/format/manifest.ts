@@ -5,6 +5,7 @@ import {
   unsupportedArchive,
 } from "../../domain/archive-error.ts";
 import { type Environment, environmentKey } from "../../domain/environment.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import {
   formatName,
@@ -29,6 +30,8 @@ export interface FrameRecord {
   readonly superseded?: readonly string[];
   /** Path of the directory that its files were saved from, where it is not the manifest's. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
 }
 
 /** An archive's description of itself: the JSON text in the second skippable frame. */
@@ -47,6 +50,8 @@ export interface Manifest {
   readonly content_bytes: number;
   /** Path of the directory that it was saved from, as its client saw it. Absent means unknown. */
   readonly local_dir?: string;
+  /** Another path of that directory, where links lead to it. */
+  readonly other_dir?: string;
   /**
    * Bytes of files that refreshes have appended since the archive was last packed as a whole. Absent
    * means 0.
@@ -64,8 +69,8 @@ export interface ArchiveHead {
   readonly environment: Environment;
   readonly environmentKey: string;
   readonly generation: number;
-  /** Path of the directory that it is saved from, as its client sees it. */
-  readonly savedFrom: string;
+  /** The directory that it is saved from. */
+  readonly savedFrom: RootPaths;
   readonly createdAt: Date;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
@@ -90,7 +95,7 @@ export function manifestOf(
     environment: head.environment,
     environment_key: head.environmentKey,
     generation: head.generation,
-    local_dir: head.savedFrom,
+    ...recordOf(head.savedFrom),
     created_at: head.createdAt.toISOString(),
     tool: `compilecache/${toolVersion}`,
     ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
@@ -99,6 +104,23 @@ export function manifestOf(
     frames,
     index,
   };
+}
+
+/** Where files were saved from, as a manifest or one of its frame records says it. */
+export function recordOf({
+  path,
+  otherPath,
+}: RootPaths): Pick<FrameRecord, "local_dir" | "other_dir"> {
+  return { local_dir: path, ...(otherPath === undefined ? {} : { other_dir: otherPath }) };
+}
+
+/** The same, read; undefined where it is unknown. */
+export function savedFromOf({
+  local_dir,
+  other_dir,
+}: Pick<FrameRecord, "local_dir" | "other_dir">): RootPaths | undefined {
+  if (local_dir === undefined) return undefined;
+  return { path: local_dir, ...(other_dir === undefined ? {} : { otherPath: other_dir }) };
 }
 
 const digestBytes = 32;
@@ -187,6 +209,7 @@ function checkShape(manifest: Manifest): void {
     counts.every(isCount) &&
     manifest.index.bytes <= maxSkippableBytes &&
     isPath(manifest.local_dir ?? "/") &&
+    isPath(manifest.other_dir ?? "/") &&
     Array.isArray(manifest.frames) &&
     manifest.frames.every(
       (frame) =>
@@ -196,6 +219,7 @@ function checkShape(manifest: Manifest): void {
         isCount(frame.content_bytes) &&
         areTexts(frame.superseded ?? []) &&
         isPath(frame.local_dir ?? "/") &&
+        isPath(frame.other_dir ?? "/") &&
         frame.bytes <= maxFrameBytes &&
         frame.content_bytes <= maxFrameContentBytes,
     );

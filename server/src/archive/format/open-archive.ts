@@ -1,9 +1,16 @@
 import { hash } from "node:crypto";
 import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
 import type { Environment } from "../../domain/environment.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
-import { decodeManifest, type FrameRecord, isManifest, type Manifest } from "./manifest.ts";
+import {
+  decodeManifest,
+  type FrameRecord,
+  isManifest,
+  type Manifest,
+  savedFromOf,
+} from "./manifest.ts";
 import { readExactly } from "./read-exactly.ts";
 import {
   encodeSeekTable,
@@ -24,8 +31,8 @@ export interface ArchiveFrame {
   readonly contentBytes: number;
   /** Names of the files in it that are out of date, because a later frame holds newer ones. */
   readonly superseded: readonly string[];
-  /** Path of the directory that its files were saved from, as that client saw it, where it is known. */
-  readonly savedFrom: string | undefined;
+  /** The directory that its files were saved from, where it is known. */
+  readonly savedFrom: RootPaths | undefined;
   /** Its record in the manifest, for an archive that takes the frame over. */
   readonly record: FrameRecord;
 }
@@ -120,7 +127,7 @@ function placeFrames(manifest: Manifest): ArchiveFrame[] {
       sha256: record.sha256,
       contentBytes: record.content_bytes,
       superseded: record.superseded ?? [],
-      savedFrom: record.local_dir ?? manifest.local_dir,
+      savedFrom: savedFromOf(record) ?? savedFromOf(manifest),
       record,
     };
     offset += record.bytes;

@@ -10,6 +10,7 @@ import {
   encodeManifest,
   type FrameRecord,
   manifestOf,
+  recordOf,
 } from "../format/manifest.ts";
 import type { IndexedFrame } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
@@ -51,7 +52,7 @@ export class ArchiveAssembler {
   /** Adds a frame of another archive unchanged. Throws CACHE_TOO_LARGE. */
   carryOver(bytes: Uint8Array, { record, savedFrom, section }: IndexedFrame): Promise<void> {
     // The files in it hold paths of the directory that they were saved from.
-    const origin = savedFrom === undefined ? {} : { local_dir: savedFrom };
+    const origin = savedFrom === undefined ? {} : recordOf(savedFrom);
     return this.#add(bytes, { ...origin, ...record }, section);
   }
 

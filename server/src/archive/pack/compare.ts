@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import { type ListedFile, readPieces, withListedFile } from "../../local/listed-file.ts";
 import { currentPath } from "../../local/pinned-directory.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { relocateContent, relocatedKind } from "../torch/relocate-content.ts";
-import type { Relocation } from "../torch/relocation.ts";
+import { changesNothing, type Relocation, relocationBetween } from "../torch/relocation.ts";
 import { type ListOptions, listFiles, planListing, type ScanResult } from "./scan.ts";
 
 /** A stored file, or its part in one frame, that a newer version replaces. */
@@ -22,8 +23,8 @@ export interface StoredFrame {
   readonly section: Uint8Array;
   /** Names of the files in it that are out of date. */
   readonly superseded: readonly string[];
-  /** How paths in the directory become those that the frame's files were saved with. */
-  readonly back: Relocation;
+  /** The directory that its files were saved from. */
+  readonly savedFrom: RootPaths;
 }
 
 /** How a directory differs from a stored cache. */
@@ -37,6 +38,10 @@ export interface Comparison {
   readonly superseded: readonly (readonly Superseded[])[];
   /** Number of stored files that the directory lacks, or that the profile leaves out. */
   readonly absent: number;
+  /** Whether all stored files were saved from this very directory, by its path. */
+  readonly isOfThisDirectory: boolean;
+  /** A stored file that works only in the directory that it was saved from, if that is another. */
+  readonly tied?: string;
 }
 
 /**
@@ -46,10 +51,12 @@ export interface Comparison {
  */
 export function compareTree(
   rootFd: number,
-  options: ListOptions & { readonly stored: readonly StoredFrame[] },
+  options: ListOptions & { readonly root: RootPaths; readonly stored: readonly StoredFrame[] },
   checkpoint: Checkpoint,
 ): Comparison {
   const stored = storedFiles(options.stored);
+  const backs = options.stored.map(({ savedFrom }) => relocationBetween(options.root, savedFrom));
+  const tied = findTied(stored, backs);
   const listed = listFiles(rootFd, options, checkpoint);
   const root = { fd: rootFd, path: currentPath(rootFd) };
   const seen = new Set<string>();
@@ -66,7 +73,7 @@ export function compareTree(
     }
     seen.add(file.name);
     const [first] = parts as [StoredPart];
-    const back = options.stored[first.frame]?.back;
+    const back = backs[first.frame];
     if (isSameContent(root, file, parts, back, checkpoint)) return false;
     for (const { frame, record } of parts)
       superseded[frame]?.push({
@@ -86,7 +93,20 @@ export function compareTree(
     newBytes,
     superseded,
     absent,
+    isOfThisDirectory: backs.every(changesNothing),
+    ...(tied === undefined ? {} : { tied }),
   };
+}
+
+/** A stored file that works only in another directory than this. */
+function findTied(
+  stored: ReadonlyMap<string, readonly StoredPart[]>,
+  backs: readonly Relocation[],
+): string | undefined {
+  for (const [name, parts] of stored)
+    for (const { frame, record } of parts)
+      if (relocatedKind(record, backs[frame] as Relocation) === "FIXED") return name;
+  return undefined;
 }
 
 interface StoredPart {
@@ -118,11 +138,13 @@ function isSameContent(
   const [first] = parts as [StoredPart];
   if (file.name.endsWith("/")) return true;
   const isSameTime = Math.floor(file.mtimeMs / 1000) === first.record.mtime;
-  const mayDiffer = back !== undefined && relocatedKind(file.name, back) !== undefined;
+  const mayDiffer = back !== undefined && relocatedKind(first.record, back) !== undefined;
   if (!mayDiffer && (isSameTime || file.size !== first.record.size))
     return file.size === first.record.size;
   const isSame = withListedFile(root.fd, root.path, file, (fd) => {
-    const relocated = mayDiffer ? relocateContent(fd, file, back, checkpoint) : undefined;
+    const relocated = mayDiffer
+      ? relocateContent(fd, { ...first.record, size: file.size }, back, checkpoint)
+      : undefined;
     const size = relocated?.size ?? file.size;
     if (size !== first.record.size || isSameTime) return size === first.record.size;
     return hasDigests(relocated?.pieces() ?? readPieces(fd, 0, size, checkpoint), parts);

@@ -8,6 +8,8 @@ import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
+import { type NamedRoot, namedRootOverlap, RootFinder } from "../torch/named-root.ts";
+import { mayNameRoot } from "../torch/relocate-content.ts";
 import type { FramePlan, PartToPack } from "./plan.ts";
 import { tarEntryOf } from "./plan.ts";
 
@@ -23,6 +25,8 @@ export interface PackedFrame {
   readonly fileCount: number;
   /** Bytes of files in this frame. */
   readonly bytes: number;
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
   /** Files that could not be packed as they were listed. */
   readonly notPacked: readonly NotPacked[];
 }
@@ -36,15 +40,18 @@ export interface NotPacked {
 
 /**
  * Reads the planned files below an open directory into one frame; files that cannot be packed as
- * they were listed are left out, and named. Runs in a worker.
+ * they were listed are left out, and named. Records how files name the directory by one of
+ * `rootPaths`. Runs in a worker.
  */
 export function packFrame(
   rootFd: number,
   plan: FramePlan,
   format: ArchiveFormat,
+  rootPaths: readonly string[],
   checkpoint: Checkpoint,
 ): PackedFrame {
   const rootPath = currentPath(rootFd);
+  const finder = new RootFinder(rootPaths);
   const content = frameBuffer(plan.reduce((sum, part) => sum + part.tarBytes, 0));
   const records: FileRecord[] = [];
   const notPacked: NotPacked[] = [];
@@ -54,7 +61,7 @@ export function packFrame(
   for (const part of plan) {
     checkpoint();
     const { name } = part.file;
-    const tarBytes = packPart(rootFd, rootPath, part, content.subarray(end), records);
+    const tarBytes = packPart(rootFd, rootPath, finder, part, content.subarray(end), records);
     if (typeof tarBytes === "string") {
       notPacked.push({ name, reason: tarBytes, spansFrames: part.length !== part.file.size });
       continue;
@@ -64,6 +71,7 @@ export function packFrame(
     if (part.start === 0 && !name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
+  const tied = records.find(({ names_root }) => names_root === "fixed")?.name;
   return {
     frame,
     sha256: hash("sha256", frame, "hex"),
@@ -72,6 +80,7 @@ export function packFrame(
     fileCount,
     bytes,
     notPacked,
+    ...(tied === undefined ? {} : { tied }),
   };
 }
 
@@ -107,6 +116,7 @@ export function compressFrame(content: Uint8Array, format: ArchiveFormat): Uint8
 function packPart(
   rootFd: number,
   rootPath: string,
+  finder: RootFinder,
   part: PartToPack,
   into: Buffer,
   records: FileRecord[],
@@ -120,7 +130,12 @@ function packPart(
     return at;
   }
   const content = into.subarray(at, at + length);
-  const read = readListedFile(rootFd, rootPath, file, (fd) => readFully(fd, start, content));
+  let named: NamedRoot | undefined;
+  const read = readListedFile(rootFd, rootPath, file, (fd) => {
+    if (!readFully(fd, start, content)) return false;
+    named = findNamedRoot(finder, part, content, fd);
+    return true;
+  });
   if (read.fault) return read.fault;
   if (!read.result) return "CHANGED";
   at += length;
@@ -130,6 +145,27 @@ function packPart(
     at += padding;
   }
   const digest = hash("sha256", content, "buffer").subarray(0, 16).toString("base64");
-  records.push(length === file.size ? { ...entry, digest } : { ...entry, digest, start, length });
+  records.push({
+    ...entry,
+    digest,
+    ...(length === file.size ? {} : { start, length }),
+    ...(named === undefined ? {} : { names_root: named }),
+  });
   return at;
+}
+
+/** How a part of a file names the directory; a path that goes on in the next part belongs to this. */
+function findNamedRoot(
+  finder: RootFinder,
+  { file: { name, size }, start, length }: PartToPack,
+  content: Buffer,
+  fd: number,
+): NamedRoot | undefined {
+  if (!mayNameRoot(name)) return undefined;
+  const end = start + length;
+  if (end === size) return finder.find(content, name, length === size);
+  const next = Buffer.allocUnsafe(Math.min(namedRootOverlap, size - end));
+  if (!readFully(fd, end, next)) return undefined;
+  const last = Buffer.concat([content.subarray(-namedRootOverlap), next]);
+  return finder.find(content, name, false) ?? finder.find(last, name, false);
 }

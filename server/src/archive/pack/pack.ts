@@ -21,6 +21,8 @@ export interface Packed {
 export interface PackResult {
   readonly fileCount: number;
   readonly bytes: number;
+  /** A file that works only in this directory, if there is one. */
+  readonly tied?: string;
   /** All that the save left out of the directory. */
   readonly leftOut: readonly LeftOutFiles[];
   /** Names of the files that were to be packed and are not. */
@@ -45,11 +47,13 @@ export class EssentialFileChanged extends Error {
 
 /**
  * Packs what a save takes of an open directory as further frames of an archive. A file that is too
- * young, or changes while it is read, is tried once more at the end. Holds at most `work.threads + 1`
+ * young, changes while it is read, or cannot be read, is tried once more at the end. Holds at most `work.threads + 1`
  * packed frames. Throws EssentialFileChanged, CACHE_TOO_LARGE or INSUFFICIENT_SPACE.
  */
 export async function* pack(options: {
   rootFd: number;
+  /** The paths by which files may name the directory. */
+  rootPaths: readonly string[];
   scan: ScanResult;
   unstable: readonly Unstable[];
   profile: Profile;
@@ -58,14 +62,16 @@ export async function* pack(options: {
   work: PackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Packed, PackResult> {
-  const { rootFd, scan, unstable, profile, format, assembler, work, signal } = options;
+  const { rootFd, rootPaths, scan, unstable, profile, format, assembler, work, signal } = options;
   const holders = new Set(scan.bundled.holders);
   let filesDone = 0;
   let bytesDone = 0;
   let filesTotal = scan.fileCount;
   let bytesTotal = scan.bytes;
+  let tied: string | undefined;
 
-  const packPlanned = ({ plan }: PlannedFrame) => work.packFrame({ rootFd, plan, format });
+  const packPlanned = ({ plan }: PlannedFrame) =>
+    work.packFrame({ rootFd, plan, format, rootPaths });
   const packAll = async function* (planned: readonly PlannedFrame[], notPacked: Unstable[]) {
     for await (const packed of inOrder(planned, work.threads + 1, packPlanned)) {
       for (const file of packed.notPacked) {
@@ -75,6 +81,7 @@ export async function* pack(options: {
       // None of this frame's files could be packed, so it is empty.
       if (packed.contentBytes === 0) continue;
       await assembler.addPacked(packed);
+      tied ??= packed.tied;
       filesDone += packed.fileCount;
       bytesDone += packed.bytes;
       yield { bytesDone, bytesTotal, filesDone, filesTotal };
@@ -83,14 +90,13 @@ export async function* pack(options: {
 
   const first: Unstable[] = [];
   yield* packAll(scan.frames, first);
-  const changed = first.filter(({ reason }) => reason === "CHANGED");
-  const notPacked = first.filter(({ reason }) => reason !== "CHANGED");
-  if (changed.length > 0 || scan.young.length > 0) {
-    const settledAtMs = changed.length > 0 ? Date.now() + settledAfterMs : scan.settledAtMs;
+  const notPacked: Unstable[] = [];
+  if (first.length > 0 || scan.young.length > 0) {
+    const settledAtMs = first.length > 0 ? Date.now() + settledAfterMs : scan.settledAtMs;
     await sleep(pauseUntil(settledAtMs), undefined, { signal }).catch(() => {});
     const second = await work.scan({
       rootFd,
-      only: [...scan.young, ...changed].map(({ name }) => name),
+      only: [...scan.young, ...first].map(({ name }) => name),
       seen: scan.young,
       unstable: namesOf(unstable),
       profile,
@@ -110,6 +116,7 @@ export async function* pack(options: {
     bytes: bytesDone,
     leftOut: leftOut.list(),
     notPacked: namesOf(notPacked),
+    ...(tied === undefined ? {} : { tied }),
   };
 }
 

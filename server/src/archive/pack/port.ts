@@ -1,4 +1,5 @@
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import type { Comparison, StoredFrame } from "./compare.ts";
 import type { PackedFrame } from "./frame-packer.ts";
 import type { ListOptions, ScanResult } from "./scan.ts";
@@ -23,6 +24,8 @@ export interface ScanJob extends ListOptions {
 }
 
 export interface CompareJob extends ScanJob {
+  /** The paths by which files may name the directory. */
+  readonly root: RootPaths;
   /** What is compared with: the frames of the stored cache. */
   readonly stored: readonly StoredFrame[];
 }
@@ -32,4 +35,6 @@ export interface PackJob {
   /** JSON of a FramePlan. */
   readonly plan: Uint8Array;
   readonly format: ArchiveFormat;
+  /** The paths by which files may name the directory. */
+  readonly rootPaths: readonly string[];
 }

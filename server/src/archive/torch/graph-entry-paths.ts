@@ -1,7 +1,7 @@
 import { readPieces } from "../../local/listed-file.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
-import type { RelocatedContent, Relocation } from "./relocation.ts";
+import { oldRootOf, type RelocatedContent, type Relocation } from "./relocation.ts";
 
 /** Bytes that replace a range of a file. */
 interface Edit extends PickleRange {
@@ -41,13 +41,11 @@ export function relocateGraphEntry(
 function findEdits(
   fd: number,
   size: number,
-  { from, to }: Relocation,
+  relocation: Relocation,
   checkpoint: Checkpoint,
 ): Edit[] {
   const edits: Edit[] = [];
-  const below = `${from}/`;
-  const fromBytes = Buffer.byteLength(from);
-  const toBytes = Buffer.from(to);
+  const toBytes = Buffer.from(relocation.to);
   let paths = 0;
   let frame: PickleRange = { start: 0, end: 0 };
   let frameLength: Edit | undefined;
@@ -57,7 +55,10 @@ function findEdits(
     frameLength = undefined;
   };
   for (const token of readPickle(fd, size, checkpoint, onFrame)) {
-    if (token.kind !== "text" || !token.at || !token.text.startsWith(below)) continue;
+    if (token.kind !== "text" || !token.at) continue;
+    const from = oldRootOf(token.text, relocation);
+    if (from === undefined) continue;
+    const fromBytes = Buffer.byteLength(from);
     const { start, end } = token.at;
     const length = Buffer.byteLength(token.text);
     const movedLength = length - fromBytes + toBytes.length;

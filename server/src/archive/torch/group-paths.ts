@@ -1,4 +1,4 @@
-import type { Relocation } from "./relocation.ts";
+import { movedPath, type Relocation } from "./relocation.ts";
 
 /** Largest group that is rewritten, in bytes. Real groups have less than 2 KiB. */
 export const maxGroupBytes = 64 * 1024;
@@ -8,11 +8,11 @@ export const maxGroupBytes = 64 * 1024;
  * itself if it is not a group, holds no path below the old directory, or is or would become larger than
  * `maxGroupBytes`.
  */
-export function relocateGroup(content: Uint8Array, relocation: Relocation): Uint8Array {
+export function relocateGroup(content: Buffer, relocation: Relocation): Buffer {
   if (content.length > maxGroupBytes) return content;
   let moved: string | undefined;
   try {
-    moved = moveText(Buffer.from(content).toString("utf8"), relocation);
+    moved = moveText(content.toString("utf8"), relocation);
   } catch {
     // Not JSON, or nested too deeply.
     return content;
@@ -21,14 +21,13 @@ export function relocateGroup(content: Uint8Array, relocation: Relocation): Uint
   return Buffer.from(moved);
 }
 
-function moveText(text: string, { from, to }: Relocation): string | undefined {
+function moveText(text: string, relocation: Relocation): string | undefined {
   const group: { child_paths?: Record<string, unknown> } | null = JSON.parse(text);
-  const below = `${from}/`;
   const children = Object.entries(group?.child_paths ?? {});
   const written = new Map<string, string>();
   const moved = children.map(([child, path]) => {
-    if (typeof path !== "string" || !path.startsWith(below)) return [child, path];
-    const there = to + path.slice(from.length);
+    const there = typeof path === "string" ? movedPath(path, relocation) : undefined;
+    if (typeof path !== "string" || there === undefined) return [child, path];
     written.set(asPython(path), asPython(there));
     return [child, there];
   });

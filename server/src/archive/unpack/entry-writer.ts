@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { unsafeArchive } from "../../domain/archive-error.ts";
-import { portableMode } from "../../local/file-mode.ts";
+import { madeDirectoryMode, madeFileMode } from "../../local/file-mode.ts";
 import { toLocalError } from "../../local/local-error.ts";
 import type { Owner } from "../../local/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
@@ -64,7 +64,7 @@ export class EntryWriter {
     return this.#guard(entry.name, () => {
       this.#ensure(dirname(plain));
       const flags = whole ? exclusive : shared;
-      const fd = fs.openSync(`${this.#stage.path}/${plain}`, flags, portableMode(entry.mode));
+      const fd = fs.openSync(`${this.#stage.path}/${plain}`, flags, madeFileMode(entry.mode));
       return new OpenEntry(fd, entry, this.#stage);
     });
   }
@@ -96,7 +96,7 @@ export class EntryWriter {
     this.#ensure(dirname(directory));
     const path = `${this.#stage.path}/${directory}`;
     try {
-      fs.mkdirSync(path, 0o755);
+      fs.mkdirSync(path, madeDirectoryMode);
       if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -1,13 +1,12 @@
 import { zstdDecompressSync } from "node:zlib";
-import { malformedArchive, unsafeArchive } from "../../domain/archive-error.ts";
+import { malformedArchive, unsafeArchive, unsupportedArchive } from "../../domain/archive-error.ts";
 import type { CacheError } from "../../domain/cache-error.ts";
 import type { Checkpoint } from "../../local/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";
 import { releaseMemory } from "../release-memory.ts";
-import { relocateGroup } from "../torch/group-paths.ts";
-import { relocatedKind } from "../torch/relocate-content.ts";
+import { relocatedKind, relocateWhole } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
@@ -115,11 +114,14 @@ function unpackContent(
     const data = content.subarray(at, at + length);
     at += length + (end === size ? tarPadding(size) : 0);
     if (superseded.has(record.name)) continue;
-    const kind = relocatedKind(record.name, relocation);
+    const kind = relocatedKind(record, relocation);
     if (kind === "GRAPH_ENTRY" && start === 0) toRelocate.push(record.name);
     if (record.start === undefined) {
-      writer.writeFile(record, kind === "GROUP" ? relocateGroup(data, relocation) : data);
+      const moved = kind === "GRAPH_ENTRY" ? data : relocateWhole(data, kind, relocation);
+      if (moved === undefined) throw tiedToItsDirectory(record.name, relocation);
+      writer.writeFile(record, moved);
     } else {
+      if (kind === "FIXED") throw tiedToItsDirectory(record.name, relocation);
       writePart(writer, record, data, start);
       parts.push({ name: record.name, size, start, length });
     }
@@ -160,6 +162,15 @@ function writePart(writer: EntryWriter, record: FileRecord, data: Uint8Array, st
   } finally {
     file.close();
   }
+}
+
+/** The error for a file that names the directory that it was saved from, and works in no other. */
+function tiedToItsDirectory(name: string, { from, to }: Relocation): CacheError {
+  const [file, there, here] = [name, from, to].map((text) => JSON.stringify(text));
+  return unsupportedArchive(
+    `the archive was saved at ${there}, and its ${file} names that in a way that cannot be changed to ${here}: ` +
+      `load it at ${there}, or compile at ${here} and save from there`,
+  );
 }
 
 /** The error for an archive in which other readers would find different files than this one does. */

@@ -1,9 +1,11 @@
 import { inOrder } from "../../async/in-order.ts";
 import { malformedArchive } from "../../domain/archive-error.ts";
 import type { CacheError } from "../../domain/cache-error.ts";
+import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import type { IndexedFrame, OwnArchive } from "../format/open-archive.ts";
 import { readExactly } from "../format/read-exactly.ts";
+import { relocationBetween } from "../torch/relocation.ts";
 import type { StageDirectory } from "./entry-writer.ts";
 import type { Unpacked } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
@@ -20,8 +22,8 @@ const foreignChunkBytes = 1024 * 1024;
 export async function* unpackOwn(options: {
   archive: OwnArchive;
   stage: StageDirectory;
-  /** Path of the local directory, as its client sees it. */
-  localDir: string;
+  /** The local directory that the stage becomes. */
+  localDir: RootPaths;
   work: UnpackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
@@ -32,7 +34,7 @@ export async function* unpackOwn(options: {
     // A copy: sending a view to another thread would send the whole buffer behind it.
     const section = Uint8Array.from(indexed.section);
     const { sha256, contentBytes, superseded, savedFrom = localDir } = indexed;
-    const relocation = { from: savedFrom, to: localDir };
+    const relocation = relocationBetween(savedFrom, localDir);
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
     const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched });
     return { ...unpacked, toRelocate: toRelocate.map((name) => ({ stage, name, relocation })) };

@@ -1,13 +1,12 @@
 import { Command, Option } from "commander";
+import { ConfigError, readConfig } from "../../config/config.ts";
 import {
   type Config,
-  ConfigError,
   flagOf,
   prefixedFlagOf,
-  readConfig,
   type SettingKey,
   settings,
-} from "../../config/config.ts";
+} from "../../config/settings.ts";
 import type { Logger } from "../../domain/logger.ts";
 import { ListenError } from "../../listen/listen-error.ts";
 import { endProcess } from "../end-process.ts";

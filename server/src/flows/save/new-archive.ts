@@ -6,7 +6,7 @@ import type { LeftOutFiles } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../../store/store.ts";
 import type { Progress } from "../../transfers/state.ts";
-import type { CacheTarget } from "../cache-target.ts";
+import { type CacheTarget, rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { archiveNames } from "../stored-archives.ts";
 import type { SaveAttempt } from "./attempt.ts";
@@ -63,13 +63,13 @@ export class NewArchive implements AsyncDisposable {
       filesDone: saved.fileCount,
       filesTotal: saved.fileCount,
     };
-    const { namespace, environment, environmentKey, localDir } = this.#target;
+    const { namespace, environment, environmentKey } = this.#target;
     const head = {
       namespace,
       environment,
       environmentKey,
       generation,
-      savedFrom: localDir.clientPath,
+      savedFrom: rootPathsOf(this.#target),
       createdAt: new Date(),
       appendedBytes: saved.appendedBytes ?? 0,
     };

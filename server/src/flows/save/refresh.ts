@@ -8,9 +8,11 @@ import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import { logFailure } from "../../transfers/log-failure.ts";
 import type { Flow, Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
@@ -105,6 +107,7 @@ async function* refreshStored(
 
   const stored = { archive, frames: await archive.readIndex(signal) };
   const comparison = await compare(context, target, stored, attempt, signal);
+  if (comparison.tied !== undefined) throw cannotUnite(comparison.tied);
   if (!isWorthIt(context, archive, comparison)) {
     const { newFiles, newBytes, fresh } = comparison;
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
@@ -128,24 +131,25 @@ async function* refreshStored(
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
   { workers, archiveFormat: format }: FlowContext,
-  { profile, localDir }: SaveTarget,
+  target: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
-  const { clientPath } = localDir;
+  const root = rootPathsOf(target);
   const compareNow = (seen: ScanResult["young"]) =>
     work.compare({
       rootFd,
       seen,
       unstable: namesOf(unstable),
-      profile,
+      profile: target.profile,
+      root,
       format,
-      stored: frames.map(({ section, superseded, savedFrom = clientPath }) => ({
+      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
         section: Uint8Array.from(section),
         superseded,
-        back: { from: clientPath, to: savedFrom },
+        savedFrom,
       })),
     });
   const comparison = await compareNow([]);
@@ -199,6 +203,7 @@ async function* append(
   await copyFrames(stored, assembler, signal);
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,
@@ -207,6 +212,7 @@ async function* append(
     work: workers.under(signal),
     signal,
   });
+  if (packed.tied !== undefined && !comparison.isOfThisDirectory) throw cannotUnite(packed.tied);
   const leftOut = allLeftOut(packed.leftOut, young);
   if (packed.fileCount === 0) return nothingPacked(leftOut);
   const notPacked = new Set(packed.notPacked);
@@ -248,6 +254,15 @@ async function copyFrames(
   // The last frame only ends the tar stream.
   for (const frame of frames.slice(0, -1))
     await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
+}
+
+/** The error for files that work in their own directory alone, when another's are to join them. */
+function cannotUnite(file: string): CacheError {
+  return new CacheError(
+    "ARCHIVE_UNSUPPORTED",
+    `${JSON.stringify(file)} names the directory that it is saved from in a way that cannot be changed, and the ` +
+      "stored cache is of another directory: give each directory a namespace of its own, or replace the stored cache",
+  );
 }
 
 function sumOf(files: readonly Superseded[]): { fileCount: number; bytes: number } {

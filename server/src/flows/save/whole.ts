@@ -2,7 +2,9 @@ import { pack } from "../../archive/pack/pack.ts";
 import { bytesOf } from "../../archive/pack/scan.ts";
 import { requireWithin } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
+import { pathsOf } from "../../domain/root-paths.ts";
 import type { Progress } from "../../transfers/state.ts";
+import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import type { SaveAttempt, SaveTarget } from "./attempt.ts";
 import { createNewArchive } from "./new-archive.ts";
@@ -28,6 +30,7 @@ export async function* saveWhole(
   yield { phase: "PACKING", bytesTotal: scan.bytes, filesTotal: scan.fileCount };
   const packed = yield* pack({
     rootFd,
+    rootPaths: pathsOf(rootPathsOf(target)),
     scan,
     unstable,
     profile,

@@ -92,6 +92,27 @@ describe("the file store that asks what its file system can do", () => {
     }
   });
 
+  it("fails in words, or not at all, whichever of its calls fails once", async (t) => {
+    for (const call of ["open", "lstat", "rename", "link", "rm"]) {
+      let calls = 1;
+      for (let nth = 1; nth <= calls; nth++) {
+        const { store, folder } = await freshStore(t);
+        calls = 0;
+        const restore = injectFault(t, call, async (real, [path]) => {
+          if (String(path).includes(".partial") && ++calls === nth) throw systemError("EIO");
+          return real();
+        });
+        const answer = await put(store, "first").catch((error) => error.reason);
+        restore();
+        assert.match(answer, /^(committed|STORE_UNAVAILABLE)$/, `${call} ${nth}`);
+        await put(store, "second", "replace");
+        assert.equal(store.note?.(), "", `${call} ${nth}`);
+        assert.equal((await look(store)).content, "second");
+        await assertNothingOpen(folder);
+      }
+    }
+  });
+
   it("asks again what it was denied, with the next save", async (t) => {
     const { store, lines } = await freshStore(t);
     const restore = injectFault(t, "link", failing("EIO"));

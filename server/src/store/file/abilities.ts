@@ -6,12 +6,13 @@ import { hiddenPath } from "./hidden-files.ts";
 
 /** What a file system can do of what a commit would use. Every one that takes archives can rename. */
 export interface Abilities {
-  /** A file can have a second name, and is seen to have it: the first of many savers wins. */
+  /**
+   * A file can have a second name, and is seen to have it: the first of many savers wins. Where it
+   * cannot, its number (inode) may be that of its name, so that this tells no file from another.
+   */
   readonly links: boolean;
   /** A rename takes a name from the file that has it: an archive can be replaced in one step. */
   readonly replaces: boolean;
-  /** A file keeps its number (inode) when it is renamed, so that this tells it from any other. */
-  readonly numbers: boolean;
 }
 
 /** A call that fails may do so in passing; one that fails each time is one that there is not. */
@@ -28,7 +29,6 @@ export async function probeAbilities(target: string): Promise<Abilities> {
   const second = hiddenPath(target, "partial");
   try {
     for (const path of [first, second]) await makeFile(path);
-    const { ino } = await fs.lstat(first, { bigint: true });
     const rename = { call: () => fs.rename(first, second), cameOfIt: () => isAbsent(first) };
     const refusedToReplace = await refusal(rename);
     if (refusedToReplace) {
@@ -36,12 +36,11 @@ export async function probeAbilities(target: string): Promise<Abilities> {
       const refused = await refusal(rename);
       if (refused) throw cannotRename(target, refused);
     }
-    const numbers = (await fs.lstat(second, { bigint: true })).ino === ino;
     const refusedToLink = await refusal({
       call: () => fs.link(second, first),
       cameOfIt: () => areLinked(second, first),
     });
-    return { links: !refusedToLink, replaces: !refusedToReplace, numbers };
+    return { links: !refusedToLink, replaces: !refusedToReplace };
   } finally {
     for (const path of [first, second]) await fs.rm(path, { force: true }).catch(() => {});
   }

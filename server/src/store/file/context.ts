@@ -47,7 +47,7 @@ export function createFileStoreContext(root: string, logger: Logger): FileStoreC
     },
     async abilitiesAt(device, target) {
       const abilities = able.get(device) ?? (await probeAbilities(target));
-      if (Object.values(abilities).every(Boolean)) able.set(device, abilities);
+      if (abilities.links && abilities.replaces) able.set(device, abilities);
       lacksHardLinks = !abilities.links;
       if (lacksHardLinks && !warned) logger.warn(`the store ${withoutHardLinks}`, { store: root });
       warned ||= lacksHardLinks;

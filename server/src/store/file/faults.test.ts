@@ -2,12 +2,9 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   type BigIntStats,
-  closeSync,
-  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -513,27 +510,6 @@ describe("the file store on a full file system", () => {
   it("says INSUFFICIENT_SPACE when it is out of inodes", { skip: cannotMount }, async (t) => {
     const { store } = await freshStore(t, mountTmpfs(t, "size=2m,nr_inodes=2"));
     await assert.rejects(put(store, "first"), { reason: "INSUFFICIENT_SPACE" });
-  });
-});
-
-describe("the file store with strange things in it", () => {
-  it("does not wait for a FIFO that has an archive's name", async (t) => {
-    const { store, folder } = await freshStore(t);
-    mkdirSync(folder);
-    const fifo = join(folder, name.filename);
-    execFileSync("mkfifo", [fifo]);
-    const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
-    const outcome = await ends("the opening", opening).catch(String);
-    // A call that does wait for it must end, or this process would not.
-    closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
-    assert.equal(outcome, "STORE_UNAVAILABLE");
-  });
-
-  it("takes no directory for an archive", async (t) => {
-    const { store, folder } = await freshStore(t);
-    mkdirSync(join(folder, name.filename), { recursive: true });
-    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
-    assert.deepEqual(await store.list(undefined), []);
   });
 });
 

@@ -35,12 +35,18 @@ const mostTries = 30;
  * part of it, for each machine numbers its mounts itself.
  */
 export function versionOf(stat: BigIntStats): string {
-  return [stat.ino, stat.size, stat.mtimeNs].join("-");
+  // Node takes a number in the upper half of those that there are for a negative one.
+  return [BigInt.asUintN(64, stat.ino), stat.size, stat.mtimeNs].join("-");
 }
 
-/** What of a version is left where the file system gives a file another number as it is renamed. */
-export function withoutNumber(version: string): string {
-  return version.slice(version.indexOf("-"));
+/** Whether two files, or looks at files, are one: by more than size and time where numbers of files count. */
+export function isSameVersion(
+  one: string,
+  other: string,
+  { links }: Pick<Abilities, "links">,
+): boolean {
+  const part = (version: string) => (links ? version : version.slice(version.indexOf("-")));
+  return part(one) === part(other);
 }
 
 /** Finds the newest file of the archive `target`; undefined if there is none. */
@@ -75,7 +81,7 @@ export async function replaceVersion(
   const { ctimeMs: writtenAtMs } = await fs.stat(partial, { bigint: true });
   const newest = await findNewest(target);
   if (newest && !newest.published) await publish(newest.path, target).catch(() => {});
-  if (newest?.version !== version) return "exists";
+  if (!newest || !isSameVersion(newest.version, version, abilities)) return "exists";
   if (!abilities.links) {
     await rename();
     return "committed";

@@ -2,11 +2,11 @@ import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { FileStoreContext } from "./context.ts";
-import { findNewest, versionOf } from "./generations.ts";
+import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
 
-/** Not through a link, nor waiting for who writes to a FIFO, if one took the name since it was looked at. */
-const readable = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Not through a link, if one took the name since it was looked at. */
+const readable = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /** Opens the newest file of the archive `target`; undefined if there is none. */
 export async function openFileArchive(
@@ -22,17 +22,18 @@ export async function openFileArchive(
   const { file, stat } = opened;
   const bytes = Number(stat.size);
   const version = versionOf(stat);
+  const isItself = (now: string) => isSameVersion(now, version, { links: false });
   /** Whether the archive's name has another file, or none; false if that cannot be told. */
   const isReplaced = () =>
     findNewest(target).then(
-      (newest) => newest?.version !== version,
+      (newest) => newest === undefined || !isItself(newest.version),
       () => false,
     );
   const readInto = async (buffer: Buffer, done: number, offset: number) => {
     try {
       const read = await file.read(buffer, done, buffer.length - done, offset + done);
       // A mount of an object store may read what has the name by now.
-      if (versionOf(await file.stat({ bigint: true })) === version) return read;
+      if (isItself(versionOf(await file.stat({ bigint: true })))) return read;
     } catch (error) {
       // An open file on a local disk stays readable; a server may no longer have it.
       if (isStaleHandle(error) || (await isReplaced())) throw new ArchiveReplaced(root, error);
@@ -66,11 +67,19 @@ async function openNewest(
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
-  const file = await fs.open(newest.path, readable);
+  const file = await openToRead(newest.path);
   try {
     return { file, stat: await file.stat({ bigint: true }) };
   } catch (error) {
     file.close().catch(() => {});
     throw error;
   }
+}
+
+/** Waits for a file server's lease to end, but not for somebody who writes to a FIFO. */
+function openToRead(path: string): Promise<fs.FileHandle> {
+  return fs.open(path, readable | constants.O_NONBLOCK).catch((error) => {
+    if (error.code !== "EAGAIN") throw error;
+    return fs.open(path, readable);
+  });
 }

@@ -25,6 +25,11 @@ export async function describeRefusal(error: NodeJS.ErrnoException): Promise<Ref
         text: `${who} may not replace or remove a file of user ${file.uid} in ${directory.path} (${ownership(directory.stat)}): run "chmod -t" on that directory as its owner; ${howUsersShare}`,
         ofOneFile: false,
       };
+    if (error.code === "EPERM")
+      return {
+        text: `${who} may not change ${dest}: the file system or a security module forbids it (EPERM)`,
+        ofOneFile: false,
+      };
     return {
       text: `${who} may not write in ${directory.path} (${ownership(directory.stat)}): ${mended(who, "g+ws", directory.path)}`,
       ofOneFile: false,

@@ -2,7 +2,7 @@ import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import type { FileStoreContext } from "./context.ts";
 import { syncDirectory } from "./durable-directory.ts";
-import { findNewest, removeNumberedVersion, versionOf, withoutNumber } from "./generations.ts";
+import { findNewest, isSameVersion, removeNumberedVersion, versionOf } from "./generations.ts";
 import { hiddenPath } from "./hidden-files.ts";
 import { renameOver } from "./naming.ts";
 
@@ -17,9 +17,10 @@ export async function setFileAside(
   version: string,
 ): Promise<boolean> {
   const newest = await findNewest(target);
-  if (newest?.version !== version) return false;
-  const { dev } = await fs.lstat(newest.path);
-  const { numbers } = await abilitiesAt(dev, target);
+  if (!newest) return false;
+  const { dev } = await fs.stat(dirname(target));
+  const abilities = await abilitiesAt(dev, target);
+  if (!isSameVersion(newest.version, version, abilities)) return false;
   const aside = hiddenPath(target, "damaged");
   try {
     await renameOver(newest.path, aside);
@@ -29,7 +30,7 @@ export async function setFileAside(
     throw error;
   }
   const found = versionOf(await fs.lstat(aside, { bigint: true }));
-  const isThatVery = numbers ? found === version : withoutNumber(found) === withoutNumber(version);
+  const isThatVery = isSameVersion(found, version, abilities);
   if (isThatVery) await removeNumberedVersion(target, version);
   else await giveBack(aside, newest.path);
   await syncDirectory(dirname(target));

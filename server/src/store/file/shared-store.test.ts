@@ -137,6 +137,19 @@ describe("the file store that users share", { skip: cannotBeNobody }, () => {
     assert.equal(inStoreAs(bob, root, `return read("${one}")`), "alice's");
   });
 
+  it("refreshes what another's killed daemon had not yet given its name", (t) => {
+    const root = rootOf(t, 0o2777);
+    const refresh = `return put("${one}", "refreshed", { replaces: await versionOf("${one}") })`;
+    inStoreAs(umasked(alice, 0o022), root, `return put("${one}", "alice's")`);
+    inStoreAs(umasked(alice, 0o022), root, refresh);
+    const namespace = join(root, "shared");
+    rmSync(join(namespace, one));
+    for (const directory of [namespace, join(namespace, `.${one}.generations`)])
+      chmodSync(directory, 0o2777);
+    assert.equal(inStoreAs(bob, root, refresh), "committed");
+    assert.equal(inStoreAs(bob, root, `return read("${one}")`), "refreshed");
+  });
+
   it("refreshes another's archive in a sticky directory, and says why it cannot replace it", (t) => {
     const root = rootOf(t, 0o2775);
     inStoreAs(alice, root, `return put("${one}", "alice's")`);

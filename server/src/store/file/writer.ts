@@ -118,12 +118,13 @@ async function linkFirst(
 
 /** Gives the file its name, and takes that from any other. On NFS this may fail after it was done. */
 async function rename(partial: string, target: string, { replaces }: Abilities): Promise<void> {
-  const { ino } = await fs.stat(partial);
+  const { size, mtimeMs } = await fs.stat(partial);
   try {
     await renameOver(partial, target);
   } catch (error) {
     const there = await fs.stat(target).catch(() => undefined);
-    if (there?.ino === ino && !(await exists(partial))) return;
+    const isOurs = there?.size === size && there.mtimeMs === mtimeMs;
+    if (isOurs && !(await exists(partial))) return;
     if (there && !replaces) throw cannotReplace(target, error);
     throw error;
   }

@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import type { Logger } from "../../domain/logger.ts";
-import { readCredentials, rereadRefusedCredentials } from "./fresh-credentials.ts";
+import { credentialsReader, rereadRefusedCredentials } from "./fresh-credentials.ts";
 import { readProxies } from "./proxy.ts";
 import { createRegion } from "./region.ts";
 import { readSdkSettings } from "./sdk-settings.ts";
@@ -33,7 +33,7 @@ export async function createS3Client(
   const secureContext = readTrustedCertificates(process.env, settings.caBundle, logger);
   const agent = { maxSockets: 256, ...(proxyEnv ? { proxyEnv } : {}) };
   const client = new S3Client({
-    credentials: isAnonymous ? noCredentials : readCredentials,
+    credentials: isAnonymous ? noCredentials : credentialsReader(sdkLogger(logger)),
     ...(isAnonymous ? { signer: { sign: async (request) => request } } : {}),
     ...server,
     logger: sdkLogger(logger),

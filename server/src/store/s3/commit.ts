@@ -3,7 +3,15 @@ import { CacheError } from "../../domain/cache-error.ts";
 import type { CommitMode } from "../store.ts";
 import type { S3Context } from "./context.ts";
 import { statusOf } from "./error.ts";
-import { etagOf, type FoundObject, isArchive, lookAt, versionOf } from "./found-object.ts";
+import {
+  etagOf,
+  type FoundObject,
+  isArchive,
+  lookAt,
+  readAt,
+  saysTwoThings,
+  versionOf,
+} from "./found-object.ts";
 
 const attempts = 6;
 const firstPauseMs = 100;
@@ -49,7 +57,14 @@ export async function commitObject(
   for (let attempt = 1; ; attempt++) {
     if (looksFirst) {
       there = await lookAt(context, key);
-      if (forbids(mode, there)) return "exists";
+      const verdict = await judge(context, commit, there);
+      if (verdict === "ours") return "committed";
+      if (verdict === "in the way") return "exists";
+      if (verdict === "unclear") {
+        if (attempt === attempts) throw saysTwoThings(context, key);
+        await pause(attempt);
+        continue;
+      }
     }
     try {
       await put(understood ? conditionOf(mode, there) : {});
@@ -57,8 +72,15 @@ export async function commitObject(
       there = await lookAt(context, key).catch(() => {
         throw error;
       });
-      if (isThat(commit, there)) return "committed";
-      if (forbids(mode, there)) return "exists";
+      const verdict = await judge(context, commit, there);
+      if (verdict === "ours") return "committed";
+      if (verdict === "in the way") return "exists";
+      if (verdict === "unclear") {
+        if (attempt === attempts) throw saysTwoThings(context, key);
+        there = undefined;
+        await pause(attempt);
+        continue;
+      }
       const status = statusOf(error);
       const isUnknownHeader = status === 501 && understood && !isConditional;
       // The object that was in the way has gone meanwhile, or is no archive.
@@ -67,7 +89,7 @@ export async function commitObject(
       if (isUnknownHeader) {
         understood = false;
         looksFirst = true;
-      } else await sleep(Math.random() * firstPauseMs * 2 ** attempt);
+      } else await pause(attempt);
       continue;
     }
     return resultByWhatIsThere(context, commit, before);
@@ -90,8 +112,9 @@ async function resultByWhatIsThere(
   let there: FoundObject | undefined;
   for (let look = 0; look < looks; look++) {
     there = await lookAt(context, key);
-    if (isThat(commit, there)) return "committed";
-    if (forbids(mode, there)) return "exists";
+    const verdict = await judge(context, commit, there);
+    if (verdict === "ours") return "committed";
+    if (verdict === "in the way") return "exists";
     if (mode === "replace" && there && there.owner !== commit.owner && isNewer(there))
       return "committed";
     await sleep(firstLookPauseMs * 2 ** look);
@@ -101,6 +124,28 @@ async function resultByWhatIsThere(
     `the store ${context.url} reported a commit of ${commit.bytes} bytes that cannot be found there; ` +
       `it has ${there ? `an object of ${there.bytes} bytes` : "nothing"} at its place`,
   );
+}
+
+type Verdict = "free" | "in the way" | "ours" | "unclear";
+
+/**
+ * Whether what was found is what was to be committed, or forbids that. That another archive is there is asked once more, by GET: who
+ * is told so compares with that one, or takes it for saved.
+ */
+async function judge(
+  context: S3Context,
+  commit: Pick<Commit, "key" | "mode" | "owner" | "bytes">,
+  there: FoundObject | undefined,
+): Promise<Verdict> {
+  if (isThat(commit, there)) return "ours";
+  if (!forbids(commit.mode, there)) return "free";
+  const seen = await readAt(context, commit.key);
+  if (isThat(commit, seen)) return "ours";
+  return forbids(commit.mode, seen) ? "in the way" : "unclear";
+}
+
+function pause(attempt: number): Promise<void> {
+  return sleep(Math.random() * firstPauseMs * 2 ** attempt);
 }
 
 function isThat({ owner, bytes }: Pick<Commit, "owner" | "bytes">, there?: FoundObject): boolean {

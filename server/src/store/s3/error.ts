@@ -24,6 +24,17 @@ interface S3Failure {
 
 const fullNames = ["XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"];
 
+/** What servers say of credentials that were replaced or have run out; the last is versitygw's. */
+const staleCodes = [
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "SignatureDoesNotMatch",
+  "TokenRefreshRequired",
+  "XAdminUserNotFound",
+];
+
 const neededRights =
   "s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket";
 
@@ -54,20 +65,26 @@ export function saysNoSuchKey(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Partial<S3Failure>).Code === "NoSuchKey";
 }
 
+/** Whether the store said that others must take the place of the credentials. */
+export function saysStaleCredentials(error: unknown): boolean {
+  return staleCodes.includes((error as Partial<S3Failure>).Code ?? "");
+}
+
 /** A failure of a call as a CacheError: whatever it is, the store cannot be used, and why is said. */
-export function toS3Error(error: unknown, { url, bucket }: S3Context): CacheError {
+export function toS3Error(error: unknown, context: S3Context): CacheError {
   if (error instanceof CacheError) return error;
   const failure = error as S3Failure;
+  const { url } = context;
   if (statusOf(error) === 507 || fullNames.includes(failure.name))
     return new CacheError("INSUFFICIENT_SPACE", `the store ${url} is full`, { cause: error });
-  const what = refusal(failure, bucket) ?? missing(failure) ?? unreachable(failure);
+  const what = refusal(failure, context) ?? missing(failure) ?? unreachable(failure);
   return new CacheError("STORE_UNAVAILABLE", `the store ${url} ${what ?? unknown(failure)}`, {
     cause: error,
   });
 }
 
 /** What an HTTP error says, in words. */
-function refusal(failure: S3Failure, bucket: string): string | undefined {
+function refusal(failure: S3Failure, { bucket, isAnonymous }: S3Context): string | undefined {
   const { name, Code, Region, $response } = failure;
   const status = statusOf(failure);
   if (status === undefined) return undefined;
@@ -89,7 +106,12 @@ function refusal(failure: S3Failure, bucket: string): string | undefined {
       `answered ${status} (${type}) without an error of S3: ` +
       "this is not an S3 server, or something in between answers for it"
     );
-  if (status === 401 || status === 403)
+  if (isAnonymous && (status === 401 || status === 403))
+    return (
+      `refused a call without credentials (${Code ?? status}): the bucket does not allow it to everybody, ` +
+      "and COMPILE_CACHE_S3_ANONYMOUS is true"
+    );
+  if (status === 401 || status === 403 || saysStaleCredentials(failure))
     return `refused the credentials (${Code ?? status}): they must be valid, and allow ${neededRights}`;
   return `failed: ${name} (${status})`;
 }

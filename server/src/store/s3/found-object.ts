@@ -49,13 +49,18 @@ export async function lookAt(
   for (let look = 1; look <= looksAtContradictions; look++) {
     const found = await head(context, key, signal);
     if (isArchive(found)) return found;
-    const seen = await readLastByte(context, key, signal);
-    if (seen === (found ? "empty" : "absent")) return found;
+    const seen = await readAt(context, key, signal);
+    if (!isArchive(seen) && Boolean(seen) === Boolean(found)) return found;
     // Another may have written it, or removed it, in between.
   }
-  throw new CacheError(
+  throw saysTwoThings(context, key);
+}
+
+/** The error for a store that answers HEAD and GET as if these were two objects. */
+export function saysTwoThings({ url }: S3Context, key: string): CacheError {
+  return new CacheError(
     "STORE_UNAVAILABLE",
-    `the store ${context.url} says of ${key} that it is there, and that it is not`,
+    `the store ${url} says two things of one object: what HEAD finds at ${key} is not what GET finds`,
   );
 }
 
@@ -78,26 +83,30 @@ async function head(
   }
 }
 
-async function readLastByte(
+/**
+ * The object that has a key, as an answer to GET says; undefined if none has. An empty one is told by
+ * its length alone.
+ */
+export async function readAt(
   context: S3Context,
   key: string,
-  signal: AbortSignal | undefined,
-): Promise<"absent" | "empty" | "there"> {
+  signal?: AbortSignal,
+): Promise<FoundObject | undefined> {
   const object = { Bucket: context.bucket, Key: key, Range: "bytes=-1" };
   try {
-    const { ContentRange } = await withDeadline(
+    return await withDeadline(
       context,
       async (options) => {
         const answer = await context.client.send(new GetObjectCommand(object), options);
         await answer.Body?.transformToByteArray();
-        return answer;
+        return foundIn(answer);
       },
       { signal },
     );
-    return ContentRange === undefined ? "empty" : "there";
   } catch (error) {
-    if (saysNoSuchKey(error)) return "absent";
-    if (statusOf(error) === 416) return "empty";
+    if (saysNoSuchKey(error)) return undefined;
+    if (statusOf(error) === 416)
+      return { bytes: 0, etag: "", owner: undefined, modifiedAt: new Date(0) };
     throw error;
   }
 }

@@ -1,16 +1,6 @@
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
-import { statusOf } from "./error.ts";
-
-/** What servers say of credentials that were replaced or have run out. */
-const staleCodes = [
-  "ExpiredToken",
-  "ExpiredTokenException",
-  "InvalidAccessKeyId",
-  "InvalidToken",
-  "SignatureDoesNotMatch",
-  "TokenRefreshRequired",
-];
+import { saysStaleCredentials, statusOf } from "./error.ts";
 
 /** How often credentials are read again because of a refusal that may mean something else, at most. */
 const rereadPauseMs = 5_000;
@@ -25,8 +15,11 @@ interface Credentials {
  * Finds credentials where the SDK does, but reads files afresh each time. The client remembers them until
  * shortly before they run out.
  */
-export const readCredentials: NonNullable<S3ClientConfig["credentials"]> = (properties?: object) =>
-  defaultProvider({ ignoreCache: true })(properties);
+export function credentialsReader(
+  logger: NonNullable<S3ClientConfig["logger"]>,
+): NonNullable<S3ClientConfig["credentials"]> {
+  return (properties?: object) => defaultProvider({ ignoreCache: true, logger })(properties);
+}
 
 /**
  * Has a client find its credentials again when the store refuses them, and repeat the call if there are
@@ -48,8 +41,8 @@ export function rereadRefusedCredentials(client: S3Client): void {
   const areThereOthers = async (used: Credentials, error: unknown) => {
     if (!mayMeanStale(error)) return false;
     if (areOthers(used, await current())) return true;
-    const isCertain = staleCodes.includes((error as { Code?: string }).Code ?? "");
-    if (!isCertain && performance.now() - lastReread < rereadPauseMs) return false;
+    if (!saysStaleCredentials(error) && performance.now() - lastReread < rereadPauseMs)
+      return false;
     return areOthers(used, await reread());
   };
   client.middlewareStack.add(
@@ -68,8 +61,9 @@ export function rereadRefusedCredentials(client: S3Client): void {
 
 /** An answer to HEAD has no code that says more. */
 function mayMeanStale(error: unknown): boolean {
+  if (saysStaleCredentials(error)) return true;
   const { Code } = error as { Code?: string };
-  if (Code !== undefined) return staleCodes.includes(Code) || Code === "AccessDenied";
+  if (Code !== undefined) return Code === "AccessDenied";
   return [400, 401, 403].includes(statusOf(error) ?? 0);
 }
 

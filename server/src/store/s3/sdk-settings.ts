@@ -1,4 +1,10 @@
-import { loadConfig } from "@smithy/core/config";
+import { loadConfig as load } from "@smithy/core/config";
+
+type Selectors<T> = Parameters<typeof load<T>>[0];
+
+/** Files as they are now: the SDK remembers them for the life of the process. */
+const loadConfig = <T>(selectors: Selectors<T>): (() => Promise<T>) =>
+  load(selectors, { ignoreCache: true });
 
 type Validation = "WHEN_SUPPORTED" | "WHEN_REQUIRED";
 

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { testStore } from "../../../../server/src/store/contract/suite.ts";
-import type { CommitMode, Store } from "../../../../server/src/store/store.ts";
+import {
+  ArchiveReplaced,
+  type CommitMode,
+  type Store,
+} from "../../../../server/src/store/store.ts";
 import { openFileStore } from "../../../support/file-store.ts";
 import { cannotRun } from "../../../support/machine/programs.ts";
 import { runsAll } from "../../../support/machine/tools.ts";
@@ -40,15 +44,24 @@ const fileSystems: readonly LimitedFileSystem[] = [
 
 /** Registers a mount for a suite. */
 function mountForSuite(limits: readonly string[]): () => string {
+  const place = mountBesides(limits);
+  return () => place().seen;
+}
+
+/** The same; each place is a new directory as the mount shows it, and as what is behind it does. */
+function mountBesides(limits: readonly string[]): () => { seen: string; behind: string } {
   const tidy: (() => void)[] = [];
-  let target = "";
+  let mounted = { source: "", target: "" };
   before(async () => {
-    ({ target } = await mountLimited({ after: (step) => tidy.push(step) }, limits));
+    mounted = await mountLimited({ after: (step) => tidy.push(step) }, limits);
   });
   after(() => {
     for (const step of tidy) step();
   });
-  return () => mkdtempSync(join(target, "store-"));
+  return () => {
+    const seen = mkdtempSync(join(mounted.target, "store-"));
+    return { seen, behind: join(mounted.source, basename(seen)) };
+  };
 }
 
 const skip = runsAll ? cannotRun("fusermount3") : "takes long; npm run test:stores runs it";
@@ -99,6 +112,20 @@ describe("the file store on FUSE", { skip }, () => {
       });
       assert.equal(await store.remove(nameIn("limits")), true);
       assert.equal(await put(store, "second", "replace"), "committed");
+    });
+  });
+
+  describe("one that reads what has the name now", () => {
+    const place = mountBesides(["link=EIO", "by-path"]);
+    it("gives no bytes of an archive with which another machine replaces its own", async () => {
+      const { seen, behind } = place();
+      const store = await openFileStore(seen);
+      await put(store, "a".repeat(200_000));
+      await using reader = await store.open(nameIn("limits"));
+      assert.ok(reader);
+      assert.equal((await reader.read(0, 10)).toString(), "a".repeat(10));
+      await put(await openFileStore(behind), "b".repeat(300_000), "replace");
+      await assert.rejects(reader.read(150_000, 40_000), ArchiveReplaced);
     });
   });
 

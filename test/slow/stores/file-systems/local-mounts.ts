@@ -6,7 +6,7 @@ import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeExt4 } from "../../../support/machine/ext4.ts";
 import { type Lifetime, mount, mountTmpfs } from "../../../support/machine/mounts.ts";
-import type { Program } from "../../../support/machine/programs.ts";
+import { findProgram, type Program } from "../../../support/machine/programs.ts";
 
 const sftpServer = "/usr/lib/openssh/sftp-server";
 
@@ -34,6 +34,12 @@ export const localFileSystems: readonly LocalFileSystem[] = [
     hasHardLinks: false,
     mount: mountSshfs,
   },
+];
+
+/** Others that the suite of stores runs on, and no races: what they promise is what ext4 does. */
+export const moreFileSystems: readonly LocalFileSystem[] = [
+  { name: "XFS", needs: ["mkfs.xfs"], hasHardLinks: true, mount: mountWith("mkfs.xfs") },
+  { name: "Btrfs", needs: ["mkfs.btrfs"], hasHardLinks: true, mount: mountWith("mkfs.btrfs") },
 ];
 
 /** Mounts a file system for the tests of a suite; they get where by calling the result. */
@@ -65,6 +71,19 @@ async function mountExt4(scope: Lifetime): Promise<string> {
   mount(scope, ["-o", "loop", join(dir, "image"), target], target);
   removeAfter(scope, dir);
   return target;
+}
+
+function mountWith(maker: Program) {
+  return async (scope: Lifetime): Promise<string> => {
+    const dir = scratch();
+    const [target = ""] = folders(dir, "target");
+    const image = join(dir, "image");
+    execFileSync("truncate", ["-s", "512M", image]);
+    execFileSync(findProgram(maker) ?? maker, ["-q", image]);
+    mount(scope, ["-o", "loop", image, target], target);
+    removeAfter(scope, dir);
+    return target;
+  };
 }
 
 async function mountOverlay(scope: Lifetime): Promise<string> {

@@ -4,9 +4,9 @@ import { describe } from "node:test";
 import { testStore } from "../../../../server/src/store/contract/suite.ts";
 import { openFileStore } from "../../../support/file-store.ts";
 import { cannotRun } from "../../../support/machine/programs.ts";
-import { localFileSystems, mountForSuite } from "./local-mounts.ts";
+import { localFileSystems, moreFileSystems, mountForSuite } from "./local-mounts.ts";
 
-for (const fileSystem of localFileSystems) {
+for (const fileSystem of [...localFileSystems, ...moreFileSystems]) {
   const { name, needs, hasHardLinks } = fileSystem;
   describe(`the file store on ${name}`, { skip: cannotRun(...needs) }, () => {
     const mounted = mountForSuite(fileSystem);

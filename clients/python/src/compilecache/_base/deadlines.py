@@ -9,6 +9,9 @@ from compilecache.logger import logger
 _load_variable = "COMPILE_CACHE_LOAD_DEADLINE_SECONDS"
 _save_variable = "COMPILE_CACHE_SAVE_DEADLINE_SECONDS"
 
+# The system's clocks take no "inf".
+_longest_seconds = 365 * 24 * 3600.0
+
 SHORT_CALL_SECONDS = 30.0
 """Of calls that move no cache."""
 
@@ -25,7 +28,8 @@ def save_deadline_seconds(asked: float | None) -> float:
 
 def _deadline(asked: float | None, variable: str, otherwise: float) -> float:
     if asked is not None:
-        return max(asked, 0)
+        # In this order "nan" becomes 0.
+        return min(max(0, asked), _longest_seconds)
     text = os.environ.get(variable, "")
     try:
         seconds = float(text or otherwise)
@@ -33,6 +37,8 @@ def _deadline(asked: float | None, variable: str, otherwise: float) -> float:
         seconds = 0
     # "nan" is a number, too, and no deadline.
     if seconds > 0:
-        return seconds
-    logger.warning("%s=%s is no number of seconds above 0; using %g", variable, text, otherwise)
+        return min(seconds, _longest_seconds)
+    logger.warning(
+        "%s=%s is no number of seconds above 0; using %g", variable, text[:100], otherwise
+    )
     return otherwise

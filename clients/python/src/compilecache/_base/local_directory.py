@@ -36,8 +36,13 @@ def resolve_local_directory(local_dir: LocalDir | None) -> str:
 
 
 def _absolute(path: LocalDir) -> str:
+    try:
+        absolute = os.path.abspath(path)
+    except FileNotFoundError as error:
+        message = f"{os.fspath(path)} is relative to a working directory that is gone"
+        raise FileNotFoundError(message) from error
     # Two slashes at the start would stay.
-    return re.sub("^//+", "/", os.path.abspath(path))
+    return re.sub("^//+", "/", absolute)
 
 
 def create_local_directory(local_dir: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import ssl
 import time
+import urllib.parse
 import urllib.request
 from typing import Callable
 
@@ -14,11 +16,17 @@ _answer_seconds = 5.0
 
 
 def url_probe(url: str) -> Probe:
-    """Return a function that tells whether GET of a URL of this machine gives 200."""
+    """Return a function that tells whether GET of a URL of this machine gives 200.
+
+    `http+unix://%2Frun%2Fserver.sock/path` asks a server on a Unix socket.
+    """
+    parts = urllib.parse.urlsplit(url)
     # This machine is not reached by a proxy, and its certificate is seldom for "127.0.0.1".
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if parts.scheme in ("http+unix", "https+unix"):
+        return _socket_probe(parts, context if parts.scheme.startswith("https") else None)
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
@@ -27,8 +35,30 @@ def url_probe(url: str) -> Probe:
         try:
             with opener.open(url, timeout=_answer_seconds) as response:
                 return bool(response.status == 200)
-        except (OSError, http.client.HTTPException):
+        # ValueError: of what answers in another way than HTTP has it.
+        except (OSError, ValueError, http.client.HTTPException):
             return False
+
+    return is_ready
+
+
+def _socket_probe(url: urllib.parse.SplitResult, context: ssl.SSLContext | None) -> Probe:
+    path = urllib.parse.unquote(url.netloc)
+    page = url.path or "/"
+
+    def is_ready() -> bool:
+        connection = http.client.HTTPConnection("localhost", timeout=_answer_seconds)
+        try:
+            with socket.socket(socket.AF_UNIX) as plain:
+                plain.settimeout(_answer_seconds)
+                plain.connect(path)
+                connection.sock = context.wrap_socket(plain) if context else plain
+                connection.request("GET", f"{page}?{url.query}" if url.query else page)
+                return connection.getresponse().status == 200
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     return is_ready
 

@@ -107,4 +107,4 @@ def _start_in_daemon(
 
 
 def _store_directory() -> str:
-    return os.environ.get("B10FS_CACHE_DIR") or "/cache/model/compile_cache"
+    return os.environ.get("B10FS_CACHE_DIR", "").strip() or "/cache/model/compile_cache"

@@ -118,10 +118,10 @@ def _count_new(local_dir: str | None, since: float) -> tuple[int, int]:
 
 
 def _new_sizes(directory: str, since: float) -> Iterator[int]:
-    # torch may remove files while they are counted.
-    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+    # torch may remove files while they are counted, and a mount has a `lost+found` of root's.
+    with suppress(FileNotFoundError, PermissionError), os.scandir(directory) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, PermissionError):
                 if entry.is_dir(follow_symlinks=False):
                     if not _transient_directory.fullmatch(entry.name):
                         yield from _new_sizes(entry.path, since)

@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compilecache._base.forks import notice_fork
-from compilecache._base.local_directory import LocalDir, resolve_local_directory
+from compilecache._base.local_directory import (
+    LocalDir,
+    resolve_local_directory,
+    torch_cache_directory,
+)
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
 from compilecache.exceptions import CacheValidationError
+from compilecache.logger import logger
 
 if TYPE_CHECKING:
     from compilecache.environment import Environment
+
+_warned_of: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ def cache_request(
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     directory = resolve_local_directory(local_dir)
     as_unicode(directory)
+    if local_dir is None:
+        _warn_unless_torch_s(directory)
     return CacheRequest(
         namespace,
         environment,
@@ -87,3 +96,17 @@ def as_unicode(path: str) -> str:
             f"the name {path!r} is not UTF-8; choose another (TORCHINDUCTOR_CACHE_DIR names the "
             "local directory)"
         ) from None
+
+
+def _warn_unless_torch_s(directory: str) -> None:
+    """Tell once that torch keeps its cache elsewhere than TORCH_CACHE_DIR says."""
+    where_torch_looks = torch_cache_directory()
+    if directory == where_torch_looks or directory in _warned_of:
+        return
+    _warned_of.add(directory)
+    logger.warning(
+        "TORCH_CACHE_DIR is %s, but torch keeps its cache in %s: name the same directory in "
+        "TORCHINDUCTOR_CACHE_DIR, which torch reads",
+        directory,
+        where_torch_looks,
+    )

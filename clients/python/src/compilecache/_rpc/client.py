@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compilecache._base.local_directory import resolve_local_directory
 from compilecache._rpc import requests
 from compilecache._rpc.connection import Connection, TransferWatch
 from compilecache._rpc.settings import connection_settings
@@ -202,7 +201,7 @@ class CacheClient:
         request = pb.GetCacheInfoRequest(
             namespace=self._namespace_of(namespace),
             environment=environment.to_message(),
-            local_dir=resolve_local_directory(local_dir),
+            local_dir=requests.local_directory(local_dir),
         )
         return self._connection.as_seen(
             request,
@@ -274,7 +273,7 @@ class CacheClient:
 
         Default for `local_dir`: the directory where torch keeps its cache.
         """
-        request = pb.ClearLocalCacheRequest(local_dir=resolve_local_directory(local_dir))
+        request = pb.ClearLocalCacheRequest(local_dir=requests.local_directory(local_dir))
         return self._connection.as_seen(
             request,
             lambda: self._connection.call(self._stub.ClearLocalCache, request, timeout_seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
@@ -28,6 +29,18 @@ _if_stored_exists: dict[str, pb.IfStoredExists.ValueType] = {
 }
 
 
+def local_directory(local_dir: LocalDir | None) -> str:
+    """Return the directory that a request means. Raises CacheServiceError where it is no text."""
+    path = resolve_local_directory(local_dir)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise invalid_request(
+            [FieldViolation("local_dir", f"{os.fsencode(path)!r} is not UTF-8, as paths must be")]
+        ) from None
+    return path
+
+
 def load_request(
     namespace: str,
     environment: Environment,
@@ -39,7 +52,7 @@ def load_request(
     return pb.LoadRequest(
         namespace=namespace,
         environment=environment.to_message(),
-        local_dir=resolve_local_directory(local_dir),
+        local_dir=local_directory(local_dir),
         detach=detach,
         if_local_exists=_value_of(_if_local_exists, if_local_exists, "if_local_exists"),
     )
@@ -57,7 +70,7 @@ def save_request(
     return pb.SaveRequest(
         namespace=namespace,
         environment=environment.to_message(),
-        local_dir=resolve_local_directory(local_dir),
+        local_dir=local_directory(local_dir),
         detach=detach,
         if_stored_exists=_value_of(_if_stored_exists, if_stored_exists, "if_stored_exists"),
         profile=profile,

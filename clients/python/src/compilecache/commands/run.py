@@ -37,16 +37,18 @@ class Plan:
     """Arguments of `save_compile_cache`."""
     ready_url: str = ""
     ready_file: str = ""
+    grace_seconds: float = 10
+    """How long after a SIGTERM this process is killed."""
 
 
 def run_plan(plan: Plan) -> int:
     """Load, run the command, save when it is ready or else has ended; return its exit code.
 
     128 and the number for a signal; 126 or 127 where the command cannot be started or found. Ends
-    within 10 s of a SIGTERM, which the command gets first. What the cache does changes nothing.
+    in time after a SIGTERM, which the command gets first. What the cache does changes nothing.
     """
     os.environ.update(plan.environment)
-    supervisor = Supervisor()
+    supervisor = Supervisor(plan.grace_seconds)
     _take(supervisor, Step("load", plan.load), load_deadline_seconds(None))
     if supervisor.ended_by is not None:
         return 128 + supervisor.ended_by
@@ -60,9 +62,7 @@ def run_plan(plan: Plan) -> int:
     try:
         command = supervisor.start(plan.command, os.environ)
     except OSError as error:
-        print(f"compilecache: {plan.command[0]}: {error.strerror}", file=sys.stderr)
-        missing = isinstance(error, FileNotFoundError)
-        return _exit_code_not_found if missing else _exit_code_not_started
+        return _cannot_start(plan.command, error)
     if not plan.ready_url and not plan.ready_file:
         exit_code = supervisor.wait_for_command(command)
         _save_at_the_end(supervisor, save)
@@ -71,7 +71,33 @@ def run_plan(plan: Plan) -> int:
     exit_code = supervisor.wait_for_command(command)
     if saving is not None:
         supervisor.end_helper(saving, save_deadline_seconds(None) + _spare_seconds)
+        if supervisor.was_waiting(saving):
+            _save_unready(supervisor, save, exit_code)
     return exit_code
+
+
+def run_alone(command: Sequence[str], grace_seconds: float) -> int:
+    """Run a command as `run_plan` does, without a cache."""
+    supervisor = Supervisor(grace_seconds)
+    try:
+        return supervisor.wait_for_command(supervisor.start(command, os.environ))
+    except OSError as error:
+        return _cannot_start(command, error)
+
+
+def _cannot_start(command: Sequence[str], error: OSError) -> int:
+    _say(f"{command[0]}: {error.strerror}")
+    return _exit_code_not_found if isinstance(error, FileNotFoundError) else _exit_code_not_started
+
+
+def _save_unready(supervisor: Supervisor, save: Step, exit_code: int) -> None:
+    """Save after a command that was never found to be ready, unless it failed before that."""
+    what = save.ready_url or save.ready_file
+    if exit_code != 0 and not supervisor.was_told_to_end:
+        _say(f"nothing saved: the command failed before it was ready ({what})")
+        return
+    _say(f"the command has ended, and was not found to be ready ({what})")
+    _save_at_the_end(supervisor, replace(save, ready_url="", ready_file=""))
 
 
 def _save_at_the_end(supervisor: Supervisor, save: Step) -> None:
@@ -80,6 +106,7 @@ def _save_at_the_end(supervisor: Supervisor, save: Step) -> None:
     if left is not None:
         seconds = min(seconds, left - _least_save_seconds)
     if seconds < _least_save_seconds:
+        _say("nothing saved: no time was left after SIGTERM (--grace-seconds)")
         return
     _take(supervisor, replace(save, arguments={**save.arguments, "deadline_seconds": seconds}), 0)
 
@@ -97,11 +124,17 @@ def _start(supervisor: Supervisor, step: Step) -> int | None:
         return supervisor.start_helper("compilecache.commands.step", step.to_json())
     except OSError as error:
         reason = error.strerror or error
-        print(
-            f"compilecache: no {step.operation}, for it cannot be started: {reason}",
-            file=sys.stderr,
-        )
+        _say(f"no {step.operation}, for it cannot be started: {reason}")
         return None
+
+
+def _say(sentence: str) -> None:
+    print(f"compilecache: {sentence}", file=sys.stderr)
+
+
+def _default_grace_seconds() -> float:
+    # What Kubernetes and Docker give, where nobody says otherwise.
+    return 30 if os.environ.get("KUBERNETES_SERVICE_HOST") else 10
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +142,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", help="whose cache (default: COMPILE_CACHE_NAMESPACE)")
     parser.add_argument("--ready-url", metavar="URL", help="save once GET of this gives 200")
     parser.add_argument("--ready-file", metavar="PATH", help="save once this file is there")
+    parser.add_argument(
+        "--grace-seconds",
+        metavar="N",
+        type=float,
+        default=_default_grace_seconds(),
+        help="how long after SIGTERM this is killed (default: 30 in Kubernetes, else 10)",
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- and the command")
 
 

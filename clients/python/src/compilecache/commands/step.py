@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from compilecache import load_compile_cache, save_compile_cache
-from compilecache._base.readiness import file_probe, url_probe, wait_until
+from compilecache._base.readiness import Probe, file_probe, url_probe, wait_until
+from compilecache.logger import logger
 
 _interval_seconds = 1.0
+_told_after_seconds = 900.0
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,22 @@ def main() -> None:
         load_compile_cache(**step.arguments)
         return
     if step.ready_url:
-        wait_until(url_probe(step.ready_url), _interval_seconds)
+        _wait_until(url_probe(step.ready_url), step.ready_url)
     elif step.ready_file:
-        wait_until(file_probe(step.ready_file, step.ready_file_before), _interval_seconds)
+        _wait_until(file_probe(step.ready_file, step.ready_file_before), step.ready_file)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     save_compile_cache(**step.arguments)
+
+
+def _wait_until(probe: Probe, what: str) -> None:
+    if not wait_until(probe, _interval_seconds, _told_after_seconds):
+        logger.warning(
+            "still not ready after %.0f min: %s; what is compiled is saved once it is, or else"
+            " when the command ends",
+            _told_after_seconds / 60,
+            what,
+        )
+        wait_until(probe, _interval_seconds)
 
 
 if __name__ == "__main__":

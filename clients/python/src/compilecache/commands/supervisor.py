@@ -32,7 +32,8 @@ _reset = [signal.SIGPIPE, signal.SIGXFSZ]
 _from_terminal = 128
 """`si_code` of a signal that the kernel sent to the whole foreground group."""
 
-# Container runtimes kill 10 s after SIGTERM, as a rule.
+# Of the 10 s after which container runtimes kill, as a rule; of another grace time, as much of it.
+_usual_grace_seconds = 10.0
 _command_seconds_after_term = 6.5
 _seconds_after_term = 8.5
 
@@ -40,8 +41,14 @@ _seconds_after_term = 8.5
 class Supervisor:
     """The signals of this process, and its children."""
 
-    def __init__(self) -> None:
-        """Take the signals over. This process must have one thread only."""
+    def __init__(self, grace_seconds: float = _usual_grace_seconds) -> None:
+        """Take the signals over. This process must have one thread only.
+
+        `grace_seconds` after a SIGTERM it is killed.
+        """
+        self._share = grace_seconds / _usual_grace_seconds
+        self.was_told_to_end = False
+        """Whether a signal came that ends a process."""
         # A process that ignores this gets no exit codes, and a parent's setting is inherited.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._watched = {*_passed_on, signal.SIGCHLD}
@@ -75,7 +82,7 @@ class Supervisor:
     def wait_for_command(self, pid: int) -> int:
         """Return its exit code, 128 and the number for a signal; signals are passed on to it.
 
-        After a SIGTERM it has 6.5 s.
+        After a SIGTERM it has 6.5 s of 10.
         """
         while True:
             code = self._exit_code(pid)
@@ -112,6 +119,10 @@ class Supervisor:
             self._send(pid, signal.SIGTERM)
         self.wait_for_helper(pid, seconds)
 
+    def was_waiting(self, pid: int) -> bool:
+        """Return whether a helper that has ended had nothing to do yet when it was told to end."""
+        return self._exit_code(pid) == 128 + signal.SIGTERM
+
     def seconds_left(self) -> float | None:
         """Return how long this process may go on after a SIGTERM; None where there was none."""
         return self._remaining(_seconds_after_term)
@@ -119,7 +130,7 @@ class Supervisor:
     def _remaining(self, seconds: float) -> float | None:
         if self._terminated_at is None:
             return None
-        return self._terminated_at + seconds - time.monotonic()
+        return self._terminated_at + seconds * self._share - time.monotonic()
 
     def _receive(self, seconds: float | None) -> signal.struct_siginfo | None:
         """Wait for a signal that is of interest, or for a child's end."""
@@ -130,6 +141,7 @@ class Supervisor:
         )
         if received is None or received.si_signo == signal.SIGCHLD:
             return None
+        self.was_told_to_end = self.was_told_to_end or received.si_signo in _ending
         if received.si_signo == signal.SIGTERM and self._terminated_at is None:
             self._terminated_at = time.monotonic()
         return received

@@ -50,7 +50,7 @@ class Limited(mfusepy.Operations):
         for time in ("st_atime", "st_mtime", "st_ctime"):
             found[time] = getattr(stat, f"{time}_ns")
         if "path-inodes" in self._limits:
-            found["st_ino"] = zlib.crc32(path.encode()) + 2
+            found["st_ino"] = (zlib.crc32(path.encode()) + 2) << 32
         if "one-link" in self._limits:
             found["st_nlink"] = 1
         if "no-changed-time" in self._limits:

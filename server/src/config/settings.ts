@@ -1,0 +1,282 @@
+import { resolve } from "node:path";
+import { archiveFormats } from "../domain/cache-id.ts";
+import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
+import { builtInProfiles } from "../domain/profile.ts";
+import { defaultSocketPath } from "../listen/default-socket.ts";
+import type { ListenAddress } from "../listen/listen-address.ts";
+import type { AllowedDir } from "../local/allowed-dirs.ts";
+import type { StoreLocation } from "../store/open-store.ts";
+import { defaultWorkers, mostWorkers } from "./default-workers.ts";
+import { parseLogFormat, parseLogLevel } from "./log-words.ts";
+import { torchDefaultDirectory } from "./torch-directory.ts";
+import {
+  oneOf,
+  parseAllowedDirs,
+  parseDirectory,
+  parseFlag,
+  parseKeyId,
+  parseListen,
+  parseProfilesFile,
+  parseStore,
+  parseTokensFile,
+  wholeNumber,
+} from "./values.ts";
+
+/** The values of settings further up; one that could not be understood is undefined. */
+type ValuesSoFar = Readonly<Record<string, unknown>>;
+
+/**
+ * What holds when nothing is given: a text that is parsed, or how the value itself is made, and what
+ * the help says of it. A value never becomes text again: a path is no list.
+ */
+type Fallback<T> =
+  | string
+  | {
+      readonly make: (values: ValuesSoFar, environment: NodeJS.ProcessEnv) => T;
+      readonly shown: string;
+    };
+
+/** One thing that can be configured. */
+export interface Setting<T> {
+  /** The environment variable; its flag has the same name. */
+  readonly variable: string;
+  /** Another program's variable, which is asked when that one is unset, and what it means there. */
+  readonly other?: { readonly variable: string; readonly parse: (text: string) => T };
+  /**
+   * Whether other programs use the variable, too, so that it may not be meant for us: what cannot be
+   * understood there is passed over with a warning, where of a variable of our own it is a mistake.
+   */
+  readonly shared?: true;
+  /** The word for the value in the help. */
+  readonly placeholder: string;
+  readonly description: string;
+  readonly fallback: Fallback<T>;
+  /** Whether the value is a comma-separated list, so that the flag may be repeated. */
+  readonly list?: true;
+  /** Whether blanks around the text belong to it, as they can to a directory's name. */
+  readonly verbatim?: true;
+  /** Throws a Mistake. */
+  readonly parse: (text: string) => T;
+}
+
+const setting = <T>(setting: Setting<T>): Setting<T> => setting;
+const bytesPerMb = 1024 * 1024;
+const mostMb = 1024 ** 3;
+const s3Encryptions = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
+
+/** Everything that can be configured, in the order of the help. */
+export const settings = {
+  torchCacheDir: setting({
+    variable: "TORCH_CACHE_DIR",
+    // torch takes a relative path, too.
+    other: {
+      variable: "TORCHINDUCTOR_CACHE_DIR",
+      parse: (text) => parseDirectory(resolve(text)),
+    },
+    placeholder: "dir",
+    description: "the local directory, where torch reads and writes its cache",
+    fallback: {
+      make: (_values, environment) => torchDefaultDirectory(environment),
+      shown: "TORCHINDUCTOR_CACHE_DIR, else torchinductor_<user> in the temporary directory",
+    },
+    verbatim: true,
+    parse: parseDirectory,
+  }),
+  fileStoreDir: setting({
+    variable: "B10FS_CACHE_DIR",
+    placeholder: "dir",
+    description: "place of the file store, unless a store is named",
+    fallback: "/cache/model/compile_cache",
+    parse: parseDirectory,
+  }),
+  store: setting({
+    variable: "COMPILE_CACHE_STORE",
+    placeholder: "url",
+    description: "where archives live: file:///path or s3://bucket/prefix",
+    fallback: {
+      make: ({ fileStoreDir }): StoreLocation => ({ kind: "file", path: String(fileStoreDir) }),
+      shown: "file:// and B10FS_CACHE_DIR",
+    },
+    parse: parseStore,
+  }),
+  s3Anonymous: setting({
+    variable: "COMPILE_CACHE_S3_ANONYMOUS",
+    placeholder: "flag",
+    description: "true: read a public bucket without credentials, which refuses saves",
+    fallback: "false",
+    parse: parseFlag,
+  }),
+  s3Sse: setting({
+    variable: "COMPILE_CACHE_S3_SSE",
+    placeholder: "algorithm",
+    description: `encryption that saves ask the object store for: ${s3Encryptions.join(", ")}`,
+    fallback: { make: () => undefined, shown: "the bucket's own" },
+    parse: (text) => (text === "" ? undefined : oneOf(s3Encryptions)(text)),
+  }),
+  s3SseKmsKeyId: setting({
+    variable: "COMPILE_CACHE_S3_SSE_KMS_KEY_ID",
+    placeholder: "key",
+    description: "key for aws:kms and aws:kms:dsse: its id, alias or ARN",
+    fallback: { make: () => undefined, shown: "the account's own for S3" },
+    parse: (text) => (text === "" ? undefined : parseKeyId(text)),
+  }),
+  workDir: setting({
+    variable: "LOCAL_WORK_DIR",
+    shared: true,
+    placeholder: "dir",
+    description: "a directory that copies may read and write",
+    fallback: "/app",
+    parse: parseDirectory,
+  }),
+  allowedDirs: setting({
+    variable: "COMPILE_CACHE_ALLOWED_DIRS",
+    placeholder: "dirs",
+    description: "directories that callers may name: path or client-path=daemon-path",
+    fallback: {
+      make: ({ torchCacheDir }): readonly AllowedDir[] => {
+        const path = String(torchCacheDir);
+        return [{ clientPath: path, daemonPath: path }];
+      },
+      shown: "the local directory alone",
+    },
+    list: true,
+    parse: parseAllowedDirs,
+  }),
+  listen: setting({
+    variable: "COMPILE_CACHE_LISTEN",
+    placeholder: "addresses",
+    description: "where to listen: unix:/path, host:port or [ipv6]:port; port 0 takes a free one",
+    fallback: {
+      make: (): readonly ListenAddress[] => [],
+      shown: `unix:${defaultSocketPath}, or else a socket in the user's runtime directory`,
+    },
+    list: true,
+    parse: parseListen,
+  }),
+  tokens: setting({
+    variable: "COMPILE_CACHE_TOKENS_FILE",
+    placeholder: "file",
+    description: 'tokens that callers must show: a line each, "read" or "write", then the token',
+    fallback: { make: () => undefined, shown: "none, every caller is admitted" },
+    parse: parseTokensFile,
+  }),
+  archiveFormat: setting({
+    variable: "ARCHIVE_FORMAT",
+    shared: true,
+    placeholder: "format",
+    description: `how archives are written: ${archiveFormats.join(" or ")}`,
+    fallback: archiveFormats[0],
+    parse: oneOf(archiveFormats),
+  }),
+  profiles: setting({
+    variable: "COMPILE_CACHE_PROFILES_FILE",
+    placeholder: "file",
+    description:
+      'more profiles for saves: JSON, {"name": {"include": [globs], "exclude": [globs]}}',
+    fallback: { make: () => builtInProfiles, shown: "none" },
+    parse: parseProfilesFile,
+  }),
+  refreshMinPercent: setting({
+    variable: "COMPILE_CACHE_REFRESH_MIN_PERCENT",
+    placeholder: "percent",
+    description: "new files or bytes, of the stored ones, that make a refresh worth it",
+    fallback: "1",
+    parse: wholeNumber(0, 100),
+  }),
+  maxArchiveBytes: setting({
+    variable: "MAX_CACHE_SIZE_MB",
+    shared: true,
+    placeholder: "mb",
+    description: "largest archive, in MB of 1,048,576 bytes",
+    fallback: "1024",
+    parse: wholeNumber(1, mostMb, bytesPerMb),
+  }),
+  maxContentBytes: setting({
+    variable: "MAX_CONTENT_SIZE_MB",
+    shared: true,
+    placeholder: "mb",
+    description: "most that an archive may unpack to, in MB",
+    fallback: "32768",
+    parse: wholeNumber(1, mostMb, bytesPerMb),
+  }),
+  maxFileCount: setting({
+    variable: "MAX_FILE_COUNT",
+    shared: true,
+    placeholder: "count",
+    description: "most files that an archive may hold",
+    fallback: "1000000",
+    parse: wholeNumber(1, 100_000_000),
+  }),
+  workers: setting({
+    variable: "COMPILE_CACHE_WORKERS",
+    placeholder: "count",
+    description: "worker threads that pack and unpack",
+    fallback: {
+      make: () => defaultWorkers(),
+      shown: "the CPUs that this process may use, but one for each 256 MiB of memory at most",
+    },
+    parse: wholeNumber(1, mostWorkers),
+  }),
+  saveNice: setting({
+    variable: "COMPILE_CACHE_SAVE_NICE",
+    placeholder: "nice",
+    description: "how far saves stand back for other work, 0 to 19",
+    fallback: "10",
+    parse: wholeNumber(0, 19),
+  }),
+  shutdownGraceMs: setting({
+    variable: "SHUTDOWN_GRACE_SECONDS",
+    shared: true,
+    placeholder: "seconds",
+    description: "how long running transfers may go on after SIGTERM",
+    fallback: "10",
+    parse: wholeNumber(0, 3600, 1000),
+  }),
+  idleExitMs: setting({
+    variable: "COMPILE_CACHE_IDLE_EXIT_SECONDS",
+    placeholder: "seconds",
+    description: "stop after this long without a connection and a running transfer; 0: never",
+    fallback: "0",
+    parse: wholeNumber(0, 86_400, 1000),
+  }),
+  logLevel: setting({
+    variable: "LOG_LEVEL",
+    shared: true,
+    placeholder: "level",
+    description: `least important lines to log: ${logLevels.join(", ")}`,
+    fallback: "info",
+    parse: parseLogLevel,
+  }),
+  logFormat: setting({
+    variable: "LOG_FORMAT",
+    shared: true,
+    placeholder: "format",
+    description: `how log lines look: ${logFormats.join(" or ")}`,
+    fallback: {
+      make: (): LogFormat => (process.stdout.isTTY ? "human" : "json"),
+      shown: "human on a terminal, else json",
+    },
+    parse: parseLogFormat,
+  }),
+};
+
+type Settings = typeof settings;
+export type SettingKey = keyof Settings;
+
+/** What the daemon runs with. */
+export type Config = {
+  readonly [K in SettingKey]: ReturnType<Settings[K]["parse"]>;
+};
+
+/** Name of a setting's flag: its variable's in lower case with dashes, without COMPILE_CACHE_. */
+export function flagOf(key: SettingKey): string {
+  return longFlag(settings[key].variable.replace(/^COMPILE_CACHE_/, ""));
+}
+
+/** The flag that keeps COMPILE_CACHE_, where the variable has that. */
+export function prefixedFlagOf(key: SettingKey): string | undefined {
+  const { variable } = settings[key];
+  return variable.startsWith("COMPILE_CACHE_") ? longFlag(variable) : undefined;
+}
+
+const longFlag = (variable: string): string => `--${variable.toLowerCase().replaceAll("_", "-")}`;

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { ends } from "../../../../test/support/eventually.ts";
+import { cannotMount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
+import { failing, injectFault, injectFileFault, systemError } from "../contract/faults.ts";
+import { ArchiveReplaced, ArchiveUnreadable, type Store } from "../store.ts";
+import { createFileStore } from "./store.ts";
+
+const name = { namespace: "strange", filename: "cache_0123456789ab.latest.tar.zst" };
+
+function scratch(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
+  const store = await createFileStore(root, recordingLogger([]));
+  return { store, root, folder: join(root, name.namespace) };
+}
+
+async function put(store: Store, content: string, of = name) {
+  const writer = await store.create(of);
+  try {
+    await writer.write(Buffer.from(content));
+    return await writer.commit("create");
+  } finally {
+    await writer.abort();
+  }
+}
+
+async function contentOf(store: Store): Promise<string | undefined> {
+  await using reader = await store.open(name);
+  return reader && (await reader.read(0, reader.bytes)).toString();
+}
+
+describe("the file store with strange things in it", () => {
+  it("does not wait for a FIFO that has an archive's name", async (t) => {
+    const { store, folder } = await freshStore(t);
+    mkdirSync(folder);
+    const fifo = join(folder, name.filename);
+    execFileSync("mkfifo", [fifo]);
+    const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
+    const outcome = await ends("the opening", opening).catch(String);
+    // A call that does wait for it must end, or this process would not.
+    closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
+    assert.equal(outcome, "STORE_UNAVAILABLE");
+    assert.deepEqual(await store.list(undefined), []);
+  });
+
+  it("takes no directory for an archive", async (t) => {
+    const { store, folder } = await freshStore(t);
+    mkdirSync(join(folder, name.filename), { recursive: true });
+    await assert.rejects(store.open(name), ArchiveUnreadable);
+    await assert.rejects(store.open(name), /is a directory, where an archive should be a file/);
+    assert.deepEqual(await store.list(undefined), []);
+  });
+
+  it("follows no link that has an archive's name, nor one that takes it later", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    writeFileSync(join(root, "secret"), "not an archive");
+    mkdirSync(folder);
+    symlinkSync(join(root, "secret"), join(folder, name.filename));
+    await assert.rejects(store.open(name), ArchiveUnreadable);
+    await assert.rejects(put(store, "x"), /is a symbolic link, which the store does not follow/);
+    assert.deepEqual(await store.list(undefined), []);
+    rmSync(join(folder, name.filename));
+    await put(store, "archive");
+    injectFault(t, "open", (real, [path]) => {
+      if (String(path).endsWith(name.filename)) {
+        rmSync(String(path), { force: true });
+        symlinkSync(join(root, "secret"), String(path));
+      }
+      return real();
+    });
+    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+  });
+
+  it("follows no link that has a namespace's name", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "x", { ...name, namespace: "other" });
+    symlinkSync(join(root, "other"), folder);
+    const message = `${folder} is not a directory; a link to one is not followed`;
+    const calls = {
+      open: () => store.open(name),
+      create: () => store.create(name),
+      list: () => store.list(name.namespace),
+      remove: () => store.remove(name),
+      "set aside": () => store.setAside(name, "1-2-3"),
+    };
+    for (const [call, run] of Object.entries(calls))
+      await assert.rejects(run, { reason: "STORE_UNAVAILABLE", message }, call);
+    assert.equal((await store.list(undefined)).length, 1);
+    assert.deepEqual(readdirSync(join(root, "other")), [name.filename]);
+  });
+
+  it("serves a root that is a link, and one that the link names later", async (t) => {
+    const dir = scratch(t);
+    mkdirSync(join(dir, "disk"));
+    symlinkSync("disk", join(dir, "link"));
+    const { store } = await freshStore(t, join(dir, "link"));
+    assert.equal(await put(store, "x"), "committed");
+    assert.equal(await contentOf(store), "x");
+    renameSync(join(dir, "disk"), join(dir, "gone"));
+    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+    assert.ok(!existsSync(join(dir, "disk")));
+  });
+
+  it("passes over foreign files, and names that are not UTF-8", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "x");
+    for (const place of [root, folder])
+      for (const foreign of ["lost+found", "README.md", "ns-\xff", ".snapshot", "@eaDir"])
+        mkdirSync(Buffer.concat([Buffer.from(`${place}/`), Buffer.from(foreign, "latin1")]));
+    mkdirSync(join(root, "empty"));
+    assert.deepEqual(await store.list(undefined), [name]);
+    assert.equal(await contentOf(store), "x");
+    assert.equal(await put(store, "y", { ...name, namespace: "empty" }), "committed");
+  });
+
+  it("lists the others while an archive vanishes", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "x");
+    let times = 0;
+    injectFault(t, "readdir", async (real) => {
+      // Node looks at an entry whose kind the file system does not tell.
+      if (++times % 2 === 1) throw systemError("ENOENT", -2);
+      return real();
+    });
+    assert.deepEqual(await store.list(name.namespace), [name]);
+  });
+});
+
+describe("the file store that reads what another machine replaces", () => {
+  const readerOf = async (t: TestContext) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "archive");
+    const reader = await store.open(name);
+    assert.ok(reader);
+    t.after(() => reader[Symbol.asyncDispose]());
+    return { reader, path: join(folder, name.filename) };
+  };
+
+  it("gives no bytes where the open file turns into another", async (t) => {
+    const { reader } = await readerOf(t);
+    await injectFileFault(t, "stat", async (real) => {
+      const stat = (await real()) as { mtimeNs: bigint };
+      stat.mtimeNs += 1n;
+      return stat;
+    });
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
+  });
+
+  it("takes a failed read for that only if the name is another's, or free", async (t) => {
+    const { reader, path } = await readerOf(t);
+    await injectFileFault(t, "read", failing("EIO"));
+    await assert.rejects(reader.read(0, 7), (error) => !(error instanceof ArchiveReplaced));
+    writeFileSync(path, "another");
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
+    rmSync(path);
+    await assert.rejects(reader.read(0, 7), ArchiveReplaced);
+  });
+});
+
+describe("the file store where something cannot be written", () => {
+  const says: Record<string, [string, RegExp]> = {
+    EROFS: ["STORE_UNAVAILABLE", /is read-only: caches can be loaded from it/],
+    EFBIG: ["INSUFFICIENT_SPACE", /takes no file as large as this archive/],
+    EDQUOT: ["INSUFFICIENT_SPACE", /is full/],
+    ENAMETOOLONG: ["STORE_UNAVAILABLE", /takes no name as long as/],
+  };
+  for (const [code, [reason, message]] of Object.entries(says))
+    it(`says what is the matter (${code})`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      const fault = failing(code);
+      await injectFileFault(
+        t,
+        "write",
+        code === "EDQUOT"
+          ? () => Promise.reject(Object.assign(new Error("unknown"), { errno: -122 }))
+          : fault,
+      );
+      await assert.rejects(put(store, "x"), { reason, message });
+      assert.deepEqual(readdirSync(folder), []);
+    });
+
+  it("does not care for noexec, nosuid and nodev", { skip: cannotMount }, async (t) => {
+    const { store } = await freshStore(t, mountTmpfs(t, "size=1m,noexec,nosuid,nodev"));
+    assert.equal(await put(store, "x"), "committed");
+    assert.equal(await contentOf(store), "x");
+  });
+});
