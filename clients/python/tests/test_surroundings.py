@@ -53,6 +53,14 @@ os.environ.clear()
 os.environ.update(ours)
 use()
 """
+# A fork while another thread imports leaves a lock behind that nobody holds.
+_imports_nothing = """
+import compilecache
+known = set(sys.modules)
+use()
+new = set(sys.modules) - known
+if new: sys.exit(os.remove(place + "/result") or f"a call has imported {new}")
+"""
 _standard_names = "queue select socket json typing dataclasses signal"
 _no_descriptors = """
 import compilecache, resource
@@ -272,7 +280,7 @@ _callers = [
     ),
 ]
 _rows = [
-    Surrounding("plain", daemon_of_its_own=True),
+    Surrounding("plain", before=_imports_nothing, daemon_of_its_own=True),
     *_settings,
     *_places,
     *_names,

@@ -106,7 +106,8 @@ def _surroundings() -> list[str]:
     """
     found: list[str] = []
     with contextlib.suppress(OSError):
-        found.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip())
+        # Another codec would be imported, and a fork meanwhile would hang its child.
+        found.append(Path("/proc/sys/kernel/random/boot_id").read_bytes().decode().strip())
     for place in ("/proc/self/ns/mnt", "/"):
         with contextlib.suppress(OSError):
             identity = os.stat(place)
