@@ -7,6 +7,8 @@ import { objectServerForSuite } from "../../support/s3/object-server.ts";
 
 /** So many at once: most of the time goes by in pauses between attempts. */
 const atOnce = 8;
+/** All take half an hour (`npm run test:answers`); with the other tests of stores goes one in so many. */
+const oneIn = process.env.ALL_ANSWERS ? 1 : 10;
 
 describe("an object server that answers wrongly", {
   skip: leavesOut("versitygw") ?? false,
@@ -26,7 +28,9 @@ describe("an object server that answers wrongly", {
           ),
         );
         const calls = (await works[0]?.callsOf(deed)) ?? new Map();
-        const queue = combinationsOf(deed, calls);
+        const all = combinationsOf(deed, calls);
+        // Shifted from call to call, so that over all calls each fault is among them.
+        const queue = all.filter((_, n) => (n + Math.floor(n / answerFaults.length)) % oneIn === 0);
         const wrong: unknown[] = [];
         let tried = 0;
         await Promise.all(
@@ -40,7 +44,10 @@ describe("an object server that answers wrongly", {
           }),
         );
         assert.deepEqual(wrong, []);
-        assert.ok(tried >= answerFaults.length, `only ${tried} combinations were tried`);
+        assert.ok(
+          tried >= answerFaults.length / oneIn / 2,
+          `only ${tried} combinations were tried`,
+        );
         t.diagnostic(`${tried} combinations of fault and call, ${JSON.stringify([...calls])}`);
       });
 });
