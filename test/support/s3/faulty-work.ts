@@ -170,7 +170,7 @@ export async function createFaultyWork(
     if (result instanceof Error) {
       assert.ok(result instanceof CacheError, `${result.stack}`);
       assert.ok(reasons.includes(result.reason), `${result.reason}: ${result.message}`);
-      assert.match(result.message, /^the \w+ .{20,}$/);
+      assert.match(result.message, /^(\S+: )?the \w+ .{20,}$/);
       assert.doesNotMatch(result.message, /undefined|\[object/);
     } else if (isReading) {
       const truth = { load: "SUCCESS", list: 2, info: true }[deed as "load" | "list" | "info"];
