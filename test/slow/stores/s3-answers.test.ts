@@ -8,7 +8,7 @@ import { objectServerForSuite } from "../../support/s3/object-server.ts";
 /** So many at once: most of the time goes by in pauses between attempts. */
 const atOnce = 8;
 /** All take half an hour (`npm run test:answers`); with the other tests of stores goes one in so many. */
-const oneIn = process.env.ALL_ANSWERS ? 1 : 10;
+const oneIn = process.env.ALL_ANSWERS ? 1 : 30;
 
 describe("an object server that answers wrongly", {
   skip: leavesOut("versitygw") ?? false,
