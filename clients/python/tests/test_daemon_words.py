@@ -44,6 +44,10 @@ _own = """\
             "node: --foo is not allowed in NODE_OPTIONS",
             "node: --foo is not allowed in NODE_OPTIONS",
         ),
+        (
+            "node[7]: Start at a.cc:9\n  #  Assertion failed: (0) == (r)\n\n 1: 0x7f",
+            "#  Assertion failed: (0) == (r)",
+        ),
         ("Segmentation fault", "Segmentation fault"),
         ("a\nb\nc\nd", "b; c; d"),
         ('{"level":"info","message":"listening"}', "its log says nothing"),

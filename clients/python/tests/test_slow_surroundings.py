@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import resource
 import shutil
 import signal
@@ -174,7 +175,8 @@ def test_another_user(shared: Path, name: str, limit: int) -> None:
         if not python:
             pytest.skip("this Python is not for others")
         said = place.run(python)
-        assert said == WORKS or (limit == 3 and said == "ERROR False ERROR")
+        # Where neither Node nor a thread can be started, that is what is said.
+        assert said == WORKS or (limit == 3 and re.fullmatch(r"ERROR \w+ ERROR", said))
 
 
 _uwsgi_app = """

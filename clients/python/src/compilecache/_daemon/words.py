@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 # What the daemon puts before the reason when it refuses to start.
 _refusal = "compilecache: "
 # The line of a trace that tells why, as in "TypeError [ERR_X]: ..." and "node: error while ...".
-_telling = re.compile(r"\b\w*error\b[^:]*: |: .*(not allowed|not found|bad option)", re.IGNORECASE)
+_telling = re.compile(
+    r"\b\w*error\b[^:]*: |assertion failed|\bfatal\b|: .*(not allowed|not found|bad option)",
+    re.IGNORECASE,
+)
 _most_lines = 3
 
 
