@@ -50,6 +50,7 @@ export async function startDaemon(
       maxFileCount: config.maxFileCount,
     },
     workers: config.workers,
+    workerIdleMs: config.workerIdleMs,
     saveNice: config.saveNice,
     logger,
   });

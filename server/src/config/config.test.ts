@@ -152,6 +152,7 @@ describe("readConfig", () => {
       maxContentBytes: 32768 * 1024 * 1024,
       maxFileCount: 1_000_000,
       workers: availableParallelism(),
+      workerIdleMs: 0,
       saveNice: 10,
       shutdownGraceMs: 10_000,
       idleExitMs: 0,

@@ -217,6 +217,13 @@ export const settings = {
     },
     parse: wholeNumber(1, mostWorkers),
   }),
+  workerIdleMs: setting({
+    variable: "COMPILE_CACHE_WORKER_IDLE_SECONDS",
+    placeholder: "seconds",
+    description: "how long worker threads, and their memory, outlast their work",
+    fallback: "0",
+    parse: wholeNumber(0, 3600, 1000),
+  }),
   saveNice: setting({
     variable: "COMPILE_CACHE_SAVE_NICE",
     placeholder: "nice",

@@ -42,6 +42,8 @@ export interface CacheOperationsOptions {
   /** Number of worker threads of each pool. */
   readonly workers: number;
   /** Priority of saves and copies, 0 to 19; larger is lower. */
+  /** How long worker threads outlast their work, in milliseconds. */
+  readonly workerIdleMs: number;
   readonly saveNice: number;
   readonly logger: Logger;
 }
@@ -49,9 +51,9 @@ export interface CacheOperationsOptions {
 /** Puts the flows together: all that the daemon can do, over one store. */
 export function createCacheOperations(options: CacheOperationsOptions): CacheOperations {
   const { store, logger } = options;
-  const { workers: threads, saveNice } = options;
-  const foreground = createWorkers({ threads, nice: 0 });
-  const background = createWorkers({ threads, nice: saveNice });
+  const { workers: threads, workerIdleMs: idleMs, saveNice } = options;
+  const foreground = createWorkers({ threads, nice: 0, idleMs });
+  const background = createWorkers({ threads, nice: saveNice, idleMs });
   const contextOf = (workers: Workers, logger: Logger): FlowContext => {
     return { ...options, workers, logger };
   };

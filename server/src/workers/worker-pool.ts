@@ -25,10 +25,17 @@ export interface WorkerPool {
  * Long enough for the pauses within one transfer. An idle thread holds some 40 MiB, which a load right
  * after a save would add to its own.
  */
-const idleTimeoutMs = 100;
+const leastIdleMs = 100;
 
-/** Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed. */
-export function createWorkerPool(options: { threads: number; nice: number }): WorkerPool {
+/**
+ * Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed, and end
+ * `idleMs` after their last work.
+ */
+export function createWorkerPool(options: {
+  threads: number;
+  nice: number;
+  idleMs?: number;
+}): WorkerPool {
   const pool = new Piscina<Order, Answer>({
     filename: new URL(
       import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
@@ -36,7 +43,7 @@ export function createWorkerPool(options: { threads: number; nice: number }): Wo
     ).href,
     minThreads: 0,
     maxThreads: options.threads,
-    idleTimeout: idleTimeoutMs,
+    idleTimeout: Math.max(options.idleMs ?? 0, leastIdleMs),
     concurrentTasksPerWorker: 1,
     // Descriptors outlive the thread that opened them, so it must close none when it ends.
     trackUnmanagedFds: false,

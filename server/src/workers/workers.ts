@@ -12,8 +12,15 @@ export interface Workers {
   close(): Promise<void>;
 }
 
-/** Makes workers of priority `nice` (0 to 19; larger is lower). Threads start when they are needed. */
-export function createWorkers(options: { threads: number; nice: number }): Workers {
+/**
+ * Makes workers of priority `nice` (0 to 19; larger is lower). Threads start when they are needed, and
+ * end `idleMs` after their last work.
+ */
+export function createWorkers(options: {
+  threads: number;
+  nice: number;
+  idleMs?: number;
+}): Workers {
   const pool = createWorkerPool(options);
   return {
     under: (signal) => createPooledWork(pool, signal),
