@@ -7,7 +7,7 @@ import { type CacheClient, createCacheClient, type Transfer } from "compilecache
 import { filesBelow, treeDifferences } from "../fixtures/compare-trees.ts";
 import { makeCache } from "../fixtures/make-cache.ts";
 import { bytesText, durationText, fileCountText } from "../server/src/cli/output/quantities.ts";
-import { isTransientDirectory, isTransientFile } from "../server/src/local/transient-names.ts";
+import { isTransientDirectory, isTransientFile } from "../server/src/local/tree/transient-names.ts";
 import { runToEnd, startDemoDaemon } from "./demo-processes.ts";
 
 const root = resolve(import.meta.dirname, "..");

@@ -1,5 +1,4 @@
 import type { Cache } from "./cache.ts";
-import type { CallOptions, TransferCallOptions } from "./client-options.ts";
 import type {
   CacheInfo,
   CacheInfoInput,
@@ -17,6 +16,7 @@ import type {
   StartTransferInput,
   TransferPage,
 } from "./requests.ts";
+import type { CallOptions, TransferCallOptions } from "./settings/client-options.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** Calls to one daemon. Each ends in its result or in a CacheServiceError. */

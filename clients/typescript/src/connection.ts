@@ -6,7 +6,11 @@ import {
   type MethodDefinition,
 } from "@grpc/grpc-js";
 import { CacheServiceError, toCacheServiceError } from "./cache-service-error.ts";
-import type { CallOptions, ResolvedClientOptions, TransferCallOptions } from "./client-options.ts";
+import type {
+  CallOptions,
+  ResolvedClientOptions,
+  TransferCallOptions,
+} from "./settings/client-options.ts";
 
 type Method<Request, Response> = Pick<
   MethodDefinition<Request, Response>,

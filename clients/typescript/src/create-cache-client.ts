@@ -1,12 +1,12 @@
 import { CacheServiceService as methods } from "../gen/compilecache/v1/cache_service.ts";
 import { fromCacheMessage, optionalCache, optionalClosest } from "./cache.ts";
 import type { CacheClient } from "./cache-client.ts";
-import { type CacheClientOptions, resolveClientOptions } from "./client-options.ts";
 import { createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
-import { callAsSeen, identityOf, isOfThisMachine } from "./identity.ts";
-import { createLocalDirectory, resolveLocalDirectory } from "./local-directory.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
+import { type CacheClientOptions, resolveClientOptions } from "./settings/client-options.ts";
+import { callAsSeen, identityOf, isOfThisMachine } from "./settings/identity.ts";
+import { createLocalDirectory, resolveLocalDirectory } from "./settings/local-directory.ts";
 import {
   fromLeftOut,
   fromTransferMessage,

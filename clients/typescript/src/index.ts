@@ -6,15 +6,8 @@ export {
   type ErrorReason,
   type FieldViolation,
 } from "./cache-service-error.ts";
-export type {
-  CacheClientOptions,
-  CallOptions,
-  TransferCallOptions,
-} from "./client-options.ts";
 export { createCacheClient } from "./create-cache-client.ts";
-export { defaultAddress } from "./default-address.ts";
 export type { Environment } from "./environment.ts";
-export { resolveLocalDirectory, torchCacheDirectory } from "./local-directory.ts";
 export {
   type CacheInfo,
   type CacheInfoInput,
@@ -36,6 +29,13 @@ export {
   type StartTransferInput,
   type TransferPage,
 } from "./requests.ts";
+export type {
+  CacheClientOptions,
+  CallOptions,
+  TransferCallOptions,
+} from "./settings/client-options.ts";
+export { defaultAddress } from "./settings/default-address.ts";
+export { resolveLocalDirectory, torchCacheDirectory } from "./settings/local-directory.ts";
 export type {
   LeftOutFiles,
   LeftOutReason,

@@ -1,14 +1,13 @@
 import { resolve } from "node:path";
+import { systemSocketPath, torchDefaultDirectory } from "compilecache-client/places";
 import { archiveFormats } from "../domain/cache-id.ts";
 import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
 import { builtInProfiles } from "../domain/profile.ts";
-import { defaultSocketPath } from "../listen/default-socket.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
-import { torchDefaultDirectory } from "./torch-directory.ts";
 import {
   oneOf,
   parseAllowedDirs,
@@ -148,7 +147,7 @@ export const settings = {
     description: "where to listen: unix:/path, host:port or [ipv6]:port; port 0 takes a free one",
     fallback: {
       make: (): readonly ListenAddress[] => [],
-      shown: `unix:${defaultSocketPath}, or else a socket in the user's runtime directory`,
+      shown: `unix:${systemSocketPath}, or else a socket in the user's runtime directory`,
     },
     list: true,
     parse: parseListen,

@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import { pathOfHandle } from "../local/pinned-directory.ts";
-import type { Spared } from "../local/removal.ts";
 import { type OpenStage, stageHeartbeatMs, touchStage } from "../local/stage.ts";
+import { pathOfHandle } from "../local/tree/pinned-directory.ts";
+import type { Spared } from "../local/tree/removal.ts";
 import type { Workers } from "../workers/workers.ts";
 import { uncancelled } from "./context.ts";
 

@@ -1,5 +1,5 @@
 import type { Logger } from "../domain/logger.ts";
-import type { Spared } from "../local/removal.ts";
+import type { Spared } from "../local/tree/removal.ts";
 
 /** Logs in one line what a clear, or a load that replaces, left in a directory as no cache's. */
 export function logSpared(logger: Logger, localDir: string, spared: Spared): void {

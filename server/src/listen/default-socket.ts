@@ -1,42 +1,9 @@
-import { lstatSync } from "node:fs";
 import { chmod, lstat, mkdir } from "node:fs/promises";
 import type { Server } from "node:net";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "./listen-error.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
-
-/** Where the daemon listens when nothing is configured. */
-export const defaultSocketPath = "/run/compilecache/compilecache.sock";
-
-/**
- * Where it listens when the default socket cannot be made: in XDG_RUNTIME_DIR where this user owns
- * that directory and a socket in it can be named, else in a directory of /tmp. The clients look in the
- * same place; test/vectors/places.json holds all of them to it.
- */
-export function userSocketPath(environment: NodeJS.ProcessEnv): string {
-  const runtimeDir = environment.XDG_RUNTIME_DIR ?? "";
-  const directory = resolve(runtimeDir);
-  const socket = `${directory}/compilecache/compilecache.sock`;
-  return isAbsolute(runtimeDir) && isOurs(directory) && canBeNamed(socket)
-    ? socket
-    : `/tmp/compilecache-${process.getuid?.() ?? 0}/compilecache.sock`;
-}
-
-/** gRPC reads an address as a URL, and the kernel takes 107 bytes. */
-function canBeNamed(socket: string): boolean {
-  return /^[\w/.~@+-]{1,107}$/.test(socket);
-}
-
-/** A process that changed its user may still have the variable of the first one. */
-function isOurs(directory: string): boolean {
-  try {
-    const found = lstatSync(directory);
-    return found.isDirectory() && found.uid === process.getuid?.();
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Listens on `preferred`, or, where that cannot be made, on `other`, whose directory is made for

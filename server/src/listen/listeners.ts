@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { systemSocketPath, userSocketPath } from "compilecache-client/places";
 import type { Logger } from "../domain/logger.ts";
-import { defaultSocketPath, listenOnDefaultSocket, userSocketPath } from "./default-socket.ts";
+import { listenOnDefaultSocket } from "./default-socket.ts";
 import { formatListenAddress, isLocalOnly, type ListenAddress } from "./listen-address.ts";
 import { ListenError } from "./listen-error.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
@@ -55,7 +56,7 @@ export async function openListeners(
 }
 
 async function openDefault(newServer: () => Server, logger: Logger): Promise<Opened> {
-  const places = { preferred: defaultSocketPath, other: userSocketPath(process.env) };
+  const places = { preferred: systemSocketPath, other: userSocketPath(process.env) };
   const { path, ...opened } = await listenOnDefaultSocket(newServer, places, logger);
   return { address: { kind: "unix", path }, ...opened };
 }

@@ -1,8 +1,8 @@
 import type { OpenedDirectory } from "./open-directory.ts";
-import { type Removed, removeFiles } from "./removal.ts";
 import { clearMarker, setMarker } from "./stage.ts";
-import { notLoadedMarker } from "./transient-names.ts";
-import type { Checkpoint } from "./tree.ts";
+import { type Removed, removeFiles } from "./tree/removal.ts";
+import { notLoadedMarker } from "./tree/transient-names.ts";
+import type { Checkpoint } from "./tree/tree.ts";
 
 /**
  * Removes all that a load or a compiler made in a directory, and counts it: see removeFiles. Until that

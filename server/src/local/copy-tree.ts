@@ -2,19 +2,19 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
-import { copyFile } from "./copy-file.ts";
-import { entriesIn } from "./entries.ts";
-import { madeDirectoryMode } from "./file-mode.ts";
-import { toLocalError } from "./local-error.ts";
 import { withPassage } from "./open-directory.ts";
+import { copyFile } from "./tree/copy-file.ts";
+import { entriesIn } from "./tree/entries.ts";
+import { madeDirectoryMode } from "./tree/file-mode.ts";
+import { toLocalError } from "./tree/local-error.ts";
 import {
   type EntryName,
   openDirectoryAt,
   pathAt,
   pathOfHandle,
   withDirectoryAt,
-} from "./pinned-directory.ts";
-import type { Checkpoint, Totals } from "./tree.ts";
+} from "./tree/pinned-directory.ts";
+import type { Checkpoint, Totals } from "./tree/tree.ts";
 
 /** The open source of a copy. Its holder closes the descriptor. */
 export interface CopySource {

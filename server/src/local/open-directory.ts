@@ -2,19 +2,19 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
-import { statAt } from "./entries.ts";
-import { madeDirectoryMode } from "./file-mode.ts";
-import { toLocalError } from "./local-error.ts";
-import { isMountPoint } from "./mounts.ts";
+import { statAt } from "./tree/entries.ts";
+import { madeDirectoryMode } from "./tree/file-mode.ts";
+import { toLocalError } from "./tree/local-error.ts";
+import { isMountPoint } from "./tree/mounts.ts";
 import {
   openDirectoryAt,
   openPassageAt,
   openRoot,
   pathOfHandle,
   withDirectoryAt,
-} from "./pinned-directory.ts";
-import { notLoadedMarker } from "./transient-names.ts";
-import { type Owner, walk } from "./tree.ts";
+} from "./tree/pinned-directory.ts";
+import { notLoadedMarker } from "./tree/transient-names.ts";
+import { type Owner, walk } from "./tree/tree.ts";
 
 const { R_OK, W_OK, X_OK } = fs.constants;
 const setGroupId = 0o2000;

@@ -2,9 +2,9 @@ import type { AllowedPath } from "./allowed-dirs.ts";
 import type { CopyItem, CopyJob, CopySource } from "./copy-tree.ts";
 import type { IdentityJob } from "./identity.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
-import type { Removed, Spared } from "./removal.ts";
 import type { OpenStage } from "./stage.ts";
-import type { Totals } from "./tree.ts";
+import type { Removed, Spared } from "./tree/removal.ts";
+import type { Totals } from "./tree/tree.ts";
 
 /**
  * The work on local directories, which runs on worker threads. Directories are passed as open

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { invalidField } from "../domain/cache-error.ts";
-import { namesIn, statAt } from "./entries.ts";
-import { toLocalError } from "./local-error.ts";
-import { mountsBelow } from "./mounts.ts";
-import { moveInto, requirePlaces } from "./move-into.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
-import { openDirectoryAt, pathAt, pathOfHandle, withDirectoryAt } from "./pinned-directory.ts";
-import { namesBelow, removeAt, removeFiles, type Spared } from "./removal.ts";
-import { notLoadedMarker, stagePrefix } from "./transient-names.ts";
-import type { Checkpoint } from "./tree.ts";
+import { namesIn, statAt } from "./tree/entries.ts";
+import { toLocalError } from "./tree/local-error.ts";
+import { mountsBelow } from "./tree/mounts.ts";
+import { moveInto, requirePlaces } from "./tree/move-into.ts";
+import { openDirectoryAt, pathAt, pathOfHandle, withDirectoryAt } from "./tree/pinned-directory.ts";
+import { namesBelow, removeAt, removeFiles, type Spared } from "./tree/removal.ts";
+import { notLoadedMarker, stagePrefix } from "./tree/transient-names.ts";
+import type { Checkpoint } from "./tree/tree.ts";
 
 /** A temporary directory on the file system of its target, in which a load or copy is put together. */
 export interface OpenStage {

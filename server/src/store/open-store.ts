@@ -1,6 +1,6 @@
 import type { Logger } from "../domain/logger.ts";
 import { createFileStore } from "./file/store.ts";
-import type { S3Server } from "./s3/client.ts";
+import type { S3Server } from "./s3/calls/client.ts";
 import type { S3Options } from "./s3/store.ts";
 import type { Store } from "./store.ts";
 

@@ -24,9 +24,7 @@ import {
 import { requireSpace } from "../local/disk-space.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
 import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
-import { pathOfHandle } from "../local/pinned-directory.ts";
 import type { PublishJob, SpaceJob } from "../local/port.ts";
-import type { Spared } from "../local/removal.ts";
 import {
   makeStage,
   type OpenStage,
@@ -34,7 +32,9 @@ import {
   publishStage,
   removeStage,
 } from "../local/stage.ts";
-import { type Checkpoint, measureTree } from "../local/tree.ts";
+import { pathOfHandle } from "../local/tree/pinned-directory.ts";
+import type { Spared } from "../local/tree/removal.ts";
+import { type Checkpoint, measureTree } from "../local/tree/tree.ts";
 import { receiveChunks } from "./chunk-channel.ts";
 
 /**

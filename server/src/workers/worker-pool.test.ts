@@ -11,7 +11,7 @@ import { rawEntry, tarEnd } from "../../../test/support/tar/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees/trees.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
-import { pathOfHandle } from "../local/pinned-directory.ts";
+import { pathOfHandle } from "../local/tree/pinned-directory.ts";
 import { createPooledWork } from "./pooled-work.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
 

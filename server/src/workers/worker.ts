@@ -7,7 +7,7 @@ import {
   type Reason,
   toCacheError,
 } from "../domain/cache-error.ts";
-import { toLocalError } from "../local/local-error.ts";
+import { toLocalError } from "../local/tree/local-error.ts";
 import { type Claim, takeClaim } from "./claim.ts";
 import { type CancelFlag, checkpointOf, type Jobs, jobs } from "./jobs.ts";
 

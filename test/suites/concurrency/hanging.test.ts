@@ -8,12 +8,9 @@ import {
   finalState,
   type TestDaemon,
 } from "../../support/daemon/daemons.ts";
-import {
-  cannotHold,
-  type HeldDirectory,
-  holdDirectory,
-} from "../../support/trees/held-directory.ts";
-import { type HeldFile, holdFile } from "../../support/trees/held-file.ts";
+import type { Held } from "../../support/trees/held.ts";
+import { cannotHold, holdDirectory } from "../../support/trees/held-directory.ts";
+import { holdFile } from "../../support/trees/held-file.ts";
 import { versionIn, writeVersion } from "../../support/trees/versions.ts";
 
 /** A daemon, and directories for a load that hangs. What it does meanwhile, it does until the release. */
@@ -26,7 +23,7 @@ async function createPlace(t: TestContext, graceSeconds = 0) {
   mkdirSync(target);
   const { cache } = await client.save({ environment, localDir: source, namespace: "stored" });
   const archive = join(place.store, "stored", cache?.filename ?? "");
-  const startLoad = async (held: HeldFile | HeldDirectory) => {
+  const startLoad = async (held: Held) => {
     const input = { environment, localDir: target, namespace: "stored", detach: true };
     const { transfer } = await client.load(input);
     await held.asked;

@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CacheServiceError, defaultAddress, resolveLocalDirectory } from "compilecache-client";
-import { parseAddress } from "../../../clients/typescript/src/address.ts";
-import { userSocketPath as clientSocketPath } from "../../../clients/typescript/src/default-address.ts";
+import { userSocketPath } from "compilecache-client/places";
+import { parseAddress } from "../../../clients/typescript/src/settings/address.ts";
 import { ConfigError, readConfig } from "../../../server/src/config/config.ts";
-import { userSocketPath } from "../../../server/src/listen/default-socket.ts";
 import { arrange, places } from "../../support/places.ts";
 
 describe("the local directory", () => {
@@ -24,7 +23,6 @@ describe("the user's own socket", () => {
     test(`is where all look for it: ${place.name}`, (t) => {
       const { environment, expected } = arrange(t, place);
       assert.equal(userSocketPath(environment), expected);
-      assert.equal(clientSocketPath(environment), expected);
     });
 });
 

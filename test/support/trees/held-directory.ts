@@ -1,7 +1,5 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
+import { type Held, holdBy } from "./held.ts";
 
 /**
  * Asks the kernel (fanotify(7)) to let whatever opens a directory wait for our word, which is the end
@@ -25,30 +23,7 @@ sys.stdin.read()
 export const cannotHold: string | false =
   process.getuid?.() === 0 ? false : "only root can hold a directory";
 
-/** A directory that does not open, as if it were on a dead mount. */
-export interface HeldDirectory {
-  /** Resolves once something waits for it in open(2). */
-  readonly asked: Promise<void>;
-  release(): Promise<void>;
-}
-
 /** Makes a directory that exists hang in open(2), until it is released or the test ends. */
-export async function holdDirectory(t: TestContext, path: string): Promise<HeldDirectory> {
-  const child = spawn("python3", ["-c", holder, path], { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = once(child, "exit");
-  t.after(() => child.kill("SIGKILL"));
-  const [held, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  createInterface(child.stdout).on("line", (line) => {
-    (line === "held" ? held : asked).resolve();
-  });
-  const none = ended.then(() => Promise.reject(new Error(`${path} cannot be held`)));
-  await Promise.race([held.promise, none]);
-  none.catch(() => {});
-  return {
-    asked: asked.promise,
-    async release() {
-      child.stdin.end();
-      await ended;
-    },
-  };
+export function holdDirectory(t: TestContext, path: string): Promise<Held> {
+  return holdBy(t, holder, path);
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { RootPaths } from "../../domain/root-paths.ts";
-import { type ListedFile, readPieces, withListedFile } from "../../local/listed-file.ts";
-import { currentPath } from "../../local/pinned-directory.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { type ListedFile, readPieces, withListedFile } from "../../local/tree/listed-file.ts";
+import { currentPath } from "../../local/tree/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { relocateContent, relocatedKind } from "../torch/relocate-content.ts";
 import { changesNothing, type Relocation, relocationBetween } from "../torch/relocation.ts";

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
-import { readFully, readListedFile } from "../../local/listed-file.ts";
-import { currentPath } from "../../local/pinned-directory.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { readFully, readListedFile } from "../../local/tree/listed-file.ts";
+import { currentPath } from "../../local/tree/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { encodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { encodeTarHeader, tarPadding } from "../format/tar-header.ts";

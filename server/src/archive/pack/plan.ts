@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import type { ListedFile } from "../../local/listed-file.ts";
+import type { ListedFile } from "../../local/tree/listed-file.ts";
 import { frameContentBytes } from "../format/format.ts";
 import { tarHeaderBytes, tarPadding } from "../format/tar-header.ts";
 

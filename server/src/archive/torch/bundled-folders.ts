@@ -1,6 +1,6 @@
-import { type ListedFile, readFully, withListedFile } from "../../local/listed-file.ts";
-import { currentPath } from "../../local/pinned-directory.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { type ListedFile, readFully, withListedFile } from "../../local/tree/listed-file.ts";
+import { currentPath } from "../../local/tree/pinned-directory.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { type BundledFile, type BundledKernel, bundledKernels } from "./kernel-bundles.ts";
 import { PickleUnreadable } from "./pickle-tokens.ts";
 

@@ -1,5 +1,5 @@
-import { readPieces } from "../../local/listed-file.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { readPieces } from "../../local/tree/listed-file.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { maxTextBytes, type PickleRange, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 import { oldRootOf, type RelocatedContent, type Relocation } from "./relocation.ts";
 

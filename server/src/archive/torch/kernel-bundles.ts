@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../../local/tree.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { type PickleToken, PickleUnreadable, readPickle } from "./pickle-tokens.ts";
 
 /** A kernel's file inside an FX graph entry: where its bytes lie in the entry. */

@@ -1,5 +1,5 @@
-import { readFully } from "../../local/listed-file.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { readFully } from "../../local/tree/listed-file.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 
 /** A part of a file, in bytes: `start` is its first byte, `end` the one after its last. */
 export interface PickleRange {

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { readFully } from "../../local/listed-file.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { readFully } from "../../local/tree/listed-file.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { relocateGraphEntry } from "./graph-entry-paths.ts";
 import { relocateGroup } from "./group-paths.ts";
 import { isHarmless, moveNamedRoot } from "./named-root.ts";

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { unsafeArchive } from "../../domain/archive-error.ts";
-import { madeDirectoryMode, madeFileMode } from "../../local/file-mode.ts";
-import { toLocalError } from "../../local/local-error.ts";
-import type { Owner } from "../../local/tree.ts";
+import { madeDirectoryMode, madeFileMode } from "../../local/tree/file-mode.ts";
+import { toLocalError } from "../../local/tree/local-error.ts";
+import type { Owner } from "../../local/tree/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
 

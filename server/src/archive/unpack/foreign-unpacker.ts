@@ -1,6 +1,6 @@
 import { CacheError } from "../../domain/cache-error.ts";
 import { requireSpace } from "../../local/disk-space.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { decompress } from "./decompress.ts";
 import { EntryJudge } from "./entry-judge.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";

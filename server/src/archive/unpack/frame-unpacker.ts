@@ -1,7 +1,7 @@
 import { zstdDecompressSync } from "node:zlib";
 import { malformedArchive, unsafeArchive, unsupportedArchive } from "../../domain/archive-error.ts";
 import type { CacheError } from "../../domain/cache-error.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { decodeIndexSection, type FileRecord } from "../format/file-index.ts";
 import { requireDigest } from "../format/open-archive.ts";
 import { encodeTarHeader, tarPadding, tarTrailer } from "../format/tar-header.ts";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { requireSpace } from "../../local/disk-space.ts";
-import { toLocalError } from "../../local/local-error.ts";
-import type { Checkpoint } from "../../local/tree.ts";
+import { toLocalError } from "../../local/tree/local-error.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { relocateContent } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";

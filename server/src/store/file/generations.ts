@@ -3,12 +3,12 @@ import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { Abilities } from "./abilities.ts";
-import { makeDurableDirectory, syncDirectory } from "./durable-directory.ts";
-import { statFile } from "./file-kinds.ts";
-import { hiddenPath } from "./hidden-files.ts";
+import type { Abilities } from "./mount/abilities.ts";
+import { makeDurableDirectory, syncDirectory } from "./mount/durable-directory.ts";
+import { statFile } from "./mount/file-kinds.ts";
+import { hiddenPath } from "./mount/hidden-files.ts";
+import { lookAgainIfStale, refreshNames } from "./mount/nfs-looks.ts";
 import { linkIfFree, renameOver } from "./naming.ts";
-import { lookAgainIfStale, refreshNames } from "./nfs-looks.ts";
 
 // POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
 // name. A writer that replaces a certain archive links its own as the next number in a hidden folder

@@ -1,9 +1,9 @@
 import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
-import type { FileStoreContext } from "./context.ts";
 import { findNewest, isSameVersion, versionOf } from "./generations.ts";
-import { isStaleHandle, lookAgainIfStale } from "./nfs-looks.ts";
+import type { FileStoreContext } from "./mount/context.ts";
+import { isStaleHandle, lookAgainIfStale } from "./mount/nfs-looks.ts";
 
 /** Not through a link, if one took the name since it was looked at. */
 const readable = constants.O_RDONLY | constants.O_NOFOLLOW;

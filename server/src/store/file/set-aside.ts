@@ -1,9 +1,9 @@
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
-import type { FileStoreContext } from "./context.ts";
-import { syncDirectory } from "./durable-directory.ts";
 import { findNewest, isSameVersion, removeNumberedVersion, versionOf } from "./generations.ts";
-import { hiddenPath } from "./hidden-files.ts";
+import type { FileStoreContext } from "./mount/context.ts";
+import { syncDirectory } from "./mount/durable-directory.ts";
+import { hiddenPath } from "./mount/hidden-files.ts";
 import { renameOver } from "./naming.ts";
 
 /**

@@ -3,11 +3,11 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveWriter, CommitMode } from "../store.ts";
-import type { Abilities } from "./abilities.ts";
-import type { FileStoreContext } from "./context.ts";
-import { syncDirectory, syncIfPossible } from "./durable-directory.ts";
 import { findNewest, replaceAny, replaceVersion } from "./generations.ts";
-import { hiddenPath } from "./hidden-files.ts";
+import type { Abilities } from "./mount/abilities.ts";
+import type { FileStoreContext } from "./mount/context.ts";
+import { syncDirectory, syncIfPossible } from "./mount/durable-directory.ts";
+import { hiddenPath } from "./mount/hidden-files.ts";
 import { linkIfFree, renameOver } from "./naming.ts";
 
 /** Writing and making durable may rightly take longer than a look. */

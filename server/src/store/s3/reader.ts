@@ -3,11 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
-import type { S3Context } from "./context.ts";
-import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./deadline.ts";
-import { isNetworkFailure, saysNoSuchKey, statusOf, toS3Error } from "./error.ts";
-import { foundIn, isArchive, lookAt, versionOf } from "./found-object.ts";
-import { requireSameObject } from "./proven-answer.ts";
+import type { S3Context } from "./calls/context.ts";
+import { type CallOptions, lookMs, noAnswer, silentMs, withDeadline } from "./calls/deadline.ts";
+import { isNetworkFailure, saysNoSuchKey, statusOf, toS3Error } from "./calls/error.ts";
+import { foundIn, isArchive, lookAt, versionOf } from "./calls/found-object.ts";
+import { requireSameObject } from "./calls/proven-answer.ts";
 import { createReadAhead } from "./read-ahead.ts";
 
 /** The end of an archive says where all the rest is, so the first request fetches it. */
@@ -91,7 +91,7 @@ async function askForTail(
         (options) => context.client.send(new GetObjectCommand(tail), options),
         { signal, totalMs },
       );
-      return answer.ContentRange === undefined ? "empty" : answer;
+      return isArchive(foundIn(answer)) ? answer : "empty";
     } catch (error) {
       if (saysNoSuchKey(error)) return undefined;
       if (statusOf(error) === 416) return "empty";

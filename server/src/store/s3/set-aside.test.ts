@@ -8,7 +8,7 @@ import {
   openScriptedStore,
   writeArchive,
 } from "../../../../test/support/s3/scripted-store.ts";
-import { versionOf } from "./found-object.ts";
+import { versionOf } from "./calls/found-object.ts";
 
 function put(s3: ScriptedS3, text: string) {
   const { body, etag } = s3.put(key, Buffer.from(text));

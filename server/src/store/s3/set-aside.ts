@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { CopyObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
-import type { S3Context } from "./context.ts";
-import { withDeadline } from "./deadline.ts";
-import { statusOf } from "./error.ts";
-import { etagOf, isArchive, lookAt, versionOf } from "./found-object.ts";
+import type { S3Context } from "./calls/context.ts";
+import { withDeadline } from "./calls/deadline.ts";
+import { statusOf } from "./calls/error.ts";
+import { etagOf, isArchive, lookAt, versionOf } from "./calls/found-object.ts";
 
 /** A store copies an object of a gigabyte in some seconds. */
 const copyMs = 60_000;

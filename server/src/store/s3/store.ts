@@ -3,17 +3,17 @@ import { CacheError } from "../../domain/cache-error.ts";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, Store } from "../store.ts";
-import { createS3Client, type S3Server } from "./client.ts";
-import { createConditions } from "./conditions.ts";
-import type { S3Context } from "./context.ts";
-import { withDeadline } from "./deadline.ts";
-import { withS3Errors } from "./error.ts";
-import { isArchive, lookAt, versionOf } from "./found-object.ts";
-import { requireProvenAnswers } from "./proven-answer.ts";
+import { createS3Client, type S3Server } from "./calls/client.ts";
+import type { S3Context } from "./calls/context.ts";
+import { withDeadline } from "./calls/deadline.ts";
+import { withS3Errors } from "./calls/error.ts";
+import { isArchive, lookAt, versionOf } from "./calls/found-object.ts";
+import { requireProvenAnswers } from "./calls/proven-answer.ts";
 import { openS3Archive } from "./reader.ts";
 import { setObjectAside } from "./set-aside.ts";
-import { sweepUploads } from "./sweep.ts";
-import { createS3ArchiveWriter } from "./writer.ts";
+import { createConditions } from "./write/conditions.ts";
+import { sweepUploads } from "./write/sweep.ts";
+import { createS3ArchiveWriter } from "./write/writer.ts";
 
 /** How a bucket is used, beyond what the AWS SDK's own settings say. */
 export interface S3Options {
