@@ -58,6 +58,8 @@ export interface ScriptedS3 {
   script: (call: Call) => Fault | undefined;
   /** How conditions are taken. */
   conditions: "kept" | "ignored" | "not understood";
+  /** How the last bytes of an object without bytes are answered: as by S3, by others, or by MinIO. */
+  rangeOfNothing: 416 | 200 | 206;
   put(key: string, body: Buffer): StoredObject;
 }
 
@@ -92,6 +94,7 @@ export async function startScriptedS3(t: TestContext): Promise<ScriptedS3> {
     paths: [],
     script: () => undefined,
     conditions: "kept",
+    rangeOfNothing: 416,
     put(key, body) {
       const object = { body, etag: etagOf(body), metadata: {}, modifiedAt: new Date() };
       objects.set(key, object);
@@ -201,6 +204,10 @@ const handlers: Record<string, Handler> = {
     if (first === "" && last === "") return { headers: headersOf(object), body: object.body };
     const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
     const end = first === "" || last === "" ? size : Math.min(size, Number(last) + 1);
+    if (size === 0 && store.rangeOfNothing !== 416) {
+      const range = store.rangeOfNothing === 206 ? { "content-range": "bytes 0--1/0" } : {};
+      return { status: store.rangeOfNothing, headers: { ...headersOf(object), ...range } };
+    }
     if (start >= size) throw new Refused(416, "InvalidRange");
     return {
       status: 206,

@@ -32,7 +32,8 @@ describe("an archive's reader", { concurrency: true }, () => {
   it("takes an empty object for no archive, and reads one that is shorter than its end may be", async (t) => {
     const { s3, store } = await openScriptedStore(t);
     s3.put(key, Buffer.alloc(0));
-    assert.equal(await store.open(name), undefined);
+    for (s3.rangeOfNothing of [416, 200, 206] as const)
+      assert.equal(await store.open(name), undefined, String(s3.rangeOfNothing));
     const { body } = s3.put(key, randomBytes(1000));
     assert.ok((await (await store.open(name))?.read(10, 2000))?.equals(body.subarray(10)));
   });

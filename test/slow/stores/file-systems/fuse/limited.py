@@ -43,13 +43,14 @@ class Limited(mfusepy.Operations):
             raise OSError(errno.ENAMETOOLONG, path)
         return self._root + path
 
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, int]:
-        stat = os.lstat(self._at(path))
+    def getattr(self, path: str | None, fh: int | None = None) -> dict[str, int]:
+        # A file that is open has no path once it is removed.
+        stat = os.fstat(fh) if path is None else os.lstat(self._at(path))
         names = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_ino")
         found = {name: getattr(stat, name) for name in names}
         for time in ("st_atime", "st_mtime", "st_ctime"):
             found[time] = getattr(stat, f"{time}_ns")
-        if "path-inodes" in self._limits:
+        if "path-inodes" in self._limits and path is not None:
             found["st_ino"] = (zlib.crc32(path.encode()) + 2) << 32
         if "one-link" in self._limits:
             found["st_nlink"] = 1
