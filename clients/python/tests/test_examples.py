@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Daemon, root
+from daemon import Daemon
 from directories import facts_of, fill, temporary_directory
+from repository import node, root
 
 pytestmark = pytest.mark.daemon
 
@@ -36,8 +37,7 @@ def test_asyncio_follows_a_save_and_a_load() -> None:
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
 def test_pytorch_compiles_once(tmp_path: Path) -> None:
-    node = str(root / "node_modules" / ".bin" / "node")
-    output = _run("pytorch/twice.py", COMPILE_CACHE_NODE=node, XDG_RUNTIME_DIR=str(tmp_path))
+    output = _run("pytorch/twice.py", COMPILE_CACHE_NODE=str(node), XDG_RUNTIME_DIR=str(tmp_path))
     first, second = output.split("with the cache of the first:")
     assert "FX graphs: 0 hits" in first
     assert "0 misses" in second

@@ -22,7 +22,8 @@ import pytest
 
 from directories import facts_of
 from patience import LONG_ENOUGH_SECONDS
-from surroundings import SOURCE, WORKS, Place, Surrounding, kill_daemons_of
+from repository import source
+from surrounded import WORKS, Place, Surrounding, kill_daemons_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +226,7 @@ def test_uwsgi(shared: Path, options: list[str], python: str, before_fork: bool)
         surrounding = Surrounding(f"uwsgi {python} {len(options)}", daemon_of_its_own=True)
         with Place(Path(made), shared, surrounding) as place:
             before = facts_of(place.local)
-            path = [f"{made}/packages", str(SOURCE), *filter(None, sys.path)]
+            path = [f"{made}/packages", str(source), *filter(None, sys.path)]
             app = _uwsgi_app.format(place=made, path=path, before_fork=before_fork)
             if python == "not found":
                 app = (

@@ -21,15 +21,15 @@ from compilecache._base.forks import no_fork
 from compilecache._daemon import address as daemon_address
 from compilecache._daemon import own_daemon
 from compilecache._daemon.start import ensure_daemon
-from daemon import daemons_of, root
+from daemon import daemons_of
 from patience import LONG_ENOUGH_SECONDS, wait_until
+from repository import need_node, node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.daemon
 
-_node = root / "node_modules" / ".bin" / "node"
 _racers = 32
 _kills = 6
 
@@ -60,11 +60,10 @@ sys.stdout.write(f"{{calls}}\\n")
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's runtime directory, and his home; daemons that were started there are killed."""
-    if not _node.exists():
-        pytest.skip("the daemon needs npm ci first")
+    need_node()
     with tempfile.TemporaryDirectory() as made:
         monkeypatch.setenv("XDG_RUNTIME_DIR", made)
-        monkeypatch.setenv("COMPILE_CACHE_NODE", str(_node))
+        monkeypatch.setenv("COMPILE_CACHE_NODE", str(node))
         monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
         monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
         monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", _nowhere)
@@ -228,7 +227,7 @@ def test_one_that_is_killed_as_it_starts_is_started_anew(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = f"mkdir {directory}/killed 2> {os.devnull} && kill -9 $$"
-    _stand_in_for_node(directory, monkeypatch, f'{killed}; exec {_node} "$@"')
+    _stand_in_for_node(directory, monkeypatch, f'{killed}; exec {node} "$@"')
     _daemon_for(directory / "local")
     assert (directory / "killed").exists()
     assert len(daemons_of(directory)) == 1

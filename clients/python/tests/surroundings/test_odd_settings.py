@@ -13,15 +13,14 @@ import pytest
 from compilecache import CacheClient
 from compilecache._daemon import address as daemon_address
 from compilecache._daemon.start import ensure_daemon
-from daemon import root
 from patience import LONG_ENOUGH_SECONDS
+from repository import need_node, node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.daemon
 
-_node = root / "node_modules" / ".bin" / "node"
 _odd = {
     "LOG_LEVEL": "loud",
     "LOG_FORMAT": "%(asctime)s %(message)s",
@@ -40,11 +39,10 @@ _odd = {
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    if not _node.exists():
-        pytest.skip("the daemon needs npm ci first")
+    need_node()
     with tempfile.TemporaryDirectory() as made:
         monkeypatch.setenv("XDG_RUNTIME_DIR", made)
-        monkeypatch.setenv("COMPILE_CACHE_NODE", str(_node))
+        monkeypatch.setenv("COMPILE_CACHE_NODE", str(node))
         monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
         monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
         monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", "/nowhere/daemon.sock")

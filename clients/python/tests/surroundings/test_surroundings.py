@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon import root
-from surroundings import Place, Surrounding, kill_daemons_of
+from repository import need_node
+from surrounded import Place, Surrounding, kill_daemons_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -329,8 +329,7 @@ def _parameters() -> list[ParameterSet]:
 
 @pytest.mark.parametrize("surrounding", _parameters())
 def test_a_model_finds_its_cache(shared: Path, surrounding: Surrounding) -> None:
-    if not (root / "node_modules").exists():
-        pytest.skip("the daemon needs npm ci first")
+    need_node()
     with (
         tempfile.TemporaryDirectory(dir=shared) as made,
         Place(Path(made), shared, surrounding) as place,

@@ -10,24 +10,21 @@ import pytest
 
 from compilecache import CacheClient, CacheServiceError
 from patience import wait_until
-
-root = Path(__file__).parents[3]
-_node = root / "node_modules" / ".bin" / "node"
+from repository import need_node, node, root
 
 
 class Daemon:
     """A daemon with a socket, a file store and local directories under `directory`."""
 
     def __init__(self, directory: Path, *flags: str) -> None:
-        if not _node.exists():
-            pytest.skip("the daemon needs npm ci first")
+        need_node()
         self.local = directory / "local"
         self.store = directory / "store"
         self.address = f"unix:{directory}/daemon.sock"
         for made in (self.local, self.store):
             made.mkdir()
         self._log = directory / "log"
-        command = [str(_node), str(root / "server" / "bin" / "compilecache.js"), "serve"]
+        command = [str(node), str(root / "server" / "bin" / "compilecache.js"), "serve"]
         places = ["--listen", self.address, "--store", self.store.as_uri()]
         local = ["--torch-cache-dir", str(self.local)]
         self._command = [*command, *places, *local, *flags]
@@ -77,7 +74,7 @@ def daemons_of(directory: str | Path) -> list[int]:
         except OSError:
             continue
         # What launches one is none.
-        started = words[0] == os.fsencode(_node) and words[1] != b"-e"
+        started = words[0] == os.fsencode(node) and words[1] != b"-e"
         if started and os.fsencode(directory) in b" ".join(words):
             found.append(int(process.name))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import tempfile
@@ -16,9 +15,9 @@ from compilecache._base.local_directory import resolve_local_directory
 from compilecache._daemon.address import user_socket
 from compilecache._rpc.address import parse_address
 from daemon import Daemon
+from repository import read_vectors
 
-_vectors_file = Path(__file__).parents[3] / "test" / "vectors" / "places.json"
-_vectors = json.loads(_vectors_file.read_text("utf-8"))
+_vectors = read_vectors("places")
 _variables = [
     "TORCH_CACHE_DIR",
     "TORCHINDUCTOR_CACHE_DIR",

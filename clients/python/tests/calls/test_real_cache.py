@@ -10,8 +10,9 @@ import pytest
 
 from compilecache import Environment
 from compilecache.v1 import transfer_pb2
-from daemon import Daemon, root
+from daemon import Daemon
 from directories import facts_of, temporary_directory
+from repository import root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from daemon import daemons_of, root
+from daemon import daemons_of
 from directories import facts_of, fill
 from patience import LONG_ENOUGH_SECONDS
+from repository import node, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_node = root / "node_modules" / ".bin" / "node"
-SOURCE = root / "clients" / "python" / "src"
 
 # What a model does with its cache; `use()` writes what came of it.
 _program = """
@@ -106,7 +104,7 @@ class Place:
         made = self.surrounding
         program = self.directory / "program.py"
         program.write_text(_program.format(before=textwrap.dedent(made.before)))
-        path = [self.directory / "packages", SOURCE, *filter(None, sys.path)]
+        path = [self.directory / "packages", source, *filter(None, sys.path)]
         arguments = [self.directory, *path]
         (self.directory / "arguments").write_text("\0".join(map(str, arguments)))
         command = [*made.wrapper, python, *made.flags, program, *arguments]
@@ -143,7 +141,7 @@ class Place:
         variables: dict[str, str | None] = {
             **os.environ,
             "XDG_RUNTIME_DIR": f"{self.directory}/runtime",
-            "COMPILE_CACHE_NODE": str(_node),
+            "COMPILE_CACHE_NODE": str(node),
             "COMPILE_CACHE_IDLE_EXIT_SECONDS": "60",
             "COMPILE_CACHE_NAMESPACE": self._namespace(),
             "B10FS_CACHE_DIR": str(self.store),

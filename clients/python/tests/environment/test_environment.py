@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compilecache import CacheServiceError, Environment
+from repository import read_vectors
 
 # The daemon's tests read the same file.
-_vectors_file = Path(__file__).parents[3] / "test" / "vectors" / "environment-keys.json"
-_vectors: list[dict[str, Any]] = json.loads(_vectors_file.read_text("utf-8"))
+_vectors: list[dict[str, Any]] = read_vectors("environment-keys")
 
 
 def _having(member: str) -> list[Any]:

@@ -14,8 +14,8 @@ from compilecache import Environment
 from compilecache._environment import amd, cuda, nvml
 from compilecache._environment.detect import current_device, detect_environment
 from model import import_first_from
+from repository import drivers
 
-_sources = Path(__file__).parent / "drivers"
 _h200 = "NVIDIA H200,9.0,GPU-d895c544-9d8b,0"
 _other_h200 = "NVIDIA H200,9.0,GPU-d8ffffff-0000,0"
 _t4 = "Tesla T4,7.5,GPU-12345678-9d8b"
@@ -30,7 +30,7 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("there is no C compiler to make a driver's libraries with")
     directory = tmp_path_factory.mktemp("drivers")
     for source, library in [("nvml.c", "libnvidia-ml.so.1"), ("cuda.c", "libcuda.so.1")]:
-        paths = ["-o", str(directory / library), str(_sources / source)]
+        paths = ["-o", str(directory / library), str(drivers / source)]
         subprocess.run([compiler, "-shared", "-fPIC", *paths], check=True)
     return directory
 
