@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +18,17 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from compilecache import AsyncCacheClient, CacheClient
+from compilecache._daemon import address as daemon_address
 from compilecache.v1.cache_service_pb2_grpc import (
     CacheServiceServicer,
     add_CacheServiceServicer_to_server,
 )
-from daemon import Daemon
+from daemon import Daemon, daemons_of
 from directories import temporary_directory
 from model import Model, forget_everything, import_first_from
 from patience import LONG_ENOUGH_SECONDS
+from repository import need_node, node
+from started import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +65,21 @@ def serve() -> Iterator[Serve]:
         yield start
         for server in servers:
             server.stop(None).wait()
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's runtime directory; daemons that the package starts there are killed."""
+    need_node()
+    with tempfile.TemporaryDirectory() as made:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", made)
+        monkeypatch.setenv("COMPILE_CACHE_NODE", str(node))
+        monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
+        monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
+        monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", ELSEWHERE)
+        yield Path(made)
+        for pid in daemons_of(made):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

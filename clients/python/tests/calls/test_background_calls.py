@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -20,17 +18,14 @@ from compilecache import (
 from compilecache._calls import daemon_transfer
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
-from conftest import abort_richly
-from daemon import Daemon
-from directories import facts_of, fill, temporary_directory, write_unfinished
+from directories import facts_of, write_unfinished
 from model import progress_of
-from patience import LONG_ENOUGH_SECONDS, wait_until
+from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import Serve
     from model import Model
+
 
 pytestmark = pytest.mark.daemon
 
@@ -152,112 +147,6 @@ def test_a_callback_may_wait_and_cancel(model: Model) -> None:
     assert answers
 
 
-class _Transfers:
-    """A daemon that says what it is told to of one transfer."""
-
-    operation_id = "00000000-0000-4000-8000-00000000000a"
-
-    def __init__(self, *statuses: transfer_pb2.TransferStatus.ValueType) -> None:
-        self.statuses = list(statuses)
-        self.watches = 0
-        self.goes_on = threading.Event()
-
-    def load(self, request: object, context: grpc.ServicerContext) -> pb.LoadResponse:
-        return pb.LoadResponse(transfer=self._state(transfer_pb2.TRANSFER_STATUS_IN_PROGRESS))
-
-    def watch(
-        self, request: object, context: grpc.ServicerContext
-    ) -> Iterator[pb.WatchTransferResponse]:
-        self.watches += 1
-        for status in self.statuses:
-            yield pb.WatchTransferResponse(transfer=self._state(status))
-        self.goes_on.wait(LONG_ENOUGH_SECONDS)
-        yield pb.WatchTransferResponse(transfer=self._state(transfer_pb2.TRANSFER_STATUS_SUCCESS))
-
-    def _state(self, status: transfer_pb2.TransferStatus.ValueType) -> transfer_pb2.Transfer:
-        return transfer_pb2.Transfer(
-            operation_id=self.operation_id,
-            operation_name="load a/b",
-            kind=transfer_pb2.TRANSFER_KIND_LOAD,
-            status=status,
-            bytes_total=7,
-        )
-
-
-def test_what_waits_is_active_and_a_time_out_leaves_it(model: Model, serve: Serve) -> None:
-    transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_NOT_STARTED)
-    address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
-    operation_id = compilecache.load_compile_cache_async(address=address)
-    assert operation_id == transfers.operation_id
-    assert not compilecache.wait_for_completion(operation_id, timeout=0.3)
-    assert not compilecache.is_transfer_complete(operation_id)
-    active = compilecache.list_active_transfers()
-    assert active == {operation_id: progress_of(operation_id)}
-    assert active[operation_id].operation_name == "load a/b"
-    # The daemon lets several requests share one transfer; each has its callback.
-    told = threading.Event()
-    again = compilecache.load_compile_cache_async(lambda _: told.set(), address=address)
-    assert again == operation_id
-    transfers.goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert told.is_set()
-    assert compilecache.list_active_transfers() == {}
-    assert model.stored() == []
-
-
-@pytest.mark.usefixtures("model")
-def test_a_silent_watch_is_made_anew(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    # In which a process can start on a busy machine.
-    monkeypatch.setattr(daemon_transfer, "_longest_silence_seconds", 8.0)
-    transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_IN_PROGRESS)
-    address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
-    operation_id = compilecache.load_compile_cache_async(address=address)
-    wait_until(lambda: transfers.watches >= 2, "a second watch")
-    transfers.goes_on.set()
-    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert progress_of(operation_id).status == AsyncTransferStatus.SUCCESS
-
-
-@pytest.mark.usefixtures("model")
-def test_a_transfer_that_is_lost_ends(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(daemon_transfer, "_longest_absence_seconds", 0.5)
-    transfers = _Transfers()
-
-    def fail(request: object, context: grpc.ServicerContext) -> None:
-        abort_richly(context, grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "not now")
-
-    address = serve(Load=transfers.load, WatchTransfer=fail)
-    operation_id = compilecache.load_compile_cache_async(address=address)
-    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
-    assert progress_of(operation_id).status == AsyncTransferStatus.ERROR
-    assert "load a/b is lost" in caplog.text
-
-
-@pytest.fixture
-def own_daemon() -> Iterator[Daemon]:
-    """A daemon that a test may kill."""
-    with temporary_directory() as directory, Daemon(Path(directory)) as made:
-        yield made
-
-
-@pytest.mark.usefixtures("model")
-def test_a_daemon_that_is_killed_and_started_anew_has_lost_it(own_daemon: Daemon) -> None:
-    directory = own_daemon.local / "cache"
-    directory.mkdir()
-    fill(directory)
-    write_unfinished(directory)
-    saving = compilecache.save_compile_cache_async(address=own_daemon.address, local_dir=directory)
-    assert not compilecache.is_transfer_complete(saving)
-    own_daemon.process.kill()
-    own_daemon.process.wait()
-    own_daemon.start_anew()
-    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
-    assert progress_of(saving).status == AsyncTransferStatus.ERROR
-    assert "TRANSFER_NOT_FOUND" in (progress_of(saving).error_message or "")
-
-
 def test_a_save_is_cancelled_for_real(model: Model) -> None:
     model.compile()
     write_unfinished(model.local)
@@ -299,7 +188,7 @@ def test_any_answer_is_taken(model: Model, serve: Serve) -> None:
     def load(request: object, context: grpc.ServicerContext) -> Any:
         unknown: Any = 99
         transfer = transfer_pb2.Transfer(
-            operation_id=_Transfers.operation_id, phase=unknown, status=unknown
+            operation_id="00000000-0000-4000-8000-00000000000a", phase=unknown, status=unknown
         )
         return pb.LoadResponse(transfer=transfer)
 

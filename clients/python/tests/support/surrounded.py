@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from patience import LONG_ENOUGH_SECONDS
 from repository import node, source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 # What a model does with its cache; `use()` writes what came of it.
 _program = """
@@ -44,6 +45,19 @@ def kill_daemons_of(directory: Path) -> None:
     for pid in daemons_of(directory):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def shared_place() -> Generator[Path]:
+    """A runtime directory and a store for all rows, open to other users; daemons are killed."""
+    with tempfile.TemporaryDirectory() as made:
+        place = Path(made)
+        place.chmod(0o755)
+        (place / "runtime").mkdir(mode=0o700)
+        (place / "store").mkdir()
+        (place / "store").chmod(0o777)
+        yield place
+        kill_daemons_of(place)
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compilecache import CacheClient
-from compilecache._daemon import address as daemon_address
 from compilecache._daemon.start import ensure_daemon
 from patience import LONG_ENOUGH_SECONDS
-from repository import need_node, node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = pytest.mark.daemon
 
@@ -35,25 +30,6 @@ _odd = {
     "TZ": "nowhere",
     "http_proxy": "http://127.0.0.1:1",
 }
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    need_node()
-    with tempfile.TemporaryDirectory() as made:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", made)
-        monkeypatch.setenv("COMPILE_CACHE_NODE", str(node))
-        monkeypatch.setenv("B10FS_CACHE_DIR", f"{made}/store")
-        monkeypatch.delenv("COMPILE_CACHE_STORE", raising=False)
-        monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", "/nowhere/daemon.sock")
-        yield Path(made)
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"unix:{made}/".encode() in words:
-                os.kill(int(process.name), signal.SIGKILL)
 
 
 def test_a_model_s_own_variables_do_not_keep_the_daemon_from_starting(
