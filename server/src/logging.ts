@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import winston from "winston";
+import { harmless } from "./domain/harmless-text.ts";
 import type { LogFields, LogFormat, Logger, LogLevel } from "./domain/logger.ts";
 
 /** Errors and bigints as text, which JSON would lose or refuse. */
@@ -11,12 +12,6 @@ function printable(_name: string, value: unknown): unknown {
 const json = winston.format.printf(({ timestamp, level, message, ...fields }) =>
   JSON.stringify({ timestamp, level, message, ...fields }, printable),
 );
-
-/** Control characters as their escapes: callers' words may neither end a line nor command a terminal. */
-function harmless(text: string): string {
-  const escapeOf = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return text.replaceAll("\n", "\\n").replace(/\p{Cc}/gu, escapeOf);
-}
 
 function readableText(value: unknown): string {
   if (typeof value === "string" && !/[\s"]/.test(value)) return harmless(value);

@@ -12,12 +12,14 @@ export interface Cache {
   /** Absent when another tool made the archive, which then does not say. */
   readonly environment?: Environment;
   readonly filename: string;
+  /** 0 where the store does not let it be read. */
   readonly archiveBytes: number;
   /** Sum of the sizes of its files. 0 when the archive does not say. */
   readonly contentBytes: number;
   /** 0 when the archive does not say. */
   readonly fileCount: number;
-  readonly createdAt: Date;
+  /** Absent where the store does not let the archive be read. */
+  readonly createdAt?: Date;
   /** Whether it is the cache of the environment that the request named. */
   readonly isCurrentEnvironment: boolean;
   /** 1 for a first save, one more for each refresh. 0 when the archive does not say. */
@@ -40,7 +42,7 @@ export function fromCacheMessage(message: CacheMessage): Cache {
     archiveBytes: Number(message.archiveBytes),
     contentBytes: Number(message.contentBytes),
     fileCount: Number(message.fileCount),
-    createdAt: message.createdAt ?? new Date(0),
+    ...(message.createdAt && { createdAt: message.createdAt }),
     isCurrentEnvironment: message.isCurrentEnvironment,
     generation: Number(message.generation),
   };

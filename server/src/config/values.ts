@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { harmless } from "../domain/harmless-text.ts";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
 import { parseTokens, type Token } from "../domain/tokens.ts";
 import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
@@ -19,11 +20,6 @@ export function quoted(text: string): string {
   const masked = text.replace(/(:\/\/)[^/@]*@/g, "$1***@");
   const cut = masked.length > mostShown ? `${masked.slice(0, mostShown)}...` : masked;
   return harmless(JSON.stringify(cut));
-}
-
-function harmless(text: string): string {
-  const escapeOf = (sign: string) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return text.replace(/\p{Cc}/gu, escapeOf);
 }
 
 /** Why a file could not be read; the message's reader knows its name already. */

@@ -1,3 +1,5 @@
+import { harmless } from "./harmless-text.ts";
+
 /**
  * Why an operation failed, in words that a client can act on. Each reason belongs to one canonical
  * code; the service layer turns both into a gRPC status.
@@ -31,7 +33,10 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** The one error that crosses layers. Its message is for the user; the cause is for the log. */
+/**
+ * The one error that crosses layers. Its message is for the user, and may hold names of files as they
+ * are: what a terminal would obey is escaped. The cause is for the log.
+ */
 export class CacheError extends Error {
   override readonly name = "CacheError";
   readonly reason: Reason;
@@ -51,9 +56,12 @@ export class CacheError extends Error {
       provesDamage?: boolean;
     } = {},
   ) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(harmless(message), "cause" in options ? { cause: options.cause } : undefined);
     this.reason = reason;
-    this.violations = options.violations ?? [];
+    this.violations = (options.violations ?? []).map(({ field, description }) => ({
+      field,
+      description: harmless(description),
+    }));
     this.provesDamage = options.provesDamage ?? false;
   }
 

@@ -1,3 +1,5 @@
+import { harmless } from "./harmless-text.ts";
+
 /** Why a save leaves files out; the contract explains each. */
 export const leftOutReasons = [
   "LINK",
@@ -65,9 +67,8 @@ export function leftOutCount(
     .reduce((sum, { fileCount }) => sum + fileCount, 0);
 }
 
-/** A path without what could end a line, command a terminal or turn text around; a long one is cut. */
+/** A path as it may be shown; a long one is cut. */
 function readable(path: string): string {
-  const escapeOf = (c: string) => `\\u{${(c.codePointAt(0) as number).toString(16)}}`;
-  const text = path.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapeOf);
+  const text = harmless(path);
   return text.length > longestExample ? `${text.slice(0, longestExample)}...` : text;
 }

@@ -12,7 +12,8 @@ export interface StoredCache {
   readonly contentBytes: number;
   /** 0 when the archive does not say. */
   readonly fileCount: number;
-  readonly createdAt: Date;
+  /** Undefined where the store does not let the archive be read. */
+  readonly createdAt: Date | undefined;
   /** 0 when the archive does not say. */
   readonly generation: number;
 }

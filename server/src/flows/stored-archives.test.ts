@@ -25,10 +25,14 @@ describe("an archive that cannot be opened", () => {
     const { store, names } = await storeOf(t);
     const described = await describeAll(store, names, never);
     assert.deepEqual(
-      described.map(({ cacheKey, archiveBytes }) => [cacheKey, archiveBytes]),
+      described.map(({ cacheKey, archiveBytes, createdAt }) => [
+        cacheKey,
+        archiveBytes,
+        createdAt !== undefined,
+      ]),
       [
-        ["000000000001", 0],
-        ["000000000002", 18],
+        ["000000000001", 0, false],
+        ["000000000002", 18, true],
       ],
     );
   });

@@ -87,7 +87,7 @@ function describeUnreadable({ namespace, filename }: ArchiveName): StoredCache {
     archiveBytes: 0,
     contentBytes: 0,
     fileCount: 0,
-    createdAt: new Date(0),
+    createdAt: undefined,
     generation: 0,
   };
 }
@@ -166,6 +166,10 @@ export async function describeAll(
   return descriptions;
 }
 
+function savedMs({ createdAt }: StoredCache): number {
+  return createdAt?.getTime() ?? 0;
+}
+
 /** Of the caches of a namespace, the one whose environment differs in the fewest components. */
 export async function findClosest(
   store: Store,
@@ -181,7 +185,7 @@ export async function findClosest(
     const closer =
       !closest ||
       differing.length < closest.differing.length ||
-      (differing.length === closest.differing.length && cache.createdAt > closest.cache.createdAt);
+      (differing.length === closest.differing.length && savedMs(cache) > savedMs(closest.cache));
     if (closer) closest = { cache, differing };
   }
   return closest;

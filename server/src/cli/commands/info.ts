@@ -40,6 +40,6 @@ function storedText({ filename, generation, archiveBytes, createdAt }: Cache): s
     // An archive that another tool made has none.
     ...(generation > 0 ? [`generation ${generation}`] : []),
     bytesText(archiveBytes),
-    `saved ${dateText(createdAt)} UTC`,
+    ...(createdAt ? [`saved ${dateText(createdAt)} UTC`] : []),
   ].join(", ");
 }

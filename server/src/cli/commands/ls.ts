@@ -45,8 +45,8 @@ function tableOf(caches: readonly Cache[]): string {
       cache.generation > 0 ? String(cache.generation) : "-",
       cache.fileCount > 0 ? String(cache.fileCount) : "-",
       cache.contentBytes > 0 ? bytesText(cache.contentBytes) : "-",
-      bytesText(cache.archiveBytes),
-      dateText(cache.createdAt),
+      cache.archiveBytes > 0 ? bytesText(cache.archiveBytes) : "unreadable",
+      cache.createdAt ? dateText(cache.createdAt) : "-",
       cache.environment ? environmentText(cache.environment) : "-",
     ]),
   ];

@@ -5,7 +5,6 @@ import {
   constants,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
@@ -13,51 +12,27 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { ends } from "../../../../test/support/eventually.ts";
+import {
+  archiveName,
+  contentOf,
+  freshStore,
+  put,
+  temporaryDirectory,
+} from "../../../../test/support/file-store.ts";
 import { cannotMount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
-import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { failing, injectFault, injectFileFault, systemError } from "../contract/faults.ts";
-import { ArchiveReplaced, ArchiveUnreadable, type Store } from "../store.ts";
-import { createFileStore } from "./store.ts";
-
-const name = { namespace: "strange", filename: "cache_0123456789ab.latest.tar.zst" };
-
-function scratch(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function freshStore(t: TestContext, root = join(scratch(t), "store")) {
-  const store = await createFileStore(root, recordingLogger([]));
-  return { store, root, folder: join(root, name.namespace) };
-}
-
-async function put(store: Store, content: string, of = name) {
-  const writer = await store.create(of);
-  try {
-    await writer.write(Buffer.from(content));
-    return await writer.commit("create");
-  } finally {
-    await writer.abort();
-  }
-}
-
-async function contentOf(store: Store): Promise<string | undefined> {
-  await using reader = await store.open(name);
-  return reader && (await reader.read(0, reader.bytes)).toString();
-}
+import { ArchiveReplaced, ArchiveUnreadable } from "../store.ts";
 
 describe("the file store with strange things in it", () => {
   it("does not wait for a FIFO that has an archive's name", async (t) => {
     const { store, folder } = await freshStore(t);
     mkdirSync(folder);
-    const fifo = join(folder, name.filename);
+    const fifo = join(folder, archiveName.filename);
     execFileSync("mkfifo", [fifo]);
-    const opening = store.open(name).catch((error: { reason?: string }) => error.reason);
+    const opening = store.open(archiveName).catch((error: { reason?: string }) => error.reason);
     const outcome = await ends("the opening", opening).catch(String);
     // A call that does wait for it must end, or this process would not.
     closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK));
@@ -67,9 +42,12 @@ describe("the file store with strange things in it", () => {
 
   it("takes no directory for an archive", async (t) => {
     const { store, folder } = await freshStore(t);
-    mkdirSync(join(folder, name.filename), { recursive: true });
-    await assert.rejects(store.open(name), ArchiveUnreadable);
-    await assert.rejects(store.open(name), /is a directory, where an archive should be a file/);
+    mkdirSync(join(folder, archiveName.filename), { recursive: true });
+    await assert.rejects(store.open(archiveName), ArchiveUnreadable);
+    await assert.rejects(
+      store.open(archiveName),
+      /is a directory, where an archive should be a file/,
+    );
     assert.deepEqual(await store.list(undefined), []);
   });
 
@@ -77,49 +55,49 @@ describe("the file store with strange things in it", () => {
     const { store, root, folder } = await freshStore(t);
     writeFileSync(join(root, "secret"), "not an archive");
     mkdirSync(folder);
-    symlinkSync(join(root, "secret"), join(folder, name.filename));
-    await assert.rejects(store.open(name), ArchiveUnreadable);
+    symlinkSync(join(root, "secret"), join(folder, archiveName.filename));
+    await assert.rejects(store.open(archiveName), ArchiveUnreadable);
     await assert.rejects(put(store, "x"), /is a symbolic link, which the store does not follow/);
     assert.deepEqual(await store.list(undefined), []);
-    rmSync(join(folder, name.filename));
+    rmSync(join(folder, archiveName.filename));
     await put(store, "archive");
     injectFault(t, "open", (real, [path]) => {
-      if (String(path).endsWith(name.filename)) {
+      if (String(path).endsWith(archiveName.filename)) {
         rmSync(String(path), { force: true });
         symlinkSync(join(root, "secret"), String(path));
       }
       return real();
     });
-    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+    await assert.rejects(store.open(archiveName), { reason: "STORE_UNAVAILABLE" });
   });
 
   it("follows no link that has a namespace's name", async (t) => {
     const { store, root, folder } = await freshStore(t);
-    await put(store, "x", { ...name, namespace: "other" });
+    await put(store, "x", "create", { ...archiveName, namespace: "other" });
     symlinkSync(join(root, "other"), folder);
     const message = `${folder} is not a directory; a link to one is not followed`;
     const calls = {
-      open: () => store.open(name),
-      create: () => store.create(name),
-      list: () => store.list(name.namespace),
-      remove: () => store.remove(name),
-      "set aside": () => store.setAside(name, "1-2-3"),
+      open: () => store.open(archiveName),
+      create: () => store.create(archiveName),
+      list: () => store.list(archiveName.namespace),
+      remove: () => store.remove(archiveName),
+      "set aside": () => store.setAside(archiveName, "1-2-3"),
     };
     for (const [call, run] of Object.entries(calls))
       await assert.rejects(run, { reason: "STORE_UNAVAILABLE", message }, call);
     assert.equal((await store.list(undefined)).length, 1);
-    assert.deepEqual(readdirSync(join(root, "other")), [name.filename]);
+    assert.deepEqual(readdirSync(join(root, "other")), [archiveName.filename]);
   });
 
   it("serves a root that is a link, and one that the link names later", async (t) => {
-    const dir = scratch(t);
+    const dir = temporaryDirectory(t);
     mkdirSync(join(dir, "disk"));
     symlinkSync("disk", join(dir, "link"));
     const { store } = await freshStore(t, join(dir, "link"));
     assert.equal(await put(store, "x"), "committed");
     assert.equal(await contentOf(store), "x");
     renameSync(join(dir, "disk"), join(dir, "gone"));
-    await assert.rejects(store.open(name), { reason: "STORE_UNAVAILABLE" });
+    await assert.rejects(store.open(archiveName), { reason: "STORE_UNAVAILABLE" });
     assert.ok(!existsSync(join(dir, "disk")));
   });
 
@@ -130,9 +108,12 @@ describe("the file store with strange things in it", () => {
       for (const foreign of ["lost+found", "README.md", "ns-\xff", ".snapshot", "@eaDir"])
         mkdirSync(Buffer.concat([Buffer.from(`${place}/`), Buffer.from(foreign, "latin1")]));
     mkdirSync(join(root, "empty"));
-    assert.deepEqual(await store.list(undefined), [name]);
+    assert.deepEqual(await store.list(undefined), [archiveName]);
     assert.equal(await contentOf(store), "x");
-    assert.equal(await put(store, "y", { ...name, namespace: "empty" }), "committed");
+    assert.equal(
+      await put(store, "y", "create", { ...archiveName, namespace: "empty" }),
+      "committed",
+    );
   });
 
   it("lists the others while an archive vanishes", async (t) => {
@@ -144,7 +125,7 @@ describe("the file store with strange things in it", () => {
       if (++times % 2 === 1) throw systemError("ENOENT", -2);
       return real();
     });
-    assert.deepEqual(await store.list(name.namespace), [name]);
+    assert.deepEqual(await store.list(archiveName.namespace), [archiveName]);
   });
 });
 
@@ -152,10 +133,10 @@ describe("the file store that reads what another machine replaces", () => {
   const readerOf = async (t: TestContext) => {
     const { store, folder } = await freshStore(t);
     await put(store, "archive");
-    const reader = await store.open(name);
+    const reader = await store.open(archiveName);
     assert.ok(reader);
     t.after(() => reader[Symbol.asyncDispose]());
-    return { reader, path: join(folder, name.filename) };
+    return { reader, path: join(folder, archiveName.filename) };
   };
 
   it("gives no bytes where the open file turns into another", async (t) => {

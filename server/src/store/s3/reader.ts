@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { backOff, longestBackOffMs } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
@@ -12,8 +12,6 @@ import { createReadAhead } from "./read-ahead.ts";
 
 /** The end of an archive says where all the rest is, so the first request fetches it. */
 const tailBytes = 128 * 1024;
-
-const longestPauseMs = 1_000;
 
 /** Opens the archive that is the object `key`, or answers undefined if there is none. */
 export async function openS3Archive(
@@ -98,8 +96,8 @@ async function askForTail(
       signal?.throwIfAborted();
       // The client's own retries may end long before `until`; the last ones are cut short by it.
       if (isTooBusy(error)) refusal = error;
-      if (error !== refusal || performance.now() + longestPauseMs > until) throw refusal ?? error;
-      await pause(attempt, signal);
+      if (error !== refusal || performance.now() + longestBackOffMs > until) throw refusal ?? error;
+      await backOff(attempt, signal);
     }
   }
 }
@@ -134,7 +132,7 @@ async function fill(
   try {
     for (let attempt = 0; done < buffer.length; attempt++) {
       try {
-        if (attempt > 0) await pause(attempt, abortSignal);
+        if (attempt > 0) await backOff(attempt, abortSignal);
         next ??= await getRange(context, object, offset + done, offset + buffer.length, options);
         await drain(next.Body as Readable, take);
       } catch (error) {
@@ -190,11 +188,6 @@ async function drain(body: Readable, take: (chunk: Buffer) => void): Promise<voi
 /** An answer that stopped coming. */
 class SilentBody extends Error {
   readonly code = "ETIMEDOUT";
-}
-
-function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
-  const most = Math.min(longestPauseMs, 50 * 2 ** attempt);
-  return sleep(Math.random() * most, undefined, signal ? { signal } : {});
 }
 
 /** Whether the same call may succeed a moment later. */

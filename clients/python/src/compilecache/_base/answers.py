@@ -97,7 +97,7 @@ class CacheSummary:
     content_bytes: int
     file_count: int
     created_at: float
-    """Seconds since 1970."""
+    """Seconds since 1970; 0 where the store does not let the archive be read."""
     is_current_environment: bool
 
 

@@ -39,7 +39,11 @@ _other_settings = {
     "MAX_FILE_COUNT",
     # How it reaches an object store, and whom it trusts there.
     "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
     "https_proxy",
+    "http_proxy",
+    "no_proxy",
     "NODE_EXTRA_CA_CERTS",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",

@@ -39,7 +39,7 @@ class Cache(google.protobuf.message.Message):
     `cache_0123456789ab.latest.tar.zst`.
     """
     archive_bytes: builtins.int
-    """Size of the archive, in bytes."""
+    """Size of the archive, in bytes. Zero when the store does not let it be read."""
     content_bytes: builtins.int
     """Sum of the sizes of the files in it, in bytes. Zero when the archive does
     not say.
@@ -62,7 +62,7 @@ class Cache(google.protobuf.message.Message):
 
     @property
     def created_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it was saved."""
+        """When it was saved. Absent when the store does not let the archive be read."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ export interface Cache {
    * `cache_0123456789ab.latest.tar.zst`.
    */
   filename: string;
-  /** Size of the archive, in bytes. */
+  /** Size of the archive, in bytes. Zero when the store does not let it be read. */
   archiveBytes: bigint;
   /**
    * Sum of the sizes of the files in it, in bytes. Zero when the archive does
@@ -40,7 +40,7 @@ export interface Cache {
   contentBytes: bigint;
   /** Number of files in it. Zero when the archive does not say. */
   fileCount: bigint;
-  /** When it was saved. */
+  /** When it was saved. Absent when the store does not let the archive be read. */
   createdAt?:
     | Date
     | undefined;

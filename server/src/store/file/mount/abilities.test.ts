@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
-import { type LogLine, recordingLogger } from "../../../../../test/support/recording-logger.ts";
+import { describe, it } from "node:test";
+import { archiveName, freshStore, lookIn, put } from "../../../../../test/support/file-store.ts";
+import { recordingLogger } from "../../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../../test/support/refusal.ts";
 import {
   failing,
@@ -12,39 +12,7 @@ import {
   injectFileFault,
   systemError,
 } from "../../contract/faults.ts";
-import type { CommitMode, Store } from "../../store.ts";
 import { createFileStore } from "../store.ts";
-
-const name = { namespace: "faults", filename: "cache_0123456789ab.latest.tar.zst" };
-
-async function freshStore(t: TestContext) {
-  const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const lines: LogLine[] = [];
-  const store = await createFileStore(join(dir, "store"), recordingLogger(lines));
-  return { store, lines, folder: join(dir, "store", name.namespace) };
-}
-
-async function put(store: Store, content: string, mode: CommitMode = "create", of = name) {
-  const writer = await store.create(of);
-  try {
-    await writer.write(Buffer.from(content));
-    return await writer.commit(mode);
-  } finally {
-    await writer.abort();
-  }
-}
-
-async function look(store: Store): Promise<{ content?: string; version?: string }> {
-  const reader = await store.open(name);
-  if (!reader) return {};
-  try {
-    const content = (await reader.read(0, reader.bytes)).toString();
-    return { content, version: reader.version };
-  } finally {
-    await reader[Symbol.asyncDispose]();
-  }
-}
 
 const nothing = () => Promise.resolve();
 
@@ -61,14 +29,14 @@ describe("the file store on a file system without hard links", () => {
       assert.equal(await put(store, "first"), "committed");
       assert.match(store.note?.() ?? "", /no hard links/);
       assert.equal(await put(store, "second"), "exists");
-      const { content, version = "" } = await look(store);
+      const { content, version = "" } = await lookIn(store);
       assert.equal(content, "first");
       assert.equal(await put(store, "third", { replaces: version }), "committed");
       assert.equal(await put(store, "late", { replaces: version }), "exists");
-      assert.equal((await look(store)).content, "third");
+      assert.equal((await lookIn(store)).content, "third");
       assert.equal(await put(store, "fourth", "replace"), "committed");
-      assert.equal((await look(store)).content, "fourth");
-      assert.deepEqual(readdirSync(folder), [name.filename]);
+      assert.equal((await lookIn(store)).content, "fourth");
+      assert.deepEqual(readdirSync(folder), [archiveName.filename]);
       await assertNothingOpen(folder);
       assert.deepEqual(
         lines.map(({ level }) => level),
@@ -107,7 +75,7 @@ describe("the file store that asks what its file system can do", () => {
         assert.match(answer, /^(committed|STORE_UNAVAILABLE)$/, `${call} ${nth}`);
         await put(store, "second", "replace");
         assert.equal(store.note?.(), "", `${call} ${nth}`);
-        assert.equal((await look(store)).content, "second");
+        assert.equal((await lookIn(store)).content, "second");
         await assertNothingOpen(folder);
       }
     }
@@ -131,12 +99,12 @@ describe("the file store that asks what its file system can do", () => {
       if (flags === "wx") made += 1;
       return real();
     });
-    await look(store);
+    await lookIn(store);
     await store.list(undefined);
     assert.equal(made, 0);
     for (const mode of ["create", "replace", "replace"] as const) await put(store, "x", mode);
     assert.equal(made, 3 + 2);
-    assert.deepEqual(readdirSync(folder), [name.filename]);
+    assert.deepEqual(readdirSync(folder), [archiveName.filename]);
   });
 
   it("believes what came of a call, not its answer", async (t) => {
@@ -154,14 +122,17 @@ describe("the file store on a file system that cannot rename", () => {
       await put(store, "first");
       const opened = await createFileStore(join(folder, ".."), recordingLogger([]));
       injectFault(t, "rename", failing(code));
-      await assert.rejects(opened.create(name), (error: { reason?: string; message: string }) => {
-        assert.equal(error.reason, "STORE_UNAVAILABLE");
-        assert.match(error.message, new RegExp(`cannot rename files \\(${code}\\)`));
-        assert.match(error.message, /name another store with COMPILE_CACHE_STORE/);
-        return true;
-      });
-      assert.equal((await look(opened)).content, "first");
-      assert.deepEqual(readdirSync(folder), [name.filename]);
+      await assert.rejects(
+        opened.create(archiveName),
+        (error: { reason?: string; message: string }) => {
+          assert.equal(error.reason, "STORE_UNAVAILABLE");
+          assert.match(error.message, new RegExp(`cannot rename files \\(${code}\\)`));
+          assert.match(error.message, /name another store with COMPILE_CACHE_STORE/);
+          return true;
+        },
+      );
+      assert.equal((await lookIn(opened)).content, "first");
+      assert.deepEqual(readdirSync(folder), [archiveName.filename]);
       await assertNothingOpen(folder);
     });
 
@@ -174,16 +145,16 @@ describe("the file store on a file system that cannot rename", () => {
       return real();
     });
     assert.equal(await put(store, "first"), "committed");
-    for (const mode of ["replace", { replaces: (await look(store)).version ?? "" }] as const)
+    for (const mode of ["replace", { replaces: (await lookIn(store)).version ?? "" }] as const)
       await assert.rejects(put(store, "second", mode), {
         reason: "STORE_UNAVAILABLE",
         message: /cannot replace a file in one step: delete this cache before you save it again/,
       });
-    assert.equal((await look(store)).content, "first");
-    assert.equal(await store.remove(name), true);
+    assert.equal((await lookIn(store)).content, "first");
+    assert.equal(await store.remove(archiveName), true);
     assert.equal(await put(store, "second", "replace"), "committed");
-    assert.equal((await look(store)).content, "second");
-    assert.deepEqual(readdirSync(folder), [name.filename]);
+    assert.equal((await lookIn(store)).content, "second");
+    assert.deepEqual(readdirSync(folder), [archiveName.filename]);
   });
 });
 
@@ -204,6 +175,6 @@ describe("the file store on a file system", () => {
       const { store } = await freshStore(t);
       await injectFileFault(t, "sync", failing(code));
       assert.equal(await put(store, "first"), "committed");
-      assert.equal((await look(store)).content, "first");
+      assert.equal((await lookIn(store)).content, "first");
     });
 });

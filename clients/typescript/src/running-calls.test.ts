@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { status as codes, Metadata } from "@grpc/grpc-js";
+import {
+  collect,
+  connect,
+  environment,
+  errorInfo,
+  failureOf,
+  richError,
+  runningTransfer,
+  temporaryDirectory,
+} from "../../../test/support/client/scripted-service.ts";
+import { LoadStatus } from "../gen/compilecache/v1/transfer.ts";
+
+describe("a call that waits", () => {
+  it("ends a call at its deadline", async () => {
+    const client = await connect({ load: () => {} }, { timeoutMs: 60_000 });
+    const localDir = temporaryDirectory();
+    const error = await failureOf(client.load({ environment, localDir }, { timeoutMs: 50 }));
+    assert.equal(error.code, "DEADLINE_EXCEEDED");
+    assert.match(error.message, /^Deadline exceeded( after [\d.]+s)?$/);
+  });
+
+  it("cancels the call on the daemon when the signal aborts", async () => {
+    const cancelledThere = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const client = await connect({
+      load(call) {
+        call.on("cancelled", cancelledThere.resolve);
+        started.resolve();
+      },
+    });
+    const controller = new AbortController();
+    const loading = failureOf(
+      client.load({ environment, localDir: temporaryDirectory() }, { signal: controller.signal }),
+    );
+    await started.promise;
+    controller.abort(new Error("enough"));
+    const error = await loading;
+    assert.equal(error.code, "CANCELLED");
+    assert.equal((error.cause as Error).message, "enough");
+    await cancelledThere.promise;
+  });
+
+  it("tells the operation id that the daemon names, while the call still waits", async () => {
+    const released = Promise.withResolvers<void>();
+    const client = await connect({
+      async load(call, reply) {
+        const metadata = new Metadata();
+        metadata.set("compilecache-operation-id", "op1");
+        call.sendMetadata(metadata);
+        await released.promise;
+        reply(null, { status: LoadStatus.LOAD_STATUS_SUCCESS, transfer: runningTransfer });
+      },
+    });
+    const told: string[] = [];
+    const onStarted = (operationId: string) => {
+      told.push(operationId);
+      released.resolve();
+    };
+    await client.load({ environment, localDir: temporaryDirectory() }, { onStarted });
+    assert.deepEqual(told, ["op1"]);
+  });
+
+  it("cancels the call, and fails with the error, when what is told the id throws", async () => {
+    const cancelledThere = Promise.withResolvers<void>();
+    const client = await connect({
+      load(call) {
+        const metadata = new Metadata();
+        metadata.set("compilecache-operation-id", "op1");
+        call.once("cancelled", cancelledThere.resolve);
+        call.sendMetadata(metadata);
+      },
+    });
+    const error = new Error("a mistake of the caller's");
+    const onStarted = () => {
+      throw error;
+    };
+    const loading = client.load({ environment, localDir: temporaryDirectory() }, { onStarted });
+    await assert.rejects(loading, error);
+    await cancelledThere.promise;
+  });
+
+  it("tells no operation id where the daemon names none", async () => {
+    const client = await connect({
+      load: (_call, reply) =>
+        reply(null, { status: LoadStatus.LOAD_STATUS_SUCCESS, transfer: runningTransfer }),
+      save: (_call, reply) => reply(richError(codes.UNAVAILABLE, "the store is away", [])),
+    });
+    const onStarted = () => assert.fail("it was told one");
+    const localDir = temporaryDirectory();
+    const loaded = await client.load({ environment, localDir }, { onStarted });
+    assert.equal(loaded.status, "success");
+    await failureOf(client.save({ environment, localDir }, { onStarted }));
+  });
+
+  it("does not call at all when the signal has aborted before", async () => {
+    const client = await connect({ getTransfer: () => assert.fail("called") });
+    const error = await failureOf(client.getTransfer("op1", { signal: AbortSignal.abort() }));
+    assert.equal(error.code, "CANCELLED");
+  });
+});
+
+describe("watch", () => {
+  it("yields each state and ends with the stream", async () => {
+    const client = await connect({
+      watchTransfer(call) {
+        for (const bytesDone of [1n, 2n, 3n])
+          call.write({ transfer: { ...runningTransfer, bytesDone } });
+        call.end();
+      },
+    });
+    const states = await collect(client.watch("op1"));
+    assert.deepEqual(
+      states.map((state) => state.bytesDone),
+      [1, 2, 3],
+    );
+  });
+
+  it("throws the service's error", async () => {
+    const client = await connect({
+      watchTransfer: (call) =>
+        void call.emit(
+          "error",
+          richError(codes.NOT_FOUND, "no such transfer", [errorInfo("TRANSFER_NOT_FOUND")]),
+        ),
+    });
+    const error = await failureOf(collect(client.watch("op1")));
+    assert.equal(error.reason, "TRANSFER_NOT_FOUND");
+  });
+
+  it("ends the call on the daemon when the reader leaves the loop", async () => {
+    const cancelledThere = Promise.withResolvers<void>();
+    const client = await connect({
+      watchTransfer(call) {
+        call.on("cancelled", cancelledThere.resolve);
+        call.write({ transfer: runningTransfer });
+      },
+    });
+    for await (const _state of client.watch("op1")) break;
+    await cancelledThere.promise;
+  });
+
+  it("throws CANCELLED when the signal aborts while it waits", async () => {
+    const client = await connect({
+      watchTransfer: (call) => void call.write({ transfer: runningTransfer }),
+    });
+    const controller = new AbortController();
+    const error = await failureOf(
+      (async () => {
+        for await (const _state of client.watch("op1", { signal: controller.signal }))
+          controller.abort();
+      })(),
+    );
+    assert.equal(error.code, "CANCELLED");
+  });
+});
