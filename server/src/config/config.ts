@@ -1,3 +1,4 @@
+import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import { type Config, flagOf, type Setting, type SettingKey, settings } from "./settings.ts";
 import { Mistake, parseEndpoint, quoted } from "./values.ts";
 
@@ -58,7 +59,11 @@ export function readConfig(
   }
   const config = values as Config;
   if (mistakes.length === 0)
-    mistakes.push(...nestingMistakes(config), ...s3Mistakes(config, environment));
+    mistakes.push(
+      ...nestingMistakes(config),
+      ...s3Mistakes(config, environment),
+      ...listenMistakes(config),
+    );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(config);
 }
@@ -72,6 +77,26 @@ function nestingMistakes({ store, torchCacheDir }: Config): string[] {
     `${settings.store.variable}: ${JSON.stringify(store.path)} and the local directory ` +
       `${JSON.stringify(torchCacheDir)} (${settings.torchCacheDir.variable}) may not hold each other`,
   ];
+}
+
+/** Whoever reads along on a network would call with the token, or as its holder. */
+function listenMistakes({ configFile, listen, plaintext, tokens }: Config): string[] {
+  const nameOf = (key: SettingKey) => settings[key].variable;
+  const file = nameOf("configFile");
+  if (configFile) {
+    const others = [...(listen.length > 0 ? ["listen"] : []), ...(tokens ? ["tokens"] : [])];
+    return others.map(
+      (key) => `${nameOf(key as SettingKey)}: ${file} is given, too, and says that itself`,
+    );
+  }
+  const open = listen.filter((address) => !isLocalOnly(address)).map(formatListenAddress);
+  return open.flatMap((address) => {
+    const place = `${nameOf("listen")}: "${address}" can be reached from other machines`;
+    if (tokens)
+      return [`${place}, and tokens may not travel without encryption: give tls in ${file}`];
+    if (plaintext) return [];
+    return [`${place} without encryption: give tls in ${file}, or ${nameOf("plaintext")}=true`];
+  });
 }
 
 /** The AWS SDK finds a malformed endpoint at its first call only, and its words for it are no help. */

@@ -6,6 +6,7 @@ import { builtInProfiles } from "../domain/profile.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
+import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import {
@@ -123,9 +124,9 @@ export const settings = {
     variable: "LOCAL_WORK_DIR",
     shared: true,
     placeholder: "dir",
-    description: "a directory that copies may read and write",
-    fallback: "/app",
-    parse: parseDirectory,
+    description: "a directory that copies may read and write, besides the allowed ones",
+    fallback: { make: (): string | undefined => undefined, shown: "none, and no copies" },
+    parse: (text): string | undefined => parseDirectory(text),
   }),
   allowedDirs: setting({
     variable: "COMPILE_CACHE_ALLOWED_DIRS",
@@ -151,6 +152,23 @@ export const settings = {
     },
     list: true,
     parse: parseListen,
+  }),
+  plaintext: setting({
+    variable: "COMPILE_CACHE_PLAINTEXT",
+    placeholder: "flag",
+    description: "true: other machines may call without encryption, where an address lets them",
+    fallback: "false",
+    parse: parseFlag,
+  }),
+  configFile: setting({
+    variable: "COMPILE_CACHE_CONFIG_FILE",
+    placeholder: "file",
+    description: "YAML: listeners, their certificates and tokens, and who may do what there",
+    fallback: {
+      make: (): readonly ConfiguredListener[] | undefined => undefined,
+      shown: "none: who can connect may do everything",
+    },
+    parse: (text): readonly ConfiguredListener[] | undefined => parseAccessFile(text),
   }),
   tokens: setting({
     variable: "COMPILE_CACHE_TOKENS_FILE",

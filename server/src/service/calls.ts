@@ -1,14 +1,17 @@
+import { X509Certificate } from "node:crypto";
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
+  type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
+import type { Caller } from "../access/caller.ts";
+import type { CallerCertificate } from "../access/identify.ts";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Right } from "../domain/tokens.ts";
+import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
 import { underCallSignal } from "./call-signal.ts";
-import type { Authorize } from "./credentials.ts";
 import { toServiceError } from "./status.ts";
 
 /** The initial metadata that names the transfer of a Load or Save. */
@@ -22,8 +25,8 @@ export interface Calls {
    */
   unary<Request, Response>(
     method: string,
-    needed: Right,
     answer: (
+      operations: CacheOperations,
       request: Request,
       signal: AbortSignal,
       announce: (operationId: string) => void,
@@ -32,17 +35,37 @@ export interface Calls {
   /** Asks for the next message when the previous one has been taken, so a slow reader costs no memory. */
   serverStream<Request, Message>(
     method: string,
-    needed: Right,
-    messages: (request: Request, signal: AbortSignal) => AsyncIterable<Message>,
+    messages: (
+      operations: CacheOperations,
+      request: Request,
+      signal: AbortSignal,
+    ) => AsyncIterable<Message>,
   ): handleServerStreamingCall<Request, Message>;
   /** Resolves when no call is running. */
   drained(): Promise<void>;
 }
 
-/** Every call is authorised first, and every error is mapped to a status in one place. */
-export function createCalls(authorize: Authorize, logger: Logger): Calls {
-  const admit = (metadata: Metadata, needed: Right) => {
-    authorize(metadata.get("authorization")[0]?.toString(), needed);
+/**
+ * Who calls, by the `authorization` header and the certificate of a call. Throws
+ * UNAUTHENTICATED.
+ */
+export type Identify = (
+  authorization: string | undefined,
+  certificate: CallerCertificate | undefined,
+) => Caller;
+
+/**
+ * Every call is made with the operations of its caller, whom `identify` knows or refuses, and every error
+ * is mapped to a status in one place.
+ */
+export function createCalls(
+  identify: Identify,
+  operations: SharedOperations,
+  logger: Logger,
+): Calls {
+  const operationsFor = (call: Call) => {
+    const authorization = call.metadata.get("authorization")[0]?.toString();
+    return operations.as(identify(authorization, certificateOf(call)));
   };
   const failure = (method: string, thrown: unknown) => {
     const error = toCacheError(thrown);
@@ -67,10 +90,9 @@ export function createCalls(authorize: Authorize, logger: Logger): Calls {
   };
   return {
     drained: () => drained.promise,
-    unary: (method, needed, answer) => (call, callback) => {
+    unary: (method, answer) => (call, callback) => {
       const work = underCallSignal(call, async (signal) => {
-        admit(call.metadata, needed);
-        return answer(call.request, signal, (operationId) => {
+        return answer(operationsFor(call), call.request, signal, (operationId) => {
           const metadata = new Metadata();
           metadata.set(operationIdKey, operationId);
           call.sendMetadata(metadata);
@@ -81,10 +103,9 @@ export function createCalls(authorize: Authorize, logger: Logger): Calls {
         (error: unknown) => callback(failure(method, error)),
       );
     },
-    serverStream: (method, needed, messages) => (call) => {
+    serverStream: (method, messages) => (call) => {
       const work = underCallSignal(call, async (signal) => {
-        admit(call.metadata, needed);
-        for await (const message of messages(call.request, signal))
+        for await (const message of messages(operationsFor(call), call.request, signal))
           await send(call, message, signal);
       });
       counted(work).then(
@@ -92,6 +113,21 @@ export function createCalls(authorize: Authorize, logger: Logger): Calls {
         (error: unknown) => call.emit("error", failure(method, error)),
       );
     },
+  };
+}
+
+type Call = Pick<ServerUnaryCall<unknown, unknown>, "metadata" | "getAuthContext">;
+
+function certificateOf(call: Call): CallerCertificate | undefined {
+  const { sslPeerCertificate: peer } = call.getAuthContext();
+  if (!peer?.raw) return undefined;
+  const certificate = new X509Certificate(peer.raw);
+  const uris = (certificate.subjectAltName ?? "").split(", ");
+  return {
+    isOf: (name) =>
+      certificate.checkHost(name, { wildcards: false }) !== undefined ||
+      (name.includes("://") && uris.includes(`URI:${name}`)),
+    shown: JSON.stringify(certificate.subjectAltName ?? certificate.subject),
   };
 }
 

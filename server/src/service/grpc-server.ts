@@ -3,11 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "../domain/logger.ts";
-import type { Token } from "../domain/tokens.ts";
-import type { CacheOperations } from "../operations/cache-operations.ts";
+import type { SharedOperations } from "../operations/cache-operations.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
-import { createCalls } from "./calls.ts";
-import { createAuthorize } from "./credentials.ts";
+import { createCalls, type Identify } from "./calls.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";
@@ -32,19 +30,16 @@ export interface GrpcServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/**
- * Makes a server of the cache service, health and reflection. Without `tokens` every caller may do
- * everything.
- */
+/** Makes a server of the cache service, health and reflection. */
 export function createGrpcServer(options: {
-  operations: CacheOperations;
-  tokens: readonly Token[] | undefined;
+  operations: SharedOperations;
+  identify: Identify;
   logger: Logger;
 }): GrpcServer {
-  const { operations, tokens, logger } = options;
+  const { operations, identify, logger } = options;
   const server = new Server(serverOptions);
-  const calls = createCalls(createAuthorize(tokens), logger);
-  server.addService(cacheServiceDefinition, createCacheService(operations, calls));
+  const calls = createCalls(identify, operations, logger);
+  server.addService(cacheServiceDefinition, createCacheService(calls));
 
   const health = new HealthImplementation();
   health.addToServer(server);

@@ -29,8 +29,13 @@ export interface TransferRegistry {
   start(what: TransferStart): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   get(operationId: string): Transfer;
-  /** Those that run or wait, or all that are known; newest first. */
-  list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
+  /** Those that run or wait, or all that are known, of those that `shows` picks; newest first. */
+  list(
+    spec: PageSpec & { readonly includeFinished: boolean },
+    shows?: (state: TransferState) => boolean,
+  ): Page<TransferState>;
+  /** Whether any runs or waits. */
+  isWorking(): boolean;
   /**
    * Takes no more, gives running transfers `graceMs` to end, then stops them and waits 3 s at most: a
    * dead mount may never let one end.
@@ -113,15 +118,17 @@ export function createTransferRegistry(options: {
       );
     },
 
-    list({ includeFinished, ...page }) {
+    list({ includeFinished, ...page }, shows = () => true) {
       const asked = parsePage(page);
       forgetOld();
       const listed = [...transfers.values()]
         .reverse()
-        .filter(({ transfer }) => includeFinished || !isFinal(transfer.state));
+        .filter(({ transfer: { state } }) => (includeFinished || !isFinal(state)) && shows(state));
       const { items, nextPageToken } = pageOf(listed, ({ order }) => descending(order), asked);
       return { items: items.map(({ transfer }) => transfer.state), nextPageToken };
     },
+
+    isWorking: () => [...transfers.values()].some(({ transfer }) => !isFinal(transfer.state)),
 
     async close(graceMs) {
       closing = true;

@@ -1,0 +1,29 @@
+import type { ListenAddress } from "./listen-address.ts";
+
+/** One place to listen, and how. */
+export interface Listener {
+  /** Undefined for the default socket. */
+  readonly address: ListenAddress | undefined;
+  /** Who may connect to the socket's file, where it is one. */
+  readonly socket: SocketRights;
+  /** The files of its certificates, for an address of TCP. */
+  readonly tls?: TlsFiles;
+}
+
+/** Rights of a socket's file. Undefined ids are this process's own. */
+export interface SocketRights {
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+  /** Certificates of those who sign the callers'; undefined where callers need none. */
+  readonly clientCa?: string;
+}
+
+/** Only the daemon's user and group may connect. */
+export const defaultSocketRights: SocketRights = { mode: 0o660 };
