@@ -12,6 +12,7 @@ const root = resolve(import.meta.dirname, "..");
 const server: Rules = {
   async: [],
   domain: [],
+  access: ["domain", "local"],
   listen: ["domain"],
   "local/tree": ["domain"],
   local: ["domain", "local/tree"],
@@ -69,9 +70,9 @@ const server: Rules = {
     "store",
     "transfers",
   ],
-  operations: ["domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
-  service: ["async", "domain", "listen", "operations", "transfers"],
-  config: ["domain", "listen", "local", "store/open-store.ts"],
+  operations: ["access", "domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
+  service: ["access", "async", "domain", "listen", "operations", "transfers"],
+  config: ["access", "domain", "listen", "local", "store/open-store.ts"],
   "logging.ts": ["domain"],
   "daemon.ts": ["config", "domain", "logging.ts", "operations", "service", "store/open-store.ts"],
   "cli/program.ts": ["cli", "cli/commands", "domain"],
@@ -96,6 +97,8 @@ const onlyIn: Record<string, string | readonly string[]> = {
   "@aws-sdk/credential-provider-node": "server/src/store/s3",
   "@smithy/core": "server/src/store/s3",
   winston: "server/src/logging.ts",
+  yaml: "server/src/config",
+  zod: "server/src/config",
 };
 
 type Rules = Record<string, readonly string[]>;

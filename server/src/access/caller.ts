@@ -1,16 +1,34 @@
 import { CacheError } from "../domain/cache-error.ts";
-import type { AllowedDir } from "../local/allowed-dirs.ts";
+import { type AllowedDir, type AllowedDirs, createAllowedDirs } from "../local/allowed-dirs.ts";
 import type { Right } from "./rights.ts";
 
 /** Something that callers may do, and where: all of it together. */
 export interface Rule {
   readonly may: ReadonlySet<Right>;
-  /** Where local directories may be, and what copies may read and write. */
-  readonly directories: readonly AllowedDir[];
-  /** What copies may read and write besides. */
-  readonly copyDirectories: readonly AllowedDir[];
+  /** Where local directories may be. */
+  readonly localDirs: AllowedDirs;
+  /** What copies may read and write. */
+  readonly copyDirs: AllowedDirs;
   /** Names of namespaces, with `*` for any text in them; undefined for all namespaces. */
   readonly namespaces: readonly string[] | undefined;
+}
+
+/** Makes a rule. Links in its directories are resolved now. */
+export function createRule(options: {
+  may: Iterable<Right>;
+  /** Where local directories may be, and what copies may read and write. */
+  directories?: readonly AllowedDir[];
+  /** What copies may read and write besides. */
+  copyDirectories?: readonly AllowedDir[];
+  namespaces?: readonly string[] | undefined;
+}): Rule {
+  const { may, directories = [], copyDirectories = [], namespaces } = options;
+  return {
+    may: new Set(may),
+    localDirs: createAllowedDirs(directories),
+    copyDirs: createAllowedDirs([...directories, ...copyDirectories]),
+    namespaces,
+  };
 }
 
 /** Who calls: what the log calls them, and what they may do by any one of their rules. */

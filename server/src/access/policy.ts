@@ -1,5 +1,5 @@
 import type { AllowedDir } from "../local/allowed-dirs.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, createRule } from "./caller.ts";
 import { allRights, type Right, readingRights } from "./rights.ts";
 import type { FileToken, Token } from "./tokens.ts";
 
@@ -27,16 +27,15 @@ export function defaultPolicy(options: {
   const copies = workDir === undefined ? [] : [{ clientPath: workDir, daemonPath: workDir }];
   const mayCopy = copies.length > 0;
   const callerWith = (name: string, rights: ReadonlySet<Right>): Caller => {
-    const may = new Set([...rights].filter((right) => right !== "copy" || mayCopy));
-    const place = { directories, copyDirectories: copies, namespaces: undefined };
-    return { name, rules: [{ may, ...place }] };
+    const may = [...rights].filter((right) => right !== "copy" || mayCopy);
+    return { name, rules: [createRule({ may, directories, copyDirectories: copies })] };
   };
   return {
     certificates: [],
     anyone: tokens ? undefined : callerWith("anybody who can connect", allRights),
     tokens: (tokens ?? []).map(({ word, ...token }) => ({
       ...token,
-      caller: callerWith(token.name, word === "write" ? allRights : readingRights),
+      caller: callerWith(`the token ${token.name}`, word === "write" ? allRights : readingRights),
     })),
   };
 }

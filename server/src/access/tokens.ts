@@ -35,7 +35,7 @@ export function parseTokens(text: string): { tokens: FileToken[]; malformedLines
     const digest = secret === undefined ? undefined : digestIn(secret);
     const fields = fieldsIn(more);
     if ((word === "read" || word === "write") && digest && fields)
-      tokens.push({ name: `the token of line ${index + 1}`, ...fields, word, digest });
+      tokens.push({ name: `of line ${index + 1}`, ...fields, word, digest });
     else malformedLines.push(index + 1);
   }
   return { tokens, malformedLines };

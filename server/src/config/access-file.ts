@@ -2,15 +2,14 @@ import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import type { Caller, Rule } from "../access/caller.ts";
+import { type Caller, createRule, type Rule } from "../access/caller.ts";
 import type { Policy } from "../access/policy.ts";
 import { rights } from "../access/rights.ts";
 import { isTokenName, parseDigest, parseExpiry } from "../access/tokens.ts";
 import { isLocalOnly, type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import { defaultSocketRights, type Listener } from "../listen/listener.ts";
-import type { AllowedDir } from "../local/allowed-dirs.ts";
 import { idOf } from "./ids.ts";
-import { Mistake, parseAllowedDirs, quoted } from "./values.ts";
+import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
 
 /** A listener of the configuration file, and who may do what there. */
 export interface ConfiguredListener {
@@ -113,7 +112,7 @@ export function parseAccessFile(path: string): readonly ConfiguredListener[] {
   try {
     content = parseYaml(readFileSync(path, "utf8"), { maxAliasCount: 0 });
   } catch (error) {
-    throw new Mistake(`cannot be read as YAML: ${(error as Error).message.split("\n")[0]}`);
+    throw new Mistake(`cannot be read as YAML: ${reasonOf(error).split("\\n")[0]}`);
   }
   const result = file.safeParse(content);
   if (!result.success) throw new Mistake(result.error.issues.map(wordsFor(content)).join("; "));
@@ -214,12 +213,7 @@ function callersOf(given: File["listeners"][number]["rules"]) {
     rules: [...(before?.rules ?? []), rule],
   });
   for (const { to, may, directories, copy_directories, namespaces } of given) {
-    const rule: Rule = {
-      may: new Set(may),
-      directories: directories as readonly AllowedDir[],
-      copyDirectories: copy_directories as readonly AllowedDir[],
-      namespaces,
-    };
+    const rule = createRule({ may, directories, copyDirectories: copy_directories, namespaces });
     if (to === "anyone") anyone = more(anyone, "anybody who can connect", rule);
     else if ("token" in to)
       tokens.set(to.token, more(tokens.get(to.token), `the token ${to.token}`, rule));

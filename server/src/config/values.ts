@@ -23,7 +23,7 @@ export function quoted(text: string): string {
 }
 
 /** Why a file could not be read; the message's reader knows its name already. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   return harmless((error as Error).message.replace(/, \w+ '.*'$/s, ""));
 }
 

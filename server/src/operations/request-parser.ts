@@ -1,9 +1,11 @@
+import { normalize } from "node:path";
 import { type Caller, holdsIn, type Rule, rulesFor, rulesIn } from "../access/caller.ts";
 import type { Right } from "../access/rights.ts";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
 import {
   type CacheId,
   defaultNamespace,
+  isNamespace,
   parseCacheKey,
   parseNamespace,
 } from "../domain/cache-id.ts";
@@ -56,7 +58,7 @@ export interface RequestParser {
   clearing(spec: LocalDirSpec): AllowedPath;
 }
 
-/** Links in the directories of a rule are resolved when it is first used. */
+/** Links in the path of the store are resolved now. */
 export function createRequestParser(options: {
   /** The daemon's own local directory. */
   localDir: string;
@@ -65,35 +67,9 @@ export function createRequestParser(options: {
   profiles: Profiles;
 }): (caller: Caller) => RequestParser {
   const storeDir = options.storeDir === undefined ? undefined : canonical(options.storeDir);
-  const placesOf = createPlaces(storeDir);
-  return (caller) => parserFor(caller, { ...options, storeDir, placesOf });
-}
-
-/** Where a rule allows work. */
-interface Places {
-  readonly localDirs: AllowedDirs;
-  readonly sources: AllowedDirs;
-  readonly destinations: AllowedDirs;
-}
-
-function createPlaces(storeDir: string | undefined): (rule: Rule) => Places {
-  const known = new WeakMap<Rule, Places>();
-  const made = ({ directories, copyDirectories, namespaces }: Rule): Places => {
-    const forCopies = [...directories, ...copyDirectories];
-    // Whoever may read some namespaces only may not copy the others out of the store.
-    const isReadable = storeDir !== undefined && namespaces === undefined;
-    const store = isReadable ? [{ clientPath: storeDir, daemonPath: storeDir }] : [];
-    return {
-      localDirs: createAllowedDirs(directories),
-      sources: createAllowedDirs([...forCopies, ...store]),
-      destinations: createAllowedDirs(forCopies),
-    };
-  };
-  return (rule) => {
-    const places = known.get(rule) ?? made(rule);
-    known.set(rule, places);
-    return places;
-  };
+  const store = storeDir === undefined ? [] : [{ clientPath: storeDir, daemonPath: storeDir }];
+  const storeDirs = createAllowedDirs(store);
+  return (caller) => parserFor(caller, { ...options, storeDir, storeDirs });
 }
 
 /** What the first of the rules says; what the last one throws, where all of them throw. */
@@ -114,16 +90,16 @@ function parserFor(
     localDir: string;
     storeDir: string | undefined;
     profiles: Profiles;
-    placesOf: (rule: Rule) => Places;
+    storeDirs: AllowedDirs;
   },
 ): RequestParser {
-  const { storeDir, placesOf } = options;
+  const { storeDir, storeDirs } = options;
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
   const parseLocalDir = (spec: LocalDirSpec, rules: readonly Rule[]): AllowedPath => {
     const path = spec.localDir || options.localDir;
     const [allowed] = parseAll([
-      () => byAny(rules, (rule) => placesOf(rule).localDirs.resolve(path, "local_dir")),
+      () => byAny(rules, (rule) => rule.localDirs.resolve(path, "local_dir")),
       () => parseIdentity(spec.localDirIdentity, "local_dir_identity"),
     ]);
     if (storeDir !== undefined && overlap(allowed.path, storeDir))
@@ -135,7 +111,7 @@ function parserFor(
   };
 
   const destinationOf = (path: string, rule: Rule): AllowedPath => {
-    const destination = placesOf(rule).destinations.resolve(path, "destination");
+    const destination = rule.copyDirs.resolve(path, "destination");
     if (storeDir !== undefined && isWithin(destination.path, storeDir))
       throw new CacheError(
         "PATH_NOT_ALLOWED",
@@ -144,9 +120,15 @@ function parserFor(
     return destination;
   };
 
+  /** Whoever may read some namespaces only may not copy the others out of the store. */
+  const sourceOf = (path: string, { copyDirs, namespaces }: Rule): AllowedPath => {
+    const isInStore = storeDir !== undefined && isWithin(normalize(path), storeDir);
+    return (isInStore && !namespaces ? storeDirs : copyDirs).resolve(path, "source");
+  };
+
   const copyTarget = (spec: CopySpec, rule: Rule): CopyTarget => {
     const [source, destination] = parseAll([
-      () => placesOf(rule).sources.resolve(spec.source, "source"),
+      () => sourceOf(spec.source, rule),
       () => destinationOf(spec.destination, rule),
       () => parseIdentity(spec.sourceIdentity, "source_identity"),
       () => parseIdentity(spec.destinationIdentity, "destination_identity"),
@@ -163,16 +145,15 @@ function parserFor(
     const [namespace, environment, localDir] = parseAll([
       () => parseNamespace(spec.namespace),
       () => parseEnvironment(spec.environment),
-      () => parseLocalDir(spec, rulesOfCache(spec.namespace, rules)),
+      () => parseLocalDir(spec, rulesAt(spec.namespace, rules)),
     ]);
-    rulesIn(namespace, rules, caller);
     return { namespace, ...environment, localDir };
   };
 
-  /** The rules that hold for a cache; all of them where its namespace is malformed, or none holds. */
-  const rulesOfCache = (namespace: string, rules: readonly Rule[]): readonly Rule[] => {
-    const holding = rules.filter((rule) => holdsIn(namespace || defaultNamespace, rule));
-    return holding.length > 0 ? holding : rules;
+  /** Throws FORBIDDEN where none of the rules holds there; what is malformed is told elsewhere. */
+  const rulesAt = (namespace: string, rules: readonly Rule[]): readonly Rule[] => {
+    const named = namespace || defaultNamespace;
+    return isNamespace(named) ? rulesIn(named, rules, caller) : rules;
   };
 
   const withOverwrite = (right: Right, overwrites: boolean): readonly Rule[] =>

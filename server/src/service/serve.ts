@@ -3,7 +3,7 @@ import { type CallerCertificate, identify } from "../access/identify.ts";
 import type { Policy } from "../access/policy.ts";
 import { settlesWithin } from "../async/settles-within.ts";
 import type { Logger } from "../domain/logger.ts";
-import { formatListenAddress } from "../listen/listen-address.ts";
+import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import type { Listener } from "../listen/listener.ts";
 import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
@@ -71,6 +71,11 @@ export async function serve(options: {
     throw error;
   }
   for (const server of servers) server.setServing(true);
+  for (const [index, { address }] of listeners.entries())
+    if (policies[index]?.anyone && !isLocalOnly(address) && !isMutual(options.listeners[index]))
+      logger.warn("anybody on the network may call: nothing is asked of callers", {
+        address: formatListenAddress(address),
+      });
 
   let stopped: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
@@ -93,4 +98,9 @@ export async function serve(options: {
     stop: (graceMs) => (stopped ??= stop(graceMs)),
     idle: idleness.idle,
   };
+}
+
+/** Whether callers have to prove who they are before they are connected. */
+function isMutual(served: ServedListener | undefined): boolean {
+  return served?.listener.tls?.clientCa !== undefined;
 }

@@ -245,6 +245,7 @@ describe("the other calls", () => {
           return transfer;
         },
         getTransfer: () => transfer,
+        cancelTransfer: () => transfer.cancel(),
         listTransfers: (options) => {
           asked.push(options);
           return { items: [transfer.state], nextPageToken: "next" };

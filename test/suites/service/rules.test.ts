@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { credentials } from "@grpc/grpc-js";
+import { CacheServiceClient } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
+import { readConfig } from "../../../server/src/config/config.ts";
+import { startDaemon } from "../../../server/src/daemon.ts";
+import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
+import { writeFiles } from "../../support/daemon/daemon-in-process.ts";
+import { type LogLine, recordingLogger } from "../../support/recording-logger.ts";
+
+const certificates = join(import.meta.dirname, "../../vectors/tls");
+const pem = (name: string) => readFileSync(join(certificates, name));
+const environment = {
+  torchVersion: "2.1.0",
+  cudaVersion: "",
+  computeCapability: "",
+  tritonVersion: "",
+  extra: {},
+};
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/** A daemon whose configuration file is this YAML, in which DIR stands for a directory of its own. */
+async function startWith(t: TestContext, yaml: string) {
+  const dir = await tempDir(t);
+  for (const name of ["alice", "bob", "app"]) mkdirSync(join(dir, name));
+  const file = join(dir, "config.yaml");
+  const write = (text: string) => writeFileSync(file, text.replaceAll("DIR", dir));
+  write(yaml);
+  const flags = {
+    store: `file://${dir}/store`,
+    torchCacheDir: `${dir}/alice`,
+    configFile: file,
+    shutdownGraceMs: "0",
+    workers: "1",
+    saveNice: "0",
+  };
+  const read = () => readConfig(flags, {});
+  const lines: LogLine[] = [];
+  const daemon = await startDaemon(read(), recordingLogger(lines));
+  t.after(() => daemon.stop());
+  const reload = (text: string) => {
+    write(text);
+    daemon.reload(read());
+  };
+  return { dir, daemon, lines, reload };
+}
+
+const shows = (token: string) => ({ metadata: { authorization: `Bearer ${token}` } });
+const reasonOf = async (work: Promise<unknown>) => (await failureOf(work)).info?.reason;
+
+const tokens = `
+tokens:
+  - {name: alice, sha256: ${sha256("a-secret")}}
+  - {name: bob, sha256: ${sha256("b-secret")}}
+`;
+
+describe("rules of a listener", () => {
+  const socket = (rules: string) => `
+listeners:
+  - address: unix:DIR/daemon.sock
+    mode: "0600"
+    rules: [${rules}]
+${tokens}`;
+
+  it("hold for their tokens, in their directories and namespaces", async (t) => {
+    const { dir, daemon } = await startWith(
+      t,
+      socket(`
+        {to: {token: alice}, may: [save, load, list, clear], directories: [DIR/alice], namespaces: ["a-*"]},
+        {to: {token: alice}, may: [list], directories: [DIR/bob], namespaces: [shared]},
+        {to: {token: bob}, may: [load, list], directories: [DIR/bob]}`),
+    );
+    const client = connect(t, daemon.addresses[0] as string);
+    assert.equal(lstatSync(`${dir}/daemon.sock`).mode & 0o777, 0o600);
+    writeFiles(`${dir}/alice`, 2);
+    const of = (namespace: string, who: string) => ({
+      namespace,
+      environment,
+      localDir: `${dir}/${who}`,
+    });
+    const [alice, bob] = [shows("a-secret"), shows("b-secret")];
+    assert.equal((await call(client, "save", of("a-model", "alice"), alice)).status, 2);
+    for (const [what, work, reason] of [
+      ["another namespace", call(client, "save", of("b", "alice"), alice), "FORBIDDEN"],
+      ["another directory", call(client, "save", of("a-x", "bob"), alice), "PATH_NOT_ALLOWED"],
+      ["two rules are not one", call(client, "save", of("shared", "bob"), alice), "FORBIDDEN"],
+      ["another right", call(client, "save", of("a-x", "bob"), bob), "FORBIDDEN"],
+      ["what was saved", call(client, "deleteCache", { namespace: "a-model" }, alice), "FORBIDDEN"],
+      ["nobody", call(client, "listCaches"), "UNAUTHENTICATED"],
+      ["a copy", call(client, "startTransfer", { source: dir }, alice), "FORBIDDEN"],
+    ] as const)
+      assert.equal(await reasonOf(work), reason, what);
+    assert.equal((await call(client, "load", of("a-model", "bob"), bob)).status, 2);
+    const listed = async (token: typeof alice) => ({
+      caches: (await call(client, "listCaches", {}, token)).caches.length,
+      transfers: (await call(client, "listTransfers", { includeFinished: true }, token)).transfers
+        .length,
+    });
+    assert.deepEqual(await listed(bob), { caches: 1, transfers: 2 });
+    const store = await call(client, "listCaches", { namespace: "shared" }, alice);
+    assert.deepEqual(store.caches, []);
+    assert.deepEqual(await listed(alice), { caches: 1, transfers: 2 });
+  });
+
+  it("show nobody the caches and transfers of namespaces that are not theirs", async (t) => {
+    const { dir, daemon } = await startWith(
+      t,
+      socket(`
+        {to: {token: alice}, may: [save, list], directories: [DIR/alice]},
+        {to: {token: bob}, may: [list], namespaces: [b]}`),
+    );
+    const client = connect(t, daemon.addresses[0] as string);
+    writeFiles(`${dir}/alice`, 1);
+    for (const namespace of ["a", "b"]) {
+      const target = { namespace, environment, localDir: `${dir}/alice` };
+      assert.equal((await call(client, "save", target, shows("a-secret"))).status, 2);
+    }
+    const bob = shows("b-secret");
+    const { caches } = await call(client, "listCaches", {}, bob);
+    assert.deepEqual(
+      caches.map(({ namespace }) => namespace),
+      ["b"],
+    );
+    const { transfers } = await call(client, "listTransfers", { includeFinished: true }, bob);
+    assert.deepEqual(
+      transfers.map(({ namespace }) => namespace),
+      ["b"],
+    );
+    assert.equal(await reasonOf(call(client, "listCaches", { namespace: "a" }, bob)), "FORBIDDEN");
+  });
+
+  it("are read again, and stay as they were where that is not possible", async (t) => {
+    const rule = (may: string) => socket(`{to: anyone, may: [${may}]}`);
+    const { daemon, reload } = await startWith(t, rule("list"));
+    const client = connect(t, daemon.addresses[0] as string);
+    const remove = () => reasonOf(call(client, "deleteCache", { cacheKey: "0123456789ab" }));
+    assert.equal(await remove(), "FORBIDDEN");
+    reload(rule("delete"));
+    assert.equal(await remove(), "CACHE_NOT_FOUND");
+    assert.throws(() => reload(rule("fly")), /may\[1\]/);
+    assert.throws(() => reload(rule("list").replace("daemon.sock", "other.sock")), /restart/);
+    assert.equal(await remove(), "CACHE_NOT_FOUND");
+  });
+});
+
+describe("a listener with TLS", () => {
+  const listener = (rules: string, more = "") => `
+listeners:
+  - address: 127.0.0.1:0
+    tls: {certificate: ${certificates}/server.crt, key: ${certificates}/server.key${more}}
+    rules: [${rules}]
+${tokens}`;
+  const clientWith = (t: TestContext, address: string, ...own: (Buffer | null)[]) => {
+    const proof = credentials.createSsl(pem("server.crt"), ...own);
+    const options = { "grpc.ssl_target_name_override": "localhost" };
+    const client = new CacheServiceClient(address, proof, options);
+    t.after(() => client.close());
+    return client;
+  };
+  const mutual = `, client_ca: ${certificates}/callers-ca.crt`;
+
+  it("takes tokens", async (t) => {
+    const { daemon } = await startWith(t, listener("{to: {token: alice}, may: [list]}"));
+    const client = clientWith(t, daemon.addresses[0] as string);
+    assert.deepEqual((await call(client, "listCaches", {}, shows("a-secret"))).caches, []);
+    assert.equal(await reasonOf(call(client, "listCaches")), "UNAUTHENTICATED");
+    const plain = connect(t, daemon.addresses[0] as string);
+    assert.equal((await failureOf(call(plain, "listCaches"))).code, 14);
+  });
+
+  it("knows callers by their certificates, and connects nobody without", async (t) => {
+    const rules = "{to: {certificate: trainer.example}, may: [list]}";
+    const { daemon } = await startWith(t, listener(rules, mutual));
+    const address = daemon.addresses[0] as string;
+    const withOwn = (name: string) =>
+      clientWith(t, address, pem(`${name}.key`), pem(`${name}.crt`));
+    assert.deepEqual((await call(withOwn("trainer"), "listCaches")).caches, []);
+    assert.equal(await reasonOf(call(withOwn("guest"), "listCaches")), "UNAUTHENTICATED");
+    // It signs itself: nobody whom the daemon trusts has signed it.
+    assert.equal((await failureOf(call(withOwn("server"), "listCaches"))).code, 14);
+    assert.equal((await failureOf(call(clientWith(t, address), "listCaches"))).code, 14);
+  });
+});
