@@ -26,7 +26,7 @@ class Daemon:
         self._log = directory / "log"
         command = [str(node), str(root / "server" / "bin" / "compilecache.js"), "serve"]
         places = ["--listen", self.address, "--store", self.store.as_uri()]
-        local = ["--torch-cache-dir", str(self.local)]
+        local = ["--torch-cache-dir", str(self.local), "--local-work-dir", str(directory / "app")]
         self._command = [*command, *places, *local, *flags]
         self.process = self._start()
 
