@@ -11,6 +11,7 @@ import type { CallerCertificate } from "../access/identify.ts";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
+import { type AuditedCall, createAudit } from "./audit.ts";
 import { underCallSignal } from "./call-signal.ts";
 import { toServiceError } from "./status.ts";
 
@@ -63,16 +64,18 @@ export function createCalls(
   operations: SharedOperations,
   logger: Logger,
 ): Calls {
-  const operationsFor = (call: Call) => {
+  const audit = createAudit(logger);
+  const operationsFor = (call: Call, audited: AuditedCall) => {
     const authorization = call.metadata.get("authorization")[0]?.toString();
-    return operations.as(identify(authorization, certificateOf(call)));
+    const caller = identify(authorization, certificateOf(call));
+    audited.by(caller.name);
+    return operations.as(caller);
   };
-  const failure = (method: string, thrown: unknown) => {
+  const failure = (method: string, audited: AuditedCall, thrown: unknown) => {
     const error = toCacheError(thrown);
     if (error.reason === "INTERNAL")
       logger.error("a call failed on a bug", { method, error: error.cause ?? error });
-    else
-      logger.debug("a call failed", { method, reason: error.reason, explanation: error.message });
+    else audited.failed(error);
     return toServiceError(error);
   };
   let underWay = 0;
@@ -91,26 +94,35 @@ export function createCalls(
   return {
     drained: () => drained.promise,
     unary: (method, answer) => (call, callback) => {
+      const audited = audit(method, call.request, call.getPeer());
       const work = underCallSignal(call, async (signal) => {
-        return answer(operationsFor(call), call.request, signal, (operationId) => {
+        return answer(operationsFor(call, audited), call.request, signal, (operationId) => {
+          audited.started(operationId);
           const metadata = new Metadata();
           metadata.set(operationIdKey, operationId);
           call.sendMetadata(metadata);
         });
       });
       counted(work).then(
-        (response) => callback(null, response),
-        (error: unknown) => callback(failure(method, error)),
+        (response) => {
+          audited.done();
+          callback(null, response);
+        },
+        (error: unknown) => callback(failure(method, audited, error)),
       );
     },
     serverStream: (method, messages) => (call) => {
+      const audited = audit(method, call.request, call.getPeer());
       const work = underCallSignal(call, async (signal) => {
-        for await (const message of messages(operationsFor(call), call.request, signal))
+        for await (const message of messages(operationsFor(call, audited), call.request, signal))
           await send(call, message, signal);
       });
       counted(work).then(
-        () => call.end(),
-        (error: unknown) => call.emit("error", failure(method, error)),
+        () => {
+          audited.done();
+          call.end();
+        },
+        (error: unknown) => call.emit("error", failure(method, audited, error)),
       );
     },
   };
