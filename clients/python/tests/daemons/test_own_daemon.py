@@ -39,7 +39,9 @@ def test_where_namespaces_cannot_be_read_there_is_a_name_still(
     assert _files() == _files()
 
 
-@pytest.mark.parametrize("variable", ["AWS_PROFILE", "HTTPS_PROXY", "no_proxy", "NODE_EXTRA_CA_CERTS"])
+@pytest.mark.parametrize(
+    "variable", ["AWS_PROFILE", "HTTPS_PROXY", "no_proxy", "NODE_EXTRA_CA_CERTS"]
+)
 def test_what_decides_how_the_store_is_reached_is_part_of_the_name(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
