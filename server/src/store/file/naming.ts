@@ -30,17 +30,23 @@ async function isLinkedTwice(path: string): Promise<boolean> {
   }
 }
 
+/** An NFS client says so while another process of this machine renames to the name: that passes. */
+const busyErrors: readonly string[] = ["ETXTBSY", "EBUSY"];
+
 /**
- * Gives a file a name, and takes it from any file that has it. An NFS client says that the name is busy
- * while another process of this machine renames to it: that passes.
+ * FUSE tells a file system that a file was closed some time after its writer was told so, and some cannot
+ * rename one that is open.
  */
-export async function renameOver(from: string, to: string): Promise<void> {
+export const openErrors: readonly string[] = [...busyErrors, "EIO"];
+
+/** Gives a file a name, and takes it from any file that has it. Tries again after errors that pass. */
+export async function renameOver(from: string, to: string, passing = busyErrors): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
       return await fs.rename(from, to);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
-      if (!["ETXTBSY", "EBUSY"].includes(code) || attempt === renameAttempts) throw error;
+      if (!passing.includes(code) || attempt === renameAttempts) throw error;
       await sleep(10 * attempt);
     }
 }

@@ -8,7 +8,7 @@ import type { Abilities } from "./mount/abilities.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { syncDirectory, syncIfPossible } from "./mount/durable-directory.ts";
 import { hiddenPath } from "./mount/hidden-files.ts";
-import { linkIfFree, renameOver } from "./naming.ts";
+import { linkIfFree, openErrors, renameOver } from "./naming.ts";
 
 /** Writing and making durable may rightly take longer than a look. */
 const timeoutMs = 120_000;
@@ -117,10 +117,15 @@ async function linkFirst(
 }
 
 /** Gives the file its name, and takes that from any other. On NFS this may fail after it was done. */
-async function rename(partial: string, target: string, { replaces }: Abilities): Promise<void> {
+async function rename(
+  partial: string,
+  target: string,
+  { replaces, links }: Abilities,
+): Promise<void> {
+  if (!links) await makeNewer(partial, target);
   const { size, mtimeMs } = await fs.stat(partial);
   try {
-    await renameOver(partial, target);
+    await (links ? renameOver(partial, target) : renameOver(partial, target, openErrors));
   } catch (error) {
     const there = await fs.stat(target).catch(() => undefined);
     const isOurs = there?.size === size && there.mtimeMs === mtimeMs;
@@ -128,6 +133,17 @@ async function rename(partial: string, target: string, { replaces }: Abilities):
     if (there && !replaces) throw cannotReplace(target, error);
     throw error;
   }
+}
+
+/**
+ * Without links a file is told apart from those that had its name before by size and time alone, and the
+ * clock of some file systems ticks every second.
+ */
+async function makeNewer(partial: string, target: string): Promise<void> {
+  const before = await fs.stat(target).catch(() => undefined);
+  if (!before || (await fs.stat(partial)).mtimeMs > before.mtimeMs) return;
+  const seconds = Math.floor(before.mtimeMs / 1000) + 1;
+  await fs.utimes(partial, seconds, seconds).catch(() => {});
 }
 
 function cannotReplace(target: string, cause: unknown): CacheError {

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { archiveName, freshStore, lookIn, put } from "../../../../../test/support/file-store.ts";
+import {
+  archiveName,
+  contentOf,
+  freshStore,
+  lookIn,
+  put,
+} from "../../../../../test/support/file-store.ts";
 import { recordingLogger } from "../../../../../test/support/recording-logger.ts";
 import { assertNothingOpen } from "../../../../../test/support/refusal.ts";
 import {
@@ -17,6 +23,41 @@ import { createFileStore } from "../store.ts";
 const nothing = () => Promise.resolve();
 
 describe("the file store on a file system without hard links", () => {
+  it("tells archives of one size apart that are written in one tick of its clock", async (t) => {
+    const { store, folder } = await freshStore(t);
+    injectFault(t, "link", failing("EPERM"));
+    // Its number says nothing there.
+    const timed = async () => String((await lookIn(store)).version?.replace(/^\d+-/, ""));
+    await put(store, "x");
+    // Those that come next would be no younger.
+    const ahead = Date.now() / 1000 + 60;
+    utimesSync(join(folder, archiveName.filename), ahead, ahead);
+    const versions = new Set([await timed()]);
+    for (let n = 0; n < 2; n++) {
+      await put(store, "x", "replace");
+      versions.add(await timed());
+    }
+    const times = [...versions].map((version) => Number(version.split("-").at(-1)));
+    assert.deepEqual(
+      times.toSorted((a, b) => a - b),
+      times,
+    );
+    assert.equal(versions.size, 3);
+  });
+
+  it("waits until it is told that a file was closed, where it renames none that is open", async (t) => {
+    const { store } = await freshStore(t);
+    injectFault(t, "link", failing("EPERM"));
+    await put(store, "first");
+    let refused = 0;
+    injectFault(t, "rename", async (real, [, to]) => {
+      if (String(to).endsWith(archiveName.filename) && refused++ < 3) throw systemError("EIO");
+      return real();
+    });
+    assert.equal(await put(store, "second", "replace"), "committed");
+    assert.equal(await contentOf(store), "second");
+  });
+
   const lacks = [
     ...["EPERM", "ENOTSUP", "EMLINK", "EIO"].map((code) => [code, failing(code)] as const),
     ["a link that does nothing", nothing] as const,
