@@ -39,8 +39,6 @@ def encrypted() -> Iterator[str]:
         configuration.write_text(
             f"""
             listeners:
-              - address: unix:{directory}/daemon.sock
-                rules: [{{to: anyone, may: [list]}}]
               - address: {address}
                 tls:
                   certificate: {_certificates}/server.crt
@@ -49,6 +47,9 @@ def encrypted() -> Iterator[str]:
                 rules:
                   - {{to: {{certificate: trainer.example}}, may: [list]}}
                   - {{to: {{token: ci}}, may: [delete]}}
+              # It is waited for, and listened on after the other.
+              - address: unix:{directory}/daemon.sock
+                rules: [{{to: anyone, may: [list]}}]
             tokens:
               - {{name: ci, sha256: {digest}}}
             """
