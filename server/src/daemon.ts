@@ -54,9 +54,9 @@ export async function startDaemon(
     saveNice: config.saveNice,
     logger,
   });
-  const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
+  const { listen, tokens, maxConnections, idleExitMs, shutdownGraceMs } = config;
   try {
-    const served = { operations, listen, tokens, idleExitMs, logger };
+    const served = { operations, listen, tokens, maxConnections, idleExitMs, logger };
     const { addresses, stop, idle } = await serve(served);
     return { addresses, stop: () => stop(shutdownGraceMs), idle };
   } catch (error) {

@@ -31,12 +31,14 @@ export async function serve(options: {
   operations: CacheOperations;
   listen: readonly ListenAddress[];
   tokens: readonly Token[] | undefined;
+  /** How many connections may be open. */
+  maxConnections: number;
   /** 0 for none. */
   idleExitMs: number;
   logger: Logger;
 }): Promise<ServedOperations> {
-  const { operations, listen, tokens, idleExitMs, logger } = options;
-  const server = createGrpcServer({ operations, tokens, logger });
+  const { operations, listen, tokens, maxConnections, idleExitMs, logger } = options;
+  const server = createGrpcServer({ operations, tokens, maxConnections, logger });
   const idleness = watchIdleness(operations, idleExitMs);
   const accept = (connection: Socket) => {
     idleness.addConnection(connection);

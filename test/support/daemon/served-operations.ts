@@ -9,13 +9,14 @@ import { type LogLine, recordingLogger } from "../recording-logger.ts";
 export async function serve(
   t: TestContext,
   operations: CacheOperations,
-  { tokens }: { tokens?: string } = {},
+  { tokens, maxConnections = 100 }: { tokens?: string; maxConnections?: number } = {},
 ) {
   const lines: LogLine[] = [];
   const served = await serveOperations({
     operations,
     listen: [{ kind: "unix", path: `${await tempDir(t)}/daemon.sock` }],
     tokens: tokens === undefined ? undefined : parseTokens(tokens).tokens,
+    maxConnections,
     idleExitMs: 0,
     logger: recordingLogger(lines),
   });
