@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 
 /** What a connection costs in memory, some 60 KB, makes 60 MB of so many. */
 const most = 1024;
-/** Where hardly any file may be open, work waits rather than a client. */
-const fewest = 8;
+/** What is left to connections where few files may be open: work then does with less. */
+const leastShare = 1 / 4;
 /** What the program itself has open, and the store's connections. */
 const ownDescriptors = 128;
 /** A thread's own, and the files that it reads and writes; there are two pools of threads. */
@@ -15,7 +15,7 @@ const descriptorsPerWorker = 2 * 16;
  */
 export function defaultMaxConnections(workers: number, descriptors = descriptorLimit()): number {
   const left = descriptors - ownDescriptors - workers * descriptorsPerWorker;
-  return Math.min(most, Math.max(fewest, left));
+  return Math.min(most, Math.max(left, Math.floor(descriptors * leastShare), 1));
 }
 
 /** How many files this process may have open; Node has raised it as far as it may. */

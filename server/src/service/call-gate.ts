@@ -33,15 +33,10 @@ export function createCallGate(options: {
   const { connections, turns, authorize } = options;
   const arrivals = createArrivals();
 
-  const admit = (connection: Connection, metadata: Metadata, isOpen: boolean) => {
+  const admit = (metadata: Metadata, isOpen: boolean) => {
     if (!isOpen) authorize(metadata.get("authorization")[0]?.toString());
     if (bytesOf(metadata) > mostMetadataBytes)
       throw new CacheError("OVERLOADED", `a call may have ${mostMetadataBytes} bytes of metadata`);
-    if (connection.unreadBytes > mostUnreadBytes)
-      throw new CacheError(
-        "OVERLOADED",
-        `this connection has ${connection.unreadBytes} bytes of answers that it has not read; read them first`,
-      );
   };
 
   return (method, call) => {
@@ -55,7 +50,7 @@ export function createCallGate(options: {
         onReceiveMetadata(metadata, admitted) {
           share.begin();
           try {
-            admit(connection, metadata, isOpen);
+            admit(metadata, isOpen);
           } catch (error) {
             refuse(error);
             return;
@@ -66,8 +61,12 @@ export function createCallGate(options: {
         onReceiveHalfClose(received) {
           arrival?.end();
           if (!isOpen && !method.requestStream) share.work();
-          // Whoever has gone meanwhile wants nothing done.
-          turns.take(connection, () => share.isOver || received());
+          turns.take(connection, () => {
+            // Whoever has gone meanwhile wants nothing done.
+            if (share.isOver) return;
+            if (connection.unreadBytes > mostUnreadBytes) refuse(unread(connection));
+            else received();
+          });
         },
         // Of every call, once nothing more of it is under way.
         onCancel() {
@@ -75,7 +74,13 @@ export function createCallGate(options: {
           share.end();
         },
       });
-    return new MeasuredCall(call, { start }, method.responseSerialize, share);
+    const encode = (answer: unknown) => {
+      // Many that were let in before may have been answered meanwhile.
+      if (!method.responseStream && connection.unreadBytes > mostUnreadBytes)
+        throw unread(connection);
+      return method.responseSerialize(answer);
+    };
+    return new MeasuredCall(call, { start }, encode, share);
   };
 }
 
@@ -121,6 +126,13 @@ class MeasuredCall extends ServerInterceptingCall {
       callback();
     });
   }
+}
+
+function unread({ unreadBytes }: Connection): CacheError {
+  return new CacheError(
+    "OVERLOADED",
+    `this connection has ${unreadBytes} bytes of answers that it has not read; read them first`,
+  );
 }
 
 function bytesOf(metadata: Metadata): number {

@@ -13,6 +13,7 @@ export interface Share {
   end(): void;
 }
 
+/** Begins with nothing. */
 export function createShare(connections: Connections, connection: Connection): Share {
   let [begun, works, over] = [false, false, false];
   let unreadBytes = 0;
@@ -27,7 +28,7 @@ export function createShare(connections: Connections, connection: Connection): S
     work() {
       if (over) return;
       works = true;
-      connection.working += 1;
+      connections.beginWork(connection);
     },
     unread(bytes) {
       if (over) return () => {};
@@ -44,7 +45,7 @@ export function createShare(connections: Connections, connection: Connection): S
       over = true;
       connections.giveBack(connection, "unreadBytes", unreadBytes);
       if (begun) connections.giveBack(connection, "calls", 1);
-      if (works) connection.working -= 1;
+      if (works) connections.endWork(connection);
     },
   };
 }

@@ -14,10 +14,7 @@ export interface Shares {
 export interface Connection extends Shares {
   /** Whose it is: an address, or `unix` for any process of this machine. */
   readonly peer: string;
-  /** How many of its calls do something: their requests came whole, and they are not over. */
-  working: number;
-  /** Ends it with all its calls. */
-  close(): void;
+  readonly socket: Socket;
 }
 
 /** All open connections, of which there are never too many. */
@@ -30,6 +27,10 @@ export interface Connections {
   take(connection: Connection, share: keyof Shares, amount: number): void;
   /** The same amount again, once it is free. */
   giveBack(connection: Connection, share: keyof Shares, amount: number): void;
+  /** One of its calls does something from now on: its request came whole. */
+  beginWork(connection: Connection): void;
+  /** And that call is over. */
+  endWork(connection: Connection): void;
 }
 
 /** The most that all connections may hold together. */
@@ -39,38 +40,54 @@ const warningPauseMs = 60_000;
 
 /**
  * Makes an empty set of at most `most` connections. Who holds most gives way: where there is no room,
- * the connection closes that has been without work for longest, among the newcomer's own peer's if
- * those are half of all. So a client that calls is let in, whatever others keep open.
+ * a connection without work closes: one that never had any, else the one that has been without for
+ * longest, and of the newcomer's own peer if that holds half of all. So a client that calls is let in,
+ * whatever others keep open.
  */
 export function createConnections(most: number, logger: Logger): Connections {
   const context = new AsyncLocalStorage<Connection>();
-  /** Those without work come first in the order in which they lost it. */
-  const open = new Set<Connection>();
+  /** All, with the number of calls that each works on. */
+  const open = new Map<Connection, number>();
+  /** Those that never had work, oldest first. */
+  const silent = new Set<Connection>();
+  /** Those that have none any more, in the order in which they lost it. */
+  const idle = new Set<Connection>();
   const ofPeer = new Map<string, number>();
   const inAll: Shares = { calls: 0, unreadBytes: 0 };
   const warn = createRareWarning(logger);
 
   const largest = (share: keyof Shares) => {
     let found: Connection | undefined;
-    for (const connection of open)
+    for (const connection of open.keys())
       if (!found || connection[share] > found[share]) found = connection;
     return found;
+  };
+
+  const withoutWork = function* () {
+    yield* silent;
+    yield* idle;
   };
 
   const makeRoomFor = (peer: string): boolean => {
     const own = ofPeer.get(peer) ?? 0;
     const isHog = own >= most / 2;
-    for (const connection of open) {
-      if (connection.working > 0 || (isHog && connection.peer !== peer)) continue;
-      forget(connection);
-      connection.close();
+    for (const connection of withoutWork()) {
+      if (isHog && connection.peer !== peer) continue;
+      close(connection);
       return true;
     }
     return false;
   };
 
+  const close = (connection: Connection) => {
+    forget(connection);
+    connection.socket.destroy();
+  };
+
   const forget = (connection: Connection) => {
     if (!open.delete(connection)) return;
+    silent.delete(connection);
+    idle.delete(connection);
     const { peer } = connection;
     const others = (ofPeer.get(peer) ?? 0) - 1;
     if (others > 0) ofPeer.set(peer, others);
@@ -88,22 +105,9 @@ export function createConnections(most: number, logger: Logger): Connections {
           return;
         }
       }
-      let working = 0;
-      const connection: Connection = {
-        peer,
-        calls: 0,
-        unreadBytes: 0,
-        get working() {
-          return working;
-        },
-        set working(now) {
-          working = now;
-          // The last to lose its work is the last to give way.
-          if (now === 0 && open.delete(connection)) open.add(connection);
-        },
-        close: () => socket.destroy(),
-      };
-      open.add(connection);
+      const connection: Connection = { peer, socket, calls: 0, unreadBytes: 0 };
+      open.set(connection, 0);
+      silent.add(connection);
       ofPeer.set(peer, (ofPeer.get(peer) ?? 0) + 1);
       socket.once("close", () => forget(connection));
       context.run(connection, accept);
@@ -127,8 +131,22 @@ export function createConnections(most: number, logger: Logger): Connections {
         calls: hog.calls,
         unread_bytes: hog.unreadBytes,
       });
-      forget(hog);
-      hog.close();
+      close(hog);
+    },
+
+    beginWork(connection) {
+      const working = open.get(connection);
+      if (working === undefined) return;
+      open.set(connection, working + 1);
+      silent.delete(connection);
+      idle.delete(connection);
+    },
+
+    endWork(connection) {
+      const working = open.get(connection);
+      if (working === undefined) return;
+      open.set(connection, working - 1);
+      if (working === 1) idle.add(connection);
     },
 
     giveBack(connection, share, amount) {
