@@ -10,7 +10,9 @@ import { startAttackedDaemon } from "../../support/attack/attacked-daemon.ts";
 import { attacks } from "../../support/attack/attacks.ts";
 import { callHeaders, message } from "../../support/attack/http2-frames.ts";
 import { sessionTo, socketTo, targetOf } from "../../support/attack/peer.ts";
+import { sendMutated } from "../../support/attack/send-mutated.ts";
 import { call, connect, failureOf } from "../../support/client/service-client.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -106,9 +108,9 @@ describe("connections", () => {
 describe("calls", () => {
   it("take nothing any more once they are cancelled", async (t) => {
     const { address, client } = await serve(t, noTransfers);
-    const { session, request } = rawSession(t, address);
-    // More than may be open at once, of a connection and of all.
-    for (let round = 0; round < 10; round++) {
+    const sessions = Array.from({ length: 10 }, () => rawSession(t, address));
+    // More than may be open at once, of all connections.
+    for (const [round, { request }] of sessions.entries()) {
       const streams = Array.from({ length: 500 }, () => request(listPath, { ends: false }));
       const closed = streams.map(
         (stream) => new Promise((resolve) => stream.once("close", resolve)),
@@ -118,9 +120,11 @@ describe("calls", () => {
       for (const stream of streams) stream.close();
       await Promise.all(closed);
     }
-    // It would have been closed as the one that holds most.
-    await statusOf(request(listPath).resume());
-    assert.equal(session.destroyed, false);
+    // The one that holds most would have been closed.
+    for (const { session, request } of sessions) {
+      await statusOf(request(listPath).resume());
+      assert.equal(session.destroyed, false);
+    }
   });
 
   it("are refused of a connection that reads no answers, and not of another", async (t) => {
@@ -172,6 +176,17 @@ describe("the health service", () => {
 });
 
 describe("a daemon under attack", () => {
+  it("answers nothing as a bug, and goes on, whatever 500 mutated requests ask", async (t) => {
+    // The first of those that `npm run test:attack` sends.
+    const { address, client, lines } = await startTestDaemon(t);
+    await sendMutated(targetOf(address), 0, 500);
+    assert.deepEqual((await call(client, "listCaches")).caches, []);
+    assert.deepEqual(
+      lines.filter(({ level }) => level === "error"),
+      [],
+    );
+  });
+
   // All of them, for longer, are in `npm run test:attack`.
   for (const attack of [
     "silent connections",

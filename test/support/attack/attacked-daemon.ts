@@ -14,6 +14,7 @@ const probe = fileURLToPath(new URL("./loop-probe.ts", import.meta.url));
 /** A daemon that is there to be attacked. */
 export interface AttackedDaemon {
   readonly daemon: DaemonProcess;
+  readonly address: string;
   /** Attacks it for `ms`, with a client beside that behaves well, and waits for it to recover. */
   attackedBy(attack: string, ms: number): Promise<Aftermath>;
   end(): Promise<void>;
@@ -26,7 +27,6 @@ export interface Aftermath {
   readonly peakMiB: number;
   readonly afterMiB: number;
   readonly stallMs: number;
-  readonly descriptors: number;
   /** Calls of the client that behaves: made, failed, and the slowest. */
   readonly served: number;
   readonly refused: readonly string[];
@@ -85,6 +85,7 @@ export async function startAttackedDaemon(
   };
   return {
     daemon,
+    address,
     async attackedBy(attack, ms) {
       const alive = () => daemon.child.exitCode === null && daemon.child.signalCode === null;
       writeFileSync(`/proc/${pid}/clear_refs`, "5");
@@ -111,7 +112,6 @@ export async function startAttackedDaemon(
       }
       const stallMs = alive() ? await stall() : Number.NaN;
       const peakMiB = alive() ? status("VmHWM") : Number.NaN;
-      const descriptors = alive() ? status("FDSize") * 1024 : Number.NaN;
       attacking.kill("SIGKILL");
       await sleep(500);
       let recovered = false;
@@ -131,7 +131,6 @@ export async function startAttackedDaemon(
         peakMiB,
         afterMiB,
         stallMs,
-        descriptors,
         served,
         refused,
         slowestMs,
