@@ -57,10 +57,10 @@ export async function startDaemon(
     saveNice: config.saveNice,
     logger,
   });
-  const { idleExitMs, shutdownGraceMs } = config;
+  const { maxConnections, idleExitMs, shutdownGraceMs } = config;
   const listeners = listenersOf(config);
   try {
-    const served = { operations, listeners, idleExitMs, logger };
+    const served = { operations, listeners, maxConnections, idleExitMs, logger };
     const { addresses, reload, stop, idle } = await serve(served);
     return {
       addresses,

@@ -7,6 +7,7 @@ import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
+import { defaultMaxConnections } from "./default-max-connections.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import {
@@ -247,6 +248,16 @@ export const settings = {
     description: "how far saves stand back for other work, 0 to 19",
     fallback: "10",
     parse: wholeNumber(0, 19),
+  }),
+  maxConnections: setting({
+    variable: "COMPILE_CACHE_MAX_CONNECTIONS",
+    placeholder: "count",
+    description: "how many connections may be open; who calls is let in before who does not",
+    fallback: {
+      make: ({ workers }) => defaultMaxConnections(Number(workers)),
+      shown: "1024, or fewer where the limit of open files leaves fewer",
+    },
+    parse: wholeNumber(1, 65_536),
   }),
   shutdownGraceMs: setting({
     variable: "SHUTDOWN_GRACE_SECONDS",

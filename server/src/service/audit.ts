@@ -19,10 +19,11 @@ export interface AuditedCall {
   failed(error: CacheError): void;
 }
 
+/** Begins the line of a call. `peer` is its address, or a word for what has none. */
+export type Audit = (method: string, request: unknown, peer: string) => AuditedCall;
+
 /** Logs each call when it ends: those that change something at `info`, refusals at `warn`. */
-export function createAudit(
-  logger: Logger,
-): (method: string, request: unknown, peer: string) => AuditedCall {
+export function createAudit(logger: Logger): Audit {
   const mayRefuse = createRefusalLimit(logger);
   return (method, request, peer) => {
     let who = "nobody known";
@@ -30,7 +31,7 @@ export function createAudit(
     const fields = (outcome: string) => ({
       audit: method,
       who,
-      ...(peer === "unknown" || peer === "" ? {} : { peer }),
+      ...(["", "unix", "unknown"].includes(peer) ? {} : { peer }),
       ...placeIn(request),
       ...operation,
       outcome,

@@ -1,17 +1,14 @@
-import { X509Certificate } from "node:crypto";
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
-  type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { Caller } from "../access/caller.ts";
-import type { CallerCertificate } from "../access/identify.ts";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
-import { type AuditedCall, createAudit } from "./audit.ts";
+import type { Audit, AuditedCall } from "./audit.ts";
 import { underCallSignal } from "./call-signal.ts";
 import { toServiceError } from "./status.ts";
 
@@ -47,27 +44,19 @@ export interface Calls {
 }
 
 /**
- * Who calls, by the `authorization` header and the certificate of a call. Throws
- * UNAUTHENTICATED.
+ * Every call is made with the operations of its caller, whom the gate knows by the call's metadata, and
+ * every error is mapped to a status in one place.
  */
-export type Identify = (
-  authorization: string | undefined,
-  certificate: CallerCertificate | undefined,
-) => Caller;
-
-/**
- * Every call is made with the operations of its caller, whom `identify` knows or refuses, and every error
- * is mapped to a status in one place.
- */
-export function createCalls(
-  identify: Identify,
-  operations: SharedOperations,
-  logger: Logger,
-): Calls {
-  const audit = createAudit(logger);
-  const operationsFor = (call: Call, audited: AuditedCall) => {
-    const authorization = call.metadata.get("authorization")[0]?.toString();
-    const caller = identify(authorization, certificateOf(call));
+export function createCalls(options: {
+  callers: WeakMap<Metadata, Caller>;
+  operations: SharedOperations;
+  audit: Audit;
+  logger: Logger;
+}): Calls {
+  const { callers, operations, audit, logger } = options;
+  const operationsFor = ({ metadata }: { metadata: Metadata }, audited: AuditedCall) => {
+    const caller = callers.get(metadata);
+    if (!caller) throw new Error("a call came past the gate");
     audited.by(caller.name);
     return operations.as(caller);
   };
@@ -125,21 +114,6 @@ export function createCalls(
         (error: unknown) => call.emit("error", failure(method, audited, error)),
       );
     },
-  };
-}
-
-type Call = Pick<ServerUnaryCall<unknown, unknown>, "metadata" | "getAuthContext">;
-
-function certificateOf(call: Call): CallerCertificate | undefined {
-  const { sslPeerCertificate: peer } = call.getAuthContext();
-  if (!peer?.raw) return undefined;
-  const certificate = new X509Certificate(peer.raw);
-  const uris = (certificate.subjectAltName ?? "").split(", ");
-  return {
-    isOf: (name) =>
-      certificate.checkHost(name, { wildcards: false }) !== undefined ||
-      (name.includes("://") && uris.includes(`URI:${name}`)),
-    shown: JSON.stringify(certificate.subjectAltName ?? certificate.subject),
   };
 }
 

@@ -1,18 +1,31 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { HealthImplementation } from "grpc-health-check";
+import { type Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Caller } from "../access/caller.ts";
+import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
+import { createAudit } from "./audit.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
-import { createCalls, type Identify } from "./calls.ts";
+import { createCallGate, encodingItself, type Identify } from "./call-gate.ts";
+import { createCalls } from "./calls.ts";
+import type { Connections } from "./connections.ts";
+import { addHealth } from "./health.ts";
+import { PacedConnection } from "./paced-connection.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";
+const healthServiceName = "grpc.health.v1.Health";
 
 const serverOptions = {
   // A request is some paths and an environment.
-  "grpc.max_receive_message_length": 1024 * 1024,
+  "grpc.max_receive_message_length": 32 * 1024,
+  // A process that watches a thousand transfers does so by one connection.
+  "grpc.max_concurrent_streams": 1024,
+  // MB of headers and of what is to be sent. grpc-js sets no bound of its own.
+  "grpc-node.max_session_memory": 32,
+  // Nobody asks for these statistics, and they cost each call something.
+  "grpc.enable_channelz": 0,
   // Without it, a caller whose machine died would keep its transfer running.
   "grpc.keepalive_time_ms": 30_000,
   "grpc.keepalive_timeout_ms": 20_000,
@@ -34,27 +47,33 @@ export interface GrpcServer {
 export function createGrpcServer(options: {
   operations: SharedOperations;
   identify: Identify;
+  connections: Connections;
+  turns: Turns;
   logger: Logger;
 }): GrpcServer {
-  const { operations, identify, logger } = options;
-  const server = new Server(serverOptions);
-  const calls = createCalls(identify, operations, logger);
-  server.addService(cacheServiceDefinition, createCacheService(calls));
+  const { operations, identify, connections, turns, logger } = options;
+  const audit = createAudit(logger);
+  const callers = new WeakMap<Metadata, Caller>();
+  const gate = createCallGate({
+    connections,
+    turns,
+    identify,
+    callers,
+    audit,
+    open: [healthServiceName],
+  });
+  const server = new Server({ ...serverOptions, interceptors: [gate] });
+  const calls = createCalls({ callers, operations, audit, logger });
+  server.addService(encodingItself(cacheServiceDefinition), createCacheService(calls));
 
-  const health = new HealthImplementation();
-  health.addToServer(server);
-  const setServing = (serving: boolean) => {
-    for (const name of ["", cacheServiceName])
-      health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
-  };
-  setServing(false);
-
-  addReflection(server, [cacheServiceName, "grpc.health.v1.Health"]);
+  const health = addHealth(server, ["", cacheServiceName]);
+  addReflection(server, [cacheServiceName, healthServiceName]);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
-    accept: (connection) => injector.injectConnection(connection),
-    setServing,
+    accept: (socket) =>
+      connections.add(socket, () => injector.injectConnection(new PacedConnection(socket, turns))),
+    setServing: health.setServing,
     async stop(graceMs) {
       // grpc-js does not wait for the calls of connections that it was handed.
       const stopWaiting = new AbortController();

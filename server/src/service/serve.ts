@@ -2,11 +2,13 @@ import type { Socket } from "node:net";
 import { type CallerCertificate, identify } from "../access/identify.ts";
 import type { Policy } from "../access/policy.ts";
 import { settlesWithin } from "../async/settles-within.ts";
+import { createTurns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import type { Listener } from "../listen/listener.ts";
 import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
+import { createConnections } from "./connections.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
@@ -43,11 +45,15 @@ export interface ServedOperations {
 export async function serve(options: {
   operations: SharedOperations;
   listeners: readonly ServedListener[];
+  /** How many connections may be open. */
+  maxConnections: number;
   /** 0 for none. */
   idleExitMs: number;
   logger: Logger;
 }): Promise<ServedOperations> {
-  const { operations, idleExitMs, logger } = options;
+  const { operations, maxConnections, idleExitMs, logger } = options;
+  const connections = createConnections(maxConnections, logger);
+  const turns = createTurns();
   const idleness = watchIdleness(operations, idleExitMs);
   const policies = options.listeners.map(({ policy }) => policy);
   const servers: GrpcServer[] = [];
@@ -57,7 +63,7 @@ export async function serve(options: {
     for (const [index, { listener }] of options.listeners.entries()) {
       const who = (authorization: string | undefined, certificate: CallerCertificate | undefined) =>
         identify(policies[index] as Policy, authorization, certificate);
-      const server = createGrpcServer({ operations, identify: who, logger });
+      const server = createGrpcServer({ operations, identify: who, connections, turns, logger });
       servers.push(server);
       const accept = (connection: Socket) => {
         idleness.addConnection(connection);

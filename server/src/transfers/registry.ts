@@ -25,7 +25,10 @@ export interface TransferStart {
 
 /** The transfers that run, and those that ended lately. */
 export interface TransferRegistry {
-  /** Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN. */
+  /**
+   * Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN, and OVERLOADED
+   * where very many run or wait.
+   */
   start(what: TransferStart): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   get(operationId: string): Transfer;
@@ -46,6 +49,9 @@ export interface TransferRegistry {
 /** How long, and how many, finished transfers can be asked about. */
 const keptForMs = 24 * 3_600_000;
 const keptAtMost = 1_000;
+
+/** How many may run or wait: each is looked at whenever a directory is free. */
+const activeAtMost = 1_000;
 
 /** How long the close waits for what it stopped. */
 const stopWaitMs = 3_000;
@@ -74,6 +80,11 @@ export function createTransferRegistry(options: {
   };
 
   const begin = (what: TransferStart): RunningTransfer => {
+    if (transfers.size - finished.length >= activeAtMost)
+      throw new CacheError(
+        "OVERLOADED",
+        `${activeAtMost} transfers run or wait already; try again when some have ended`,
+      );
     const operationId = randomUUID();
     const log = logger.child({ operation_id: operationId });
     const transfer = new RunningTransfer(firstState(what, operationId), watching, log);

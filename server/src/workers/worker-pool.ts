@@ -10,7 +10,7 @@ export interface WorkerPool {
   /**
    * Runs a job on one of the threads. Once `signal` aborts, throws its reason: at once if the job has
    * not started, otherwise after its next checkpoint. `transfer` lists memory and ports of the job that
-   * move to the thread. Throws the job's CacheError.
+   * move to the thread. Throws the job's CacheError, or OVERLOADED where no thread can be started.
    */
   run<Name extends keyof Jobs>(
     name: Name,
@@ -51,6 +51,13 @@ export function createWorkerPool(options: {
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
   const flags = new WeakMap<AbortSignal, CancelFlag>();
+  /** Gives up the jobs that no thread has taken yet. */
+  const waiting = new Set<(reason: CacheError) => void>();
+  pool.on("error", (error: unknown) => {
+    // Those threads that did start will come to the jobs.
+    if (pool.threads.length > 0) return;
+    for (const giveUp of waiting) giveUp(noThread(error));
+  });
   return {
     threads: options.threads,
     async run(name, job, signal, transfer = []) {
@@ -58,8 +65,10 @@ export function createWorkerPool(options: {
       const claim = createClaim();
       const order: Order = { name, job, flag: flagOf(signal, flags), claim };
       const { promise: givenUp, reject } = Promise.withResolvers<never>();
-      const onAbort = () => takeClaim(claim) && reject(signal.reason);
+      const giveUp = (reason: unknown) => takeClaim(claim) && reject(reason);
+      const onAbort = () => giveUp(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
+      waiting.add(giveUp);
       try {
         const done = pool.run(order, { transferList: transfer as never });
         const answer = await Promise.race([done, givenUp]);
@@ -69,12 +78,26 @@ export function createWorkerPool(options: {
           throw new CacheError(reason, message, details);
         }
         return answer.value as never;
+      } catch (error) {
+        throw isStartFailure(error) ? noThread(error) : error;
       } finally {
+        waiting.delete(giveUp);
         signal.removeEventListener("abort", onAbort);
       }
     },
     close: () => pool.destroy(),
   };
+}
+
+function isStartFailure(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ERR_WORKER_INIT_FAILED";
+}
+
+function noThread(cause: unknown): CacheError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CacheError("OVERLOADED", `the daemon cannot start a worker thread now: ${why}`, {
+    cause,
+  });
 }
 
 /** One flag for all jobs of a signal. */

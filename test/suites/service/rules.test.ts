@@ -84,15 +84,27 @@ ${tokens}`;
     const [alice, bob] = [shows("a-secret"), shows("b-secret")];
     assert.equal((await call(client, "save", of("a-model", "alice"), alice)).status, 2);
     for (const [what, work, reason] of [
-      ["another namespace", call(client, "save", of("b", "alice"), alice), "FORBIDDEN"],
-      ["another directory", call(client, "save", of("a-x", "bob"), alice), "PATH_NOT_ALLOWED"],
-      ["two rules are not one", call(client, "save", of("shared", "bob"), alice), "FORBIDDEN"],
-      ["another right", call(client, "save", of("a-x", "bob"), bob), "FORBIDDEN"],
-      ["what was saved", call(client, "deleteCache", { namespace: "a-model" }, alice), "FORBIDDEN"],
-      ["nobody", call(client, "listCaches"), "UNAUTHENTICATED"],
-      ["a copy", call(client, "startTransfer", { source: dir }, alice), "FORBIDDEN"],
+      ["another namespace", () => call(client, "save", of("b", "alice"), alice), "FORBIDDEN"],
+      [
+        "another directory",
+        () => call(client, "save", of("a-x", "bob"), alice),
+        "PATH_NOT_ALLOWED",
+      ],
+      [
+        "two rules are not one",
+        () => call(client, "save", of("shared", "bob"), alice),
+        "FORBIDDEN",
+      ],
+      ["another right", () => call(client, "save", of("a-x", "bob"), bob), "FORBIDDEN"],
+      [
+        "what was saved",
+        () => call(client, "deleteCache", { namespace: "a-model" }, alice),
+        "FORBIDDEN",
+      ],
+      ["nobody", () => call(client, "listCaches"), "UNAUTHENTICATED"],
+      ["a copy", () => call(client, "startTransfer", { source: dir }, alice), "FORBIDDEN"],
     ] as const)
-      assert.equal(await reasonOf(work), reason, what);
+      assert.equal(await reasonOf(work()), reason, what);
     assert.equal((await call(client, "load", of("a-model", "bob"), bob)).status, 2);
     const listed = async (token: typeof alice) => ({
       caches: (await call(client, "listCaches", {}, token)).caches.length,

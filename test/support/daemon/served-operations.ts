@@ -11,7 +11,7 @@ import { type LogLine, recordingLogger } from "../recording-logger.ts";
 export async function serve(
   t: TestContext,
   operations: SharedOperations,
-  { tokens }: { tokens?: string } = {},
+  { tokens, maxConnections = 100 }: { tokens?: string; maxConnections?: number } = {},
 ) {
   const lines: LogLine[] = [];
   const served = await serveOperations({
@@ -29,6 +29,7 @@ export async function serve(
         }),
       },
     ],
+    maxConnections,
     idleExitMs: 0,
     logger: recordingLogger(lines),
   });
