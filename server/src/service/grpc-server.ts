@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { createTurns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Token } from "../domain/tokens.ts";
@@ -64,6 +64,8 @@ export function createGrpcServer(options: {
     authorize: (authorization) => authorize(authorization, "read"),
     open: [healthServiceName],
   });
+  // It would write to stderr what callers send, a malformed token among it.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ ...serverOptions, interceptors: [gate] });
   const calls = createCalls(authorize, logger);
   server.addService(encodingItself(cacheServiceDefinition), createCacheService(operations, calls));
