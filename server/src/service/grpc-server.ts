@@ -1,6 +1,12 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
+import {
+  logVerbosity,
+  type Metadata,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
 import type { Caller } from "../access/caller.ts";
 import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -62,6 +68,8 @@ export function createGrpcServer(options: {
     audit,
     open: [healthServiceName],
   });
+  // It would write to stderr what callers send, a malformed token among it.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ ...serverOptions, interceptors: [gate] });
   const calls = createCalls({ callers, operations, audit, logger });
   server.addService(encodingItself(cacheServiceDefinition), createCacheService(calls));

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { Turns } from "../async/turns.ts";
+import { createFrameCutter } from "./frame-cutter.ts";
 
 /** What is taken of a connection at its turn: the headers of some hundred calls, at most. */
 const bytesPerTurn = 1024;
@@ -12,6 +13,7 @@ const bytesPerTurn = 1024;
 export class PacedConnection extends Duplex {
   readonly #socket: Socket;
   readonly #turns: Turns;
+  readonly #frames = createFrameCutter();
   #rest = Buffer.alloc(0);
   #isDue = false;
   #isWanted = false;
@@ -41,7 +43,7 @@ export class PacedConnection extends Duplex {
     this.#turns.take(this, () => {
       this.#isDue = false;
       this.#isWanted = false;
-      const taken = this.#rest.subarray(0, bytesPerTurn);
+      const taken = this.#rest.subarray(0, this.#frames.cut(this.#rest, bytesPerTurn));
       this.#rest = this.#rest.subarray(taken.length);
       if (taken.length > 0) this.push(taken);
       else if (this.#hasEnded) this.push(null);

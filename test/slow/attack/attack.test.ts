@@ -49,5 +49,7 @@ describe("a daemon serves others while a client attacks it, and recovers", () =>
     assert.ok(aftermath.peakMiB < mostMiB, `${aftermath.peakMiB} MiB`);
     const bugs = attacked.daemon.lines.filter(({ level }) => level === "error");
     assert.deepEqual(bugs, []);
+    // Nothing that a caller sent, a token among it, is written there.
+    assert.equal((await attacked.daemon.end("SIGKILL")).stderr, "");
   });
 });

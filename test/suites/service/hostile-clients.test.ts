@@ -8,7 +8,16 @@ import { service as healthService } from "grpc-health-check";
 import { reflectionMethod } from "../../../server/src/service/reflection.ts";
 import { startAttackedDaemon } from "../../support/attack/attacked-daemon.ts";
 import { attacks } from "../../support/attack/attacks.ts";
-import { callHeaders, message } from "../../support/attack/http2-frames.ts";
+import {
+  callHeaders,
+  flag,
+  frame,
+  frameType,
+  headerBlock,
+  message,
+  preface,
+  settings,
+} from "../../support/attack/http2-frames.ts";
 import { sessionTo, socketTo, targetOf } from "../../support/attack/peer.ts";
 import { sendMutated } from "../../support/attack/send-mutated.ts";
 import { call, connect, failureOf } from "../../support/client/service-client.ts";
@@ -141,6 +150,24 @@ describe("calls", () => {
     assert.equal(code, "8");
     assert.match(text, /^this connection has \d+ bytes of answers that it has not read/);
     assert.equal((await call(client, "listTransfers")).transfers.length, 1000);
+  });
+
+  it("may be refused and reset at once", async (t) => {
+    const { address, client } = await serve(t, noTransfers);
+    const reset = frame(frameType.rstStream, 0, 1, Buffer.from([0, 0, 0, 8]));
+    for (const [path, type] of [
+      ["/nobody/knows", "application/grpc"],
+      [listPath, "text/html"],
+    ] as const) {
+      const headers = callHeaders(path).map(([name, value]): [string, string] =>
+        name === "content-type" ? [name, type] : [name, value],
+      );
+      const opened = frame(frameType.headers, flag.endHeaders, 1, headerBlock(headers));
+      const socket = socketTo(targetOf(address)).resume();
+      t.after(() => socket.destroy());
+      socket.write(Buffer.concat([preface, settings(), opened, reset]));
+      await call(client, "listTransfers");
+    }
   });
 
   it("may have 16 KiB of metadata", async (t) => {

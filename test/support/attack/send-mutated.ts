@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mutatedRequest, randomNumbers } from "./mutated-requests.ts";
 import { socketTo, type Target } from "./peer.ts";
@@ -14,7 +13,8 @@ export async function sendMutated(target: Target, from: number, to: number): Pro
     while (next < to) {
       const socket = socketTo(target).resume();
       socket.write(mutatedRequest(randomNumbers(next++)));
-      await Promise.race([once(socket, "close"), sleep(answerMs)]);
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      await Promise.race([closed, sleep(answerMs)]);
       socket.destroy();
     }
   };
