@@ -62,6 +62,8 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
 
   const parse = createRequestParser({ ...options, storeDir: store.directory });
 
+  const readStore = (signal: AbortSignal) => ({ store, work: foreground.under(signal) });
+
   const requireSeen = (seen: SeenPath, signal: AbortSignal) =>
     requireSame(foreground, seen, signal);
   const requireSameLocalDir = (path: AllowedPath, spec: LocalDirSpec, signal: AbortSignal) =>
@@ -135,7 +137,7 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
       const local = directory
         ? await foreground.under(signal).measureDirectory(directory.opened.fd)
         : { fileCount: 0, bytes: 0 };
-      const stored = await describeStored(store, target, signal);
+      const stored = await describeStored(readStore(signal), target, signal);
       return {
         environmentKey: target.environmentKey,
         cacheKey: target.cacheKey,
@@ -153,7 +155,11 @@ export function createCacheOperations(options: CacheOperationsOptions): CacheOpe
       const names = await listCacheArchives(store, namespace, signal);
       const keyOf = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
       const { items, nextPageToken } = pageOf(names, keyOf, page);
-      return { items: await describeAll(store, items, signal), nextPageToken, currentCacheKey };
+      return {
+        items: await describeAll(readStore(signal), items, signal),
+        nextPageToken,
+        currentCacheKey,
+      };
     },
 
     async deleteCache(id, signal) {
