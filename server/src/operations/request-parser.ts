@@ -60,6 +60,7 @@ export function createRequestParser(options: {
   const { allowedDirs } = options;
   const workDir = { clientPath: options.workDir, daemonPath: options.workDir };
   const storeDir = options.storeDir === undefined ? undefined : canonical(options.storeDir);
+  const apart = storeDir === undefined ? {} : { apartFrom: storeDir };
   const localDirs = createAllowedDirs(allowedDirs);
   const destinations = createAllowedDirs([...allowedDirs, workDir]);
   const sources = createAllowedDirs([
@@ -79,7 +80,7 @@ export function createRequestParser(options: {
         "PATH_NOT_ALLOWED",
         `local_dir ${allowed.path} and the store ${storeDir} may not hold each other`,
       );
-    return allowed;
+    return { ...allowed, ...apart };
   };
 
   const destinationOf = (path: string): AllowedPath => {
@@ -89,7 +90,7 @@ export function createRequestParser(options: {
         "PATH_NOT_ALLOWED",
         `destination ${destination.path} is in the store, which only saves write to`,
       );
-    return destination;
+    return { ...destination, ...apart };
   };
 
   const copyTarget = (spec: CopySpec): CopyTarget => {

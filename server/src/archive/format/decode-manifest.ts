@@ -15,6 +15,7 @@ import {
   maxFrames,
   maxIndexBytes,
   maxManifestBytes,
+  maxSuperseded,
 } from "./format.ts";
 import type { FrameRecord, Manifest } from "./manifest.ts";
 
@@ -22,7 +23,7 @@ const digestBytes = 32;
 /** Linux's PATH_MAX. */
 const maxPathBytes = 4096;
 /** Values and levels of a manifest: those of the most frames, and names of superseded files. */
-const bounds: JsonBounds = { values: 2 ** 20, depth: 32 };
+const bounds: JsonBounds = { values: 2 * maxSuperseded, depth: 32 };
 
 // Every writer of format 1 names the format first.
 const manifestStart = Buffer.from(`{"format":${JSON.stringify(formatName)}`);
@@ -104,9 +105,10 @@ function requireShape(manifest: Manifest): void {
     Array.isArray(frames) &&
     frames.every(isFrame);
   if (!sound) throw malformedArchive("a field of its manifest is missing, or has the wrong type");
-  if (frames.length > maxFrames || index.bytes > maxIndexBytes)
+  const superseded = frames.reduce((sum, frame) => sum + (frame.superseded?.length ?? 0), 0);
+  if (frames.length > maxFrames || index.bytes > maxIndexBytes || superseded > maxSuperseded)
     throw malformedArchive(
-      `it has more than ${maxFrames} frames, or a larger file index than is read`,
+      "it has far more frames, index or superseded files than an archive needs",
     );
   if (Number.isNaN(Date.parse(manifest.created_at)))
     throw malformedArchive("its creation time is not a date");

@@ -20,7 +20,8 @@ export const frameContentBytes = 16 * 1024 * 1024;
  * What a reader takes of an archive's description of itself, and a writer makes: far more than a cache of
  * a million files needs, and so little that whoever writes into a store costs nobody the memory.
  */
-export const maxFrames = 65_536;
+export const maxFrames = 2 ** 15;
+export const maxSuperseded = 2 ** 18;
 export const maxManifestBytes = 16 * 1024 * 1024;
 export const maxIndexBytes = 128 * 1024 * 1024;
 
