@@ -14,7 +14,11 @@ describe("archives that were changed at random", { concurrency: 2 }, () => {
   for (const seed of [firstSeed, firstSeed + 1])
     it(`load or are refused, whatever was changed: ${tries / 2} from seed ${seed}`, async (t) => {
       t.mock.method(Math, "random", () => 0);
-      const tally = await loadMutated(await createFlowBench(t), seed, tries / 2);
+      const tally = await loadMutated(
+        await createFlowBench(t, { workerIdleMs: 10_000 }),
+        seed,
+        tries / 2,
+      );
       console.log(JSON.stringify(tally));
       assert.equal(tally.tries, tries / 2);
       assert.ok(tally.longestStretchMs < longestStretchMs, `${tally.longestStretchMs} ms at once`);
