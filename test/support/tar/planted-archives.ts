@@ -121,6 +121,18 @@ export const plantedArchives: readonly PlantedArchive[] = [
     }),
   },
   {
+    what: "a manifest that supersedes as many files as may be",
+    make: forged({
+      manifest: (sound) => ({
+        ...sound,
+        frames: sound.frames.map((frame, i) => ({
+          ...frame,
+          superseded: i > 0 ? [] : Array.from({ length: 262_000 }, (_, n) => `a/${n}`),
+        })),
+      }),
+    }),
+  },
+  {
     what: "an index of 21 million objects",
     make: withIndexText(Buffer.from(`[${"{},".repeat(21e6)}{}]`)),
   },
