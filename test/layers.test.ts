@@ -47,7 +47,7 @@ const server: Rules = {
     "local/tree",
     "store",
   ],
-  workers: ["archive/pack", "archive/unpack", "domain", "local", "local/tree"],
+  workers: ["archive/format", "archive/pack", "archive/unpack", "domain", "local", "local/tree"],
   transfers: ["async", "domain"],
   flows: [
     "archive/format",

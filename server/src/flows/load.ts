@@ -1,6 +1,6 @@
 import { openArchive } from "../archive/format/open-archive.ts";
 import { unpackForeign, unpackOwn } from "../archive/unpack/unpack.ts";
-import { requireWithin } from "../domain/limits.ts";
+import { mostStreamBytes, requireWithin, tooLarge } from "../domain/limits.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { ArchiveReader } from "../store/store.ts";
@@ -57,7 +57,8 @@ async function miss(
       logSpared(logger, target.localDir.path, spared);
     }
   }
-  const closest = await findClosest(store, target.namespace, target.environment, signal);
+  const stored = { store, work: workers.under(signal) };
+  const closest = await findClosest(stored, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
     namespace: target.namespace,
     environment_key: target.environmentKey,
@@ -73,16 +74,18 @@ async function* loadFrom(
   signal: AbortSignal,
 ): AsyncGenerator<Progress, LoadOutcome> {
   const { workers, limits } = context;
-  const archive = await openArchive(reader, signal);
+  const work = workers.under(signal);
+  const archive = await openArchive(reader, work, signal);
   const contentBytes = archive?.contentBytes ?? 0;
   const fileCount = archive?.fileCount ?? 0;
   requireWithin(limits, "maxArchiveBytes", reader.bytes, "the cache has");
   requireWithin(limits, "maxContentBytes", contentBytes, "the cache has");
   requireWithin(limits, "maxFileCount", fileCount, "the cache has");
+  if (archive && archive.streamBytes > mostStreamBytes(limits))
+    throw tooLarge(limits, "maxContentBytes", "the archive unpacks to far", "bytes");
   if (archive) requireCacheOf(target, archive);
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
-  const work = workers.under(signal);
   await using directory = await openOrMakeLocal(workers, target.localDir, signal);
   const { fd, path: shownAs } = directory.opened;
   await work.requireSpace({ fd, shownAs, bytes: contentBytes, fileCount });
@@ -93,6 +96,7 @@ async function* loadFrom(
           archive,
           stage: stage.directory,
           localDir: rootPathsOf(target),
+          limits,
           work,
           signal,
         })

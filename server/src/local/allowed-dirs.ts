@@ -27,6 +27,8 @@ export interface AllowedPath {
   readonly otherPath?: string;
   /** Whether it lies in a directory of which somebody said where the daemon sees it. */
   readonly mapped?: boolean;
+  /** A directory, the store's, that it may neither hold nor lie in, by no mount either. */
+  readonly apartFrom?: string;
 }
 
 export interface AllowedDirs {

@@ -5,8 +5,9 @@ import type { AllowedPath } from "./allowed-dirs.ts";
 import { statAt } from "./tree/entries.ts";
 import { madeDirectoryMode } from "./tree/file-mode.ts";
 import { toLocalError } from "./tree/local-error.ts";
-import { isMountPoint } from "./tree/mounts.ts";
+import { isMountPoint, reachEachOther } from "./tree/mounts.ts";
 import {
+  currentPath,
   openDirectoryAt,
   openPassageAt,
   openRoot,
@@ -56,6 +57,13 @@ export function openDirectory(
 ): OpenedDirectory | undefined {
   const opened = descend(allowedPath, create, openDirectoryAt);
   if (!opened) return undefined;
+  try {
+    requireApart(opened.fd, allowedPath);
+  } catch (error) {
+    fs.closeSync(opened.fd);
+    if (opened.parentFd !== undefined) fs.closeSync(opened.parentFd);
+    throw error;
+  }
   let directory: OpenedDirectory | undefined;
   try {
     directory = describe(allowedPath, opened);
@@ -65,6 +73,15 @@ export function openDirectory(
     if (opened.parentFd !== undefined && directory?.parentFd === undefined)
       fs.closeSync(opened.parentFd);
   }
+}
+
+/** A path tells nothing of bind mounts, by which a clear, or a load that replaces, could empty the store. */
+function requireApart(fd: number, { path, apartFrom }: AllowedPath): void {
+  if (apartFrom === undefined || !reachEachOther(currentPath(fd), apartFrom)) return;
+  throw new CacheError(
+    "PATH_NOT_ALLOWED",
+    `${path} and the store ${apartFrom} hold each other, or a part of each other, by a mount`,
+  );
 }
 
 /**

@@ -66,6 +66,8 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
 
   const parserOf = createRequestParser({ ...options, storeDir: store.directory });
 
+  const readStore = (signal: AbortSignal) => ({ store, work: foreground.under(signal) });
+
   const requireSeen = (seen: SeenPath, signal: AbortSignal) =>
     requireSame(foreground, seen, signal);
   const requireSameLocalDir = (path: AllowedPath, spec: LocalDirSpec, signal: AbortSignal) =>
@@ -152,7 +154,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         const local = directory
           ? await foreground.under(signal).measureDirectory(directory.opened.fd)
           : { fileCount: 0, bytes: 0 };
-        const stored = await describeStored(store, target, signal);
+        const stored = await describeStored(readStore(signal), target, signal);
         return {
           environmentKey: target.environmentKey,
           cacheKey: target.cacheKey,
@@ -171,7 +173,11 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         const names = found.filter(({ namespace }) => shows(namespace));
         const keyOf = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
         const { items, nextPageToken } = pageOf(names, keyOf, page);
-        return { items: await describeAll(store, items, signal), nextPageToken, currentCacheKey };
+        return {
+          items: await describeAll(readStore(signal), items, signal),
+          nextPageToken,
+          currentCacheKey,
+        };
       },
 
       async deleteCache(id, signal) {

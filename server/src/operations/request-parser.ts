@@ -94,6 +94,7 @@ function parserFor(
   },
 ): RequestParser {
   const { storeDir, storeDirs } = options;
+  const apart = storeDir === undefined ? {} : { apartFrom: storeDir };
 
   /** A load or clear could empty a store that it reaches, and a save would save it. */
   const parseLocalDir = (spec: LocalDirSpec, rules: readonly Rule[]): AllowedPath => {
@@ -107,7 +108,7 @@ function parserFor(
         "PATH_NOT_ALLOWED",
         `local_dir ${allowed.path} and the store ${storeDir} may not hold each other`,
       );
-    return allowed;
+    return { ...allowed, ...apart };
   };
 
   const destinationOf = (path: string, rule: Rule): AllowedPath => {
@@ -117,7 +118,7 @@ function parserFor(
         "PATH_NOT_ALLOWED",
         `destination ${destination.path} is in the store, which only saves write to`,
       );
-    return destination;
+    return { ...destination, ...apart };
   };
 
   /** Whoever may read some namespaces only may not copy the others out of the store. */

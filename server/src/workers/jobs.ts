@@ -1,4 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
+import { decodeManifest } from "../archive/format/decode-manifest.ts";
+import type { Manifest } from "../archive/format/manifest.ts";
 import { type Comparison, compareTree } from "../archive/pack/compare.ts";
 import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
 import type { FramePlan } from "../archive/pack/plan.ts";
@@ -53,6 +55,8 @@ export const jobs = {
   compare: (job: CompareJob, checkpoint: Checkpoint): Comparison =>
     compareTree(job.rootFd, job, checkpoint),
 
+  decodeManifest: (payload: Uint8Array): Manifest => decodeManifest(Buffer.from(payload.buffer)),
+
   inspectStage,
 
   packFrame: (job: PackJob, checkpoint: Checkpoint): PackedFrame =>
@@ -66,7 +70,7 @@ export const jobs = {
 
   unpackFrame: (job: UnpackJob, checkpoint: Checkpoint): UnpackedFrame => {
     requireSpace(job.stage.path, job.stage.shownAs, job.fetched.contentBytes, 0);
-    return unpackFrame(job.stage, job.fetched, checkpoint);
+    return unpackFrame(job.stage, job.fetched, job.limits, checkpoint);
   },
 
   relocateEntry: ({ stage, name, relocation }: RelocateJob, checkpoint: Checkpoint): void =>

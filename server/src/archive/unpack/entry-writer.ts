@@ -1,6 +1,8 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { unsafeArchive } from "../../domain/archive-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { madeDirectoryMode, madeFileMode } from "../../local/tree/file-mode.ts";
 import { toLocalError } from "../../local/tree/local-error.ts";
 import type { Owner } from "../../local/tree/tree.ts";
@@ -32,10 +34,15 @@ export interface StageDirectory {
  */
 export class EntryWriter {
   readonly #stage: StageDirectory;
+  readonly #limits: Pick<Limits, "maxFileCount">;
   readonly #made = new Set<string>(["."]);
+  /** How many directories it has made, of those that no one else had. */
+  madeDirectories = 0;
 
-  constructor(stage: StageDirectory) {
+  /** It makes no more directories than there may be files. */
+  constructor(stage: StageDirectory, limits: Pick<Limits, "maxFileCount">) {
     this.#stage = stage;
+    this.#limits = limits;
   }
 
   /** Makes a directory, and the directories above it. */
@@ -97,12 +104,14 @@ export class EntryWriter {
     const path = `${this.#stage.path}/${directory}`;
     try {
       fs.mkdirSync(path, madeDirectoryMode);
+      this.madeDirectories += 1;
       if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       if (!fs.lstatSync(path).isDirectory()) throw error;
     }
     this.#made.add(directory);
+    if (this.madeDirectories > this.#limits.maxFileCount) throw tooManyDirectories(this.#limits);
   }
 
   #guard<T>(name: string, body: () => T): T {
@@ -119,6 +128,11 @@ export class EntryWriter {
       throw toLocalError(error, this.#stage.shownAs);
     }
   }
+}
+
+/** The error of an archive that has more directories than there may be files. */
+export function tooManyDirectories(limits: Pick<Limits, "maxFileCount">): CacheError {
+  return tooLarge(limits, "maxFileCount", "the archive holds", "directories");
 }
 
 function copyContent(source: number, file: OpenEntry, onBytes: (count: number) => void): void {

@@ -10,6 +10,11 @@ export interface SaveTarget extends CacheTarget {
   readonly policy: IfStoredExists;
 }
 
+/** The generation of a cache that replaces one. What is stored may claim any, even the highest. */
+export function generationAfter(stored: number): number {
+  return Math.min(stored + 1, Number.MAX_SAFE_INTEGER);
+}
+
 /** One try at a save: what it packs, and which archive it may take the place of. */
 export interface SaveAttempt {
   /** The open local directory. */

@@ -7,6 +7,7 @@ import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
+import { mostHeaderBytes, mostStreamBytes } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import { pathsOf } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
@@ -16,7 +17,7 @@ import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
-import type { SaveAttempt, SaveTarget } from "./attempt.ts";
+import { generationAfter, type SaveAttempt, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
 import { openToRefresh } from "./open-judged.ts";
@@ -97,12 +98,13 @@ async function* refreshStored(
   unstable: readonly Unstable[],
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const generation = (archive?.generation ?? 0) + 1;
+  const generation = generationAfter(archive?.generation ?? 0);
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
   const attempt = { rootFd, unstable, mode, generation };
-  // An archive without an index cannot be compared; a machine that loaded it has all of it here.
-  if (!archive || context.archiveFormat !== "tar.zst")
+  // An archive without an index cannot be compared; a machine that loaded it has all of it here. One
+  // that no load would take is not worth a comparison.
+  if (!archive || context.archiveFormat !== "tar.zst" || isOverLimits(context, reader, archive))
     return yield* wholeIfItFits(context, target, attempt, signal);
 
   const stored = { archive, frames: await archive.readIndex(signal) };
@@ -130,7 +132,7 @@ async function* refreshStored(
 
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { workers, archiveFormat: format }: FlowContext,
+  { workers, limits, archiveFormat: format }: FlowContext,
   target: SaveTarget,
   { frames }: Stored,
   { rootFd, unstable }: SaveAttempt,
@@ -146,8 +148,11 @@ async function compare(
       profile: target.profile,
       root,
       format,
-      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
-        section: Uint8Array.from(section),
+      limits,
+      // Views of one buffer, which is copied once.
+      stored: frames.map(({ section, contentBytes, superseded, savedFrom = root }) => ({
+        section,
+        contentBytes,
         superseded,
         savedFrom,
       })),
@@ -155,6 +160,19 @@ async function compare(
   const comparison = await compareNow([]);
   if (comparison.fresh.young.length === 0) return comparison;
   return afterPause(comparison.fresh, compareNow, signal);
+}
+
+function isOverLimits(
+  { limits }: FlowContext,
+  reader: ArchiveReader,
+  archive: OwnArchive,
+): boolean {
+  return (
+    reader.bytes > limits.maxArchiveBytes ||
+    archive.contentBytes > limits.maxContentBytes ||
+    archive.fileCount > limits.maxFileCount ||
+    archive.streamBytes > mostStreamBytes(limits)
+  );
 }
 
 function isWorthIt(
@@ -181,6 +199,8 @@ function isBetterPackedAfresh(
   const bytes = archive.contentBytes + fresh.bytes;
   const files = archive.fileCount + fresh.fileCount;
   if (bytes > limits.maxContentBytes || files > limits.maxFileCount) return true;
+  const headers = fresh.fileCount * mostHeaderBytes;
+  if (archive.streamBytes + fresh.bytes + headers > mostStreamBytes(limits)) return true;
   return absent === 0 && appended > mostAppended * bytes;
 }
 
