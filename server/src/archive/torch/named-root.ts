@@ -34,10 +34,13 @@ export const namedRootOverlap = 16 * 1024;
 export class RootFinder {
   readonly #needles: readonly Needle[];
   readonly #brokenUp: readonly string[];
+  /** One of these is in every file that names a directory. One search is quicker than one a spelling. */
+  readonly #signs: readonly Buffer[];
 
   constructor(directories: readonly string[]) {
     this.#needles = needlesOf(directories);
     this.#brokenUp = directories.flatMap(brokenUp);
+    this.#signs = directories.map((directory) => Buffer.from(signOf(directory)));
   }
 
   /**
@@ -45,6 +48,7 @@ export class RootFinder {
    * it, which is never text.
    */
   find(content: Buffer, name: string, isWhole: boolean): NamedRoot | undefined {
+    if (!this.#signs.some((sign) => content.includes(sign))) return undefined;
     const inBinary = findMentions(content, this.#needles, false);
     const broken = this.#brokenUp.some((text) => content.includes(text));
     if (inBinary.length === 0 && !broken) return undefined;
@@ -80,6 +84,13 @@ export function moveNamedRoot(
     done = end;
   }
   return Buffer.concat([...pieces, content.subarray(done)]);
+}
+
+/** The longest part of a path that every way of writing and breaking it leaves as it is; maybe none. */
+function signOf(directory: string): string {
+  const [unbroken = ""] = /^\S*/.exec(directory) ?? [];
+  const parts = unbroken.match(/[\w.-]+/g) ?? [];
+  return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), "");
 }
 
 /** How Python's pprint writes a path with a space: the text goes on in the next line. */
