@@ -126,7 +126,7 @@ function unpackContent(
       parts.push({ name: record.name, size, start, length });
     }
     bytes += length;
-    if (start === 0) fileCount += 1;
+    if (end === size) fileCount += 1;
   }
   if (at !== content.length) throw disagreement();
   return { fileCount, bytes, parts, toRelocate, ends: false };
