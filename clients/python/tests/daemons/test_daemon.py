@@ -185,7 +185,7 @@ def test_a_call_whose_time_is_up_cancels_its_transfer(
 ) -> None:
     write_unfinished(local_dir)
     with pytest.raises(CacheServiceError) as caught:
-        call(daemon.address, "save", environment, local_dir=local_dir, timeout_seconds=2.5)
+        call(daemon.address, "save", environment, local_dir=local_dir, timeout_seconds=1.5)
     assert failure_of(caught) == ("DEADLINE_EXCEEDED", None)
     with daemon.client() as client:
         newest = next(client.all_transfers(include_finished=True))

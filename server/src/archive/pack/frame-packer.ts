@@ -68,7 +68,8 @@ export function packFrame(
     }
     end += tarBytes;
     bytes += part.length;
-    if (part.start === 0 && !name.endsWith("/")) fileCount += 1;
+    const isLast = part.start + part.length >= part.file.size;
+    if (isLast && !name.endsWith("/")) fileCount += 1;
   }
   const frame = compressFrame(content.subarray(0, end), format);
   const tied = records.find(({ names_root }) => names_root === "fixed")?.name;

@@ -130,7 +130,7 @@ function unpackContent(
       parts.push({ name: record.name, size, start, length });
     }
     bytes += length;
-    if (start === 0) fileCount += 1;
+    if (end === size) fileCount += 1;
   }
   if (at !== content.length) throw disagreement();
   const directoryCount = writer.madeDirectories - directoriesBefore;
