@@ -6,7 +6,8 @@ import { parseToken } from "./token.ts";
 /** How to reach a daemon, and defaults for the calls. */
 export interface CacheClientOptions {
   /**
-   * `unix:/path` or `host:port`. Blanks and quotes around it are left out. Default: COMPILE_CACHE_ADDRESS, else the daemon's default socket.
+   * `unix:/path` or `host:port`. Blanks and quotes around it are left out. Default:
+   * COMPILE_CACHE_ADDRESS, else the daemon's default socket.
    */
   readonly address?: string | undefined;
   /** Namespace of the caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, `default`. */

@@ -23,6 +23,14 @@ describe("a file names a directory", () => {
     ],
     ["as the root of the file system", "\0/x", undefined, "/"],
     ["with letters beyond ASCII, in JSON", '"/root/\\u00e9/x"', "text", "/root/é"],
+    [
+      "with its longest name written otherwise",
+      '"/r/kernels-\\u00e9t\\u00e9/x"',
+      "text",
+      "/r/kernels-été",
+    ],
+    ["with its longest name in codes", "url=/r/kernels-%C3%A9t%C3%A9/x", "text", "/r/kernels-été"],
+    ["with all its names written otherwise", '"/\\u00e9/\\u00fc/x"', "text", "/é/ü"],
   ];
   for (const [how, content, wanted, root] of cases)
     it(`${how}: ${wanted ?? "no"}`, () => assert.equal(find(content, root), wanted));

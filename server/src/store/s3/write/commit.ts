@@ -129,8 +129,8 @@ async function resultByWhatIsThere(
 type Verdict = "free" | "in the way" | "ours" | "unclear";
 
 /**
- * Whether what was found is what was to be committed, or forbids that. That another archive is there is asked once more, by GET: who
- * is told so compares with that one, or takes it for saved.
+ * Whether what was found is what was to be committed, or forbids that. That another archive is there is
+ * asked once more, by GET: who is told so compares with that one, or takes it for saved.
  */
 async function judge(
   context: S3Context,
