@@ -7,7 +7,7 @@ import { scratchDir } from "../../../test/support/flow-bench.ts";
 import { cannotMount, mount } from "../../../test/support/machine/mounts.ts";
 import { listTree, makeTree } from "../../../test/support/trees/trees.ts";
 import { clearDirectory } from "./clear-directory.ts";
-import { openDirectory } from "./open-directory.ts";
+import { type OpenedDirectory, openDirectory } from "./open-directory.ts";
 import { removeAt } from "./tree/removal.ts";
 
 const archive = "ns/cache_0123456789ab.latest.tar.zst";
@@ -30,7 +30,8 @@ function places(t: TestContext) {
   };
   const open = (below: readonly string[] = []) => {
     const path = [local, ...below].join("/");
-    return openDirectory({ root: local, below, path, clientPath: path, apartFrom: store }, true);
+    const allowed = { root: local, below, path, clientPath: path, apartFrom: store };
+    return openDirectory(allowed, true) as OpenedDirectory;
   };
   return { dir, store, local, bind, open };
 }
@@ -70,10 +71,8 @@ describe("a store that is mounted where a clear would empty it", { skip: cannotM
     writeFileSync(join(stage, "deep/file"), "left over");
     utimesSync(stage, 1, 1);
     const before = listTree(store);
-    const directory = openDirectory(
-      { root: local, below: [], path: local, clientPath: local },
-      true,
-    );
+    const allowed = { root: local, below: [], path: local, clientPath: local };
+    const directory = openDirectory(allowed, true) as OpenedDirectory;
     clearDirectory(directory, () => {});
     const fd = openSync(local, "r");
     t.after(() => closeSync(fd));

@@ -22,7 +22,7 @@ import type { ArchiveName, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
-import { createWorkers, type Workers } from "../workers/workers.ts";
+import { createWorkers, type DaemonWorkers } from "../workers/workers.ts";
 import type {
   CacheOperations,
   LoadSpec,
@@ -58,7 +58,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
   const { workers: threads, workerIdleMs: idleMs, saveNice } = options;
   const foreground = createWorkers({ threads, nice: 0, idleMs });
   const background = createWorkers({ threads, nice: saveNice, idleMs });
-  const contextOf = (workers: Workers, logger: Logger): FlowContext => {
+  const contextOf = (workers: DaemonWorkers, logger: Logger): FlowContext => {
     return { ...options, workers, logger };
   };
   const directoryQueue = createDirectoryQueue();
@@ -152,7 +152,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         await requireSameLocalDir(target.localDir, spec, signal);
         await using directory = await openLocal(foreground, target.localDir, signal);
         const local = directory
-          ? await foreground.under(signal).measureDirectory(directory.opened.fd)
+          ? await directory.workers.under(signal).measureDirectory(directory.opened.fd)
           : { fileCount: 0, bytes: 0 };
         const stored = await describeStored(readStore(signal), target, signal);
         return {
@@ -200,7 +200,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         return directoryQueue.run([localDir.path], signal, async () => {
           await using directory = await openLocal(foreground, localDir, signal);
           if (!directory) return { bytes: 0, fileCount: 0 };
-          const work = foreground.under(uncancelled);
+          const work = directory.workers.under(uncancelled);
           const { spared, ...removed } = await work.clearDirectory(directory.opened);
           logSpared(logger, localDir.path, spared);
           return removed;

@@ -25,8 +25,14 @@ import {
 } from "../local/copy-tree.ts";
 import { requireSpace } from "../local/disk-space.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
-import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
-import type { PublishJob, SpaceJob } from "../local/port.ts";
+import {
+  type OpenedDirectory,
+  openDirectory,
+  openUsersDirectory,
+  removeMade,
+  type UsersDirectory,
+} from "../local/open-directory.ts";
+import type { OpenJob, PublishJob, SpaceJob, UsersJob } from "../local/port.ts";
 import {
   makeStage,
   type OpenStage,
@@ -85,8 +91,10 @@ export const jobs = {
     ),
 
   identify: (job: IdentityJob): string | undefined => identityOf(job),
-  openDirectory: (path: AllowedPath): OpenedDirectory | undefined => openDirectory(path, false),
-  openOrMakeDirectory: (path: AllowedPath): OpenedDirectory => openDirectory(path, true),
+  openDirectory: ({ path, create }: OpenJob): OpenedDirectory | UsersDirectory | undefined =>
+    openDirectory(path, create),
+  openUsersDirectory: ({ path, found }: UsersJob): OpenedDirectory =>
+    openUsersDirectory(path, found),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
   measureDirectory: measureTree,
   clearDirectory,

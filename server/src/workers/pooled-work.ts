@@ -37,8 +37,8 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     },
 
     identify: (job) => pool.run("identify", job, signal),
-    openDirectory: (path) => pool.run("openDirectory", path, signal),
-    openOrMakeDirectory: (path) => pool.run("openOrMakeDirectory", path, signal),
+    openDirectory: (job) => pool.run("openDirectory", job, signal),
+    openUsersDirectory: (job) => pool.run("openUsersDirectory", job, signal),
     removeMadeDirectory: (directory) => pool.run("removeMadeDirectory", directory, signal),
     measureDirectory: (rootFd) => pool.run("measureDirectory", rootFd, signal),
     clearDirectory: (directory) => pool.run("clearDirectory", directory, signal),

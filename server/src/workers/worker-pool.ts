@@ -1,10 +1,12 @@
 import { Piscina } from "piscina";
 import { CacheError } from "../domain/cache-error.ts";
 import { createClaim, takeClaim } from "./claim.ts";
+import { type Answer, resultOf } from "./failure.ts";
 import type { CancelFlag, Jobs } from "./jobs.ts";
-import type { Answer, Order } from "./worker.ts";
+import { heed, type Note } from "./note.ts";
+import type { Order } from "./worker.ts";
 
-/** A pool of threads that run the jobs of jobs.ts. */
+/** Threads that run the jobs of jobs.ts, here or in another process. */
 export interface WorkerPool {
   readonly threads: number;
   /**
@@ -18,7 +20,16 @@ export interface WorkerPool {
     signal: AbortSignal,
     transfer?: readonly (ArrayBufferLike | import("node:worker_threads").MessagePort)[],
   ): Promise<Awaited<ReturnType<Jobs[Name]>>>;
+  /** Has something done at once in the process of the threads; nobody learns how it went. */
+  tell(note: Note): void;
   close(): Promise<void>;
+}
+
+/** How many threads a pool has, of which priority (0 to 19; larger is lower), and how long they idle. */
+export interface PoolOptions {
+  readonly threads: number;
+  readonly nice: number;
+  readonly idleMs?: number;
 }
 
 /**
@@ -31,11 +42,7 @@ const leastIdleMs = 100;
  * Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed, and end
  * `idleMs` after their last work.
  */
-export function createWorkerPool(options: {
-  threads: number;
-  nice: number;
-  idleMs?: number;
-}): WorkerPool {
+export function createWorkerPool(options: PoolOptions): WorkerPool {
   const pool = new Piscina<Order, Answer>({
     filename: new URL(
       import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
@@ -72,12 +79,7 @@ export function createWorkerPool(options: {
       try {
         const done = pool.run(order, { transferList: transfer as never });
         const answer = await Promise.race([done, givenUp]);
-        if ("failure" in answer) {
-          signal.throwIfAborted();
-          const { reason, message, ...details } = answer.failure;
-          throw new CacheError(reason, message, details);
-        }
-        return answer.value as never;
+        return resultOf(answer, signal) as never;
       } catch (error) {
         throw isStartFailure(error) ? noThread(error) : error;
       } finally {
@@ -85,6 +87,7 @@ export function createWorkerPool(options: {
         signal.removeEventListener("abort", onAbort);
       }
     },
+    tell: heed,
     close: () => pool.destroy(),
   };
 }

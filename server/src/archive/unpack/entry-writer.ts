@@ -5,7 +5,6 @@ import type { CacheError } from "../../domain/cache-error.ts";
 import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { madeDirectoryMode, madeFileMode } from "../../local/tree/file-mode.ts";
 import { toLocalError } from "../../local/tree/local-error.ts";
-import type { Owner } from "../../local/tree/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
 
@@ -24,8 +23,8 @@ export interface StageDirectory {
   readonly path: string;
   /** How messages name it to people: the path of the directory that it will become. */
   readonly shownAs: string;
-  /** Who is to own what is written; absent for the daemon's own user. */
-  readonly owner?: Owner;
+  /** The group of what is written, if that is another than the process's. */
+  readonly group?: number;
 }
 
 /**
@@ -105,7 +104,7 @@ export class EntryWriter {
     try {
       fs.mkdirSync(path, madeDirectoryMode);
       this.madeDirectories += 1;
-      if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
+      if (this.#stage.group !== undefined) fs.lchownSync(path, -1, this.#stage.group);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       if (!fs.lstatSync(path).isDirectory()) throw error;
@@ -168,9 +167,9 @@ export class OpenEntry {
     }
   }
 
-  /** Sets owner and time, after the last write. */
+  /** Sets group and time, after the last write. */
   finish(): void {
-    if (this.#stage.owner) fs.fchownSync(this.#fd, this.#stage.owner.uid, this.#stage.owner.gid);
+    if (this.#stage.group !== undefined) fs.fchownSync(this.#fd, -1, this.#stage.group);
     fs.futimesSync(this.#fd, this.#entry.mtime, this.#entry.mtime);
   }
 

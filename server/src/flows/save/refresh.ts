@@ -17,7 +17,7 @@ import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
-import { generationAfter, type SaveAttempt, type SaveTarget } from "./attempt.ts";
+import { type FilesToSave, generationAfter, type SaveAttempt, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
 import { openToRefresh } from "./open-judged.ts";
@@ -42,11 +42,11 @@ export async function* refresh(
   signal: AbortSignal,
 ): Flow {
   yield { phase: "CHECKING" };
-  return yield* saveFiles(context, target, signal, async function* (rootFd, unstable): SaveFlow {
+  return yield* saveFiles(context, target, signal, async function* (files): SaveFlow {
     let healed = false;
     for (let tries = 1; tries <= mostTries; tries++) {
       try {
-        const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
+        const outcome = yield* refreshOnce(context, target, files, signal);
         if (outcome) return outcome;
         context.logger.info("another save came first; comparing once more");
       } catch (error) {
@@ -73,18 +73,17 @@ interface Stored {
 function refreshOnce(
   context: FlowContext,
   target: SaveTarget,
-  rootFd: number,
-  unstable: readonly Unstable[],
+  files: FilesToSave,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   return withStored(context, target, signal, async function* (reader) {
     if (!reader) {
-      const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
+      const attempt = { ...files, mode: "create", generation: 1 } as const;
       return yield* wholeIfItFits(context, target, attempt, signal);
     }
     const archive = await openToRefresh(context, target, reader, signal);
     const stored = { reader, archive };
-    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+    const outcome = yield* refreshStored(context, target, stored, files, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
     return { ...outcome, cache: describe(reader, archive) };
   });
@@ -94,14 +93,13 @@ async function* refreshStored(
   context: FlowContext,
   target: SaveTarget,
   { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
-  rootFd: number,
-  unstable: readonly Unstable[],
+  files: FilesToSave,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   const generation = generationAfter(archive?.generation ?? 0);
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
-  const attempt = { rootFd, unstable, mode, generation };
+  const attempt = { ...files, mode, generation };
   // An archive without an index cannot be compared; a machine that loaded it has all of it here. One
   // that no load would take is not worth a comparison.
   if (!archive || context.archiveFormat !== "tar.zst" || isOverLimits(context, reader, archive))
@@ -115,7 +113,7 @@ async function* refreshStored(
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
     const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
     const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
-    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, unstable));
+    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, files.unstable));
   }
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
@@ -132,10 +130,10 @@ async function* refreshStored(
 
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { workers, limits, archiveFormat: format }: FlowContext,
+  { limits, archiveFormat: format }: FlowContext,
   target: SaveTarget,
   { frames }: Stored,
-  { rootFd, unstable }: SaveAttempt,
+  { rootFd, workers, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
@@ -212,8 +210,8 @@ async function* append(
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const { workers, archiveFormat: format } = context;
-  const { rootFd, unstable } = attempt;
+  const { archiveFormat: format } = context;
+  const { rootFd, workers, unstable } = attempt;
   const { profile } = target;
   const { young } = comparison.fresh;
   const scan = { ...comparison.fresh, young: [] };

@@ -17,10 +17,10 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
     if (already) return already;
   }
   const mode = target.policy === "SKIP" ? "create" : "replace";
-  return yield* saveFiles(context, target, signal, async function* (rootFd, unstable) {
+  return yield* saveFiles(context, target, signal, async function* (files) {
     const stored = mode === "create" ? 0 : await storedGeneration(context, target, signal);
     const generation = generationAfter(stored);
-    const attempt = { rootFd, unstable, mode, generation } as const;
+    const attempt = { ...files, mode, generation } as const;
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
     const winner = yield* skipIfStored(context, target, signal);

@@ -1,0 +1,5 @@
+/** A group, by its number, if it is another than the process's, and the process may give files to it. */
+export function otherGroup(gid: number): number | undefined {
+  if (gid === process.getegid?.()) return undefined;
+  return process.geteuid?.() === 0 || process.getgroups?.().includes(gid) ? gid : undefined;
+}
