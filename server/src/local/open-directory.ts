@@ -17,7 +17,7 @@ const setGroupId = 0o2000;
 /** An open local directory. Its holder closes the descriptors. */
 export interface OpenedDirectory {
   readonly fd: number;
-  /** The directory above, if that is allowed too. */
+  /** The directory above, if that is allowed too, and may be searched. */
   readonly parentFd?: number;
   /** Its name in the directory above. */
   readonly name: string;
@@ -143,7 +143,8 @@ function mayUseParent({ below }: AllowedPath): boolean {
 function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
   const group = otherGroup(stat.gid);
-  const parent = mayUseParent(allowedPath) ? parentFd : undefined;
+  const isUsable = parentFd !== undefined && mayUseParent(allowedPath) && may(parentFd, X_OK);
+  const parent = isUsable ? parentFd : undefined;
   return {
     fd,
     ...(parent === undefined ? {} : { parentFd: parent }),
@@ -160,9 +161,13 @@ function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): Op
 function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean {
   if (fs.fstatSync(parentFd).dev !== stat.dev || isMountPoint(path)) return false;
   if (anotherUserOf(parentFd) !== undefined) return false;
-  if (!isLikeOurs(stat)) return false;
+  return isLikeOurs(stat) && may(parentFd, R_OK | W_OK | X_OK);
+}
+
+/** Whether this process has rights in an open directory. */
+function may(fd: number, rights: number): boolean {
   try {
-    fs.accessSync(pathOfHandle(parentFd), R_OK | W_OK | X_OK);
+    fs.accessSync(pathOfHandle(fd), rights);
     return true;
   } catch {
     return false;

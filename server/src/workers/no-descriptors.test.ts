@@ -11,7 +11,8 @@ import { createWorkerPool } from ${moduleOf("./worker-pool.ts")};
 import { closeAll, openAll } from ${moduleOf("../../../test/support/descriptors.ts")};
 const pool = createWorkerPool({ threads: 2, nice: 0 });
 const { signal } = new AbortController();
-const answer = () => pool.run("openDirectory", { root: "/", below: [], path: "/", clientPath: "/" }, signal)
+const path = { root: "/", below: [], path: "/", clientPath: "/" };
+const answer = () => pool.run("openDirectory", { path, create: false }, signal)
   .then(() => "done", (error) => error.reason + ": " + error.message);
 const taken = openAll();
 const without = await Promise.all([answer(), answer(), answer()]);
