@@ -44,6 +44,7 @@ import { pathOfHandle } from "../local/tree/pinned-directory.ts";
 import type { Spared } from "../local/tree/removal.ts";
 import { type Checkpoint, measureTree } from "../local/tree/tree.ts";
 import { receiveChunks } from "./chunk-channel.ts";
+import { meet } from "./meet.ts";
 
 /**
  * The flag that stops a job at its next checkpoint: shared by all threads, and non-zero once it is
@@ -110,6 +111,8 @@ export const jobs = {
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),
   removeStage: (stage: OpenStage): void => removeStage(stage),
+
+  meet,
 
   openSource: (path: AllowedPath): CopySource => openSource(path),
   listSource: (source: CopySource): CopyItem[] => listSource(source),

@@ -30,6 +30,8 @@ export interface PoolOptions {
   readonly threads: number;
   readonly nice: number;
   readonly idleMs?: number;
+  /** Whether all threads start at once, and stay. */
+  readonly stay?: boolean;
 }
 
 /**
@@ -48,7 +50,7 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
       import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
       import.meta.url,
     ).href,
-    minThreads: 0,
+    minThreads: options.stay ? options.threads : 0,
     maxThreads: options.threads,
     idleTimeout: Math.max(options.idleMs ?? 0, leastIdleMs),
     concurrentTasksPerWorker: 1,

@@ -23,13 +23,16 @@ export interface Workers {
 /** The daemon's own workers. */
 export interface DaemonWorkers extends Workers {
   /**
-   * Starts as many workers in a process that has a user's rights and no others. In it, `fds` are open as
+   * Starts workers of the same priority in a process that has a user's rights and no others. In it, `fds` are open as
    * the descriptors from `firstInheritedFd` on. Waits for a place among such processes. The caller closes
    * it; it is killed some time after `signal` aborts. Throws LOCAL_UNAVAILABLE where this daemon may not
    * become that user.
    */
   ofUser(user: User, fds: readonly number[], signal: AbortSignal): Promise<Workers>;
 }
+
+/** Threads of a user's process, each of some 40 MiB; they all start before it takes up its work. */
+const mostUserThreads = 4;
 
 /**
  * Makes workers of a priority; their threads start when they are needed, and end some time after their
@@ -42,7 +45,9 @@ export function createWorkers(options: PoolOptions): DaemonWorkers {
     ...workersOf(pool),
     async ofUser(user, fds, signal) {
       const leave = await places.take(user.uid, signal);
-      return workersOf(await startUserProcess({ ...options, user, fds, onEnd: leave }, signal));
+      const threads = Math.min(options.threads, mostUserThreads);
+      const { nice } = options;
+      return workersOf(await startUserProcess({ user, fds, threads, nice, onEnd: leave }, signal));
     },
   };
 }

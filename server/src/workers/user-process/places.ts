@@ -1,6 +1,6 @@
 /** How many processes of users there may be: of one user, and in all. */
 const mostOfUser = 4;
-const mostInAll = 32;
+const mostInAll = 16;
 
 /** Places for processes of users. */
 export interface UserPlaces {

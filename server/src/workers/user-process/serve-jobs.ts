@@ -1,13 +1,22 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Answer, toFailure } from "../failure.ts";
 import { heed } from "../note.ts";
-import { createWorkerPool, type PoolOptions } from "../worker-pool.ts";
+import { createWorkerPool, type PoolOptions, type WorkerPool } from "../worker-pool.ts";
 import type { FromUserProcess, ToUserProcess } from "./messages.ts";
 import { withOwnBytes } from "./own-bytes.ts";
 
+/** Starts threads that stay. */
+export async function startThreads({ threads, nice }: PoolOptions): Promise<WorkerPool> {
+  const pool = createWorkerPool({ threads, nice, stay: true });
+  const arrived = new Int32Array(new SharedArrayBuffer(4));
+  const { signal } = new AbortController();
+  const meet = () => pool.run("meet", { arrived, threads }, signal);
+  await Promise.all(Array.from({ length: threads }, meet));
+  return pool;
+}
+
 /** Runs the jobs that the daemon sends on threads of this process, until the daemon goes. */
-export function serveJobs(options: PoolOptions): void {
-  const pool = createWorkerPool(options);
+export function serveJobs(pool: WorkerPool): void {
   const running = new Map<number, { abort: AbortController; port?: MessagePort }>();
   // The channel closes with the daemon, and then nobody waits for an answer.
   const send = (message: FromUserProcess) => process.send?.(message, () => {});

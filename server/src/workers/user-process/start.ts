@@ -23,7 +23,7 @@ const endsWithinMs = 60_000;
  * and the reason of `signal`; some time after that aborts, the process is killed.
  */
 export async function startUserProcess(
-  { user, fds, threads, nice, idleMs, onEnd }: UserProcessOptions,
+  { user, fds, threads, nice, onEnd }: UserProcessOptions,
   signal: AbortSignal,
 ): Promise<WorkerPool> {
   const options: StartOptions = {

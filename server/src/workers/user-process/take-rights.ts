@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { User } from "../../local/open-directory.ts";
@@ -32,17 +32,17 @@ export function takeRightsOf({ uid, directoryGid }: User): void {
       { cause },
     );
   }
-  if (uid === 0 || process.getuid?.() !== uid || process.geteuid?.() !== uid || mayComeBack())
+  if (uid === 0 || usersOfThreads().some((user) => user !== uid))
     throw new CacheError("INTERNAL", `a process kept more rights than those of user ${uid}`);
 }
 
-function mayComeBack(): boolean {
-  try {
-    process.setuid?.(0);
-    return true;
-  } catch {
-    return false;
-  }
+/** All users that the threads of this process are, were, or may become again, as the kernel says. */
+function usersOfThreads(): number[] {
+  return readdirSync("/proc/self/task").flatMap((thread) => {
+    const status = readFileSync(`/proc/self/task/${thread}/status`, "utf8");
+    const [, users = ""] = /^Uid:\s+(.*)$/m.exec(status) ?? [];
+    return users.split(/\s+/).map(Number);
+  });
 }
 
 /** The group that this system's list of users gives a user; undefined for one that it does not know. */
