@@ -26,12 +26,7 @@ export async function startUserProcess(
   { user, fds, threads, nice, onEnd }: UserProcessOptions,
   signal: AbortSignal,
 ): Promise<WorkerPool> {
-  const options: StartOptions = {
-    user,
-    threads,
-    nice,
-    ...(idleMs === undefined ? {} : { idleMs }),
-  };
+  const options: StartOptions = { user, threads, nice };
   let started: UserProcess;
   try {
     started = new UserProcess(launch(options, fds), user, threads);
