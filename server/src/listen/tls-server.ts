@@ -1,7 +1,8 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { readFileSync } from "node:fs";
-import type { Server, Socket } from "node:net";
+import { createServer as createPlainServer, type Server } from "node:net";
 import { createServer, type SecureContextOptions, type TlsOptions } from "node:tls";
-import type { TlsFiles } from "./listener.ts";
+import type { OnConnection, TlsFiles } from "./listener.ts";
 
 /** How long a caller may take to prove who it is. */
 const handshakeMs = 10_000;
@@ -15,12 +16,14 @@ export interface TlsServer {
 
 /**
  * A server that speaks HTTP/2 over TLS 1.3 or 1.2. Where it has certificates of those who sign callers',
- * a caller without such a certificate is not connected. Throws an Error that names the file that is no
- * good.
+ * a caller without such a certificate is not connected, and nobody is who takes longer than `withinMs`.
+ * Throws an Error that names the file that is no good.
  */
 export function createTlsServer(
   files: TlsFiles,
-  onConnection: (connection: Socket) => void,
+  { begin, ready }: OnConnection,
+  onRefusal: (error: Error) => void,
+  withinMs: number = handshakeMs,
 ): TlsServer {
   const mutual = files.clientCa !== undefined;
   const options: TlsOptions = {
@@ -29,14 +32,22 @@ export function createTlsServer(
     minVersion: "TLSv1.2",
     requestCert: mutual,
     rejectUnauthorized: mutual,
-    handshakeTimeout: handshakeMs,
   };
-  const server = createServer(options);
-  server.on("secureConnection", (connection) => {
-    connection.setNoDelay(true);
-    onConnection(connection);
+  const handshakeTimer = new AsyncLocalStorage<NodeJS.Timeout>();
+  const handshakes = createServer(options, (connection) => {
+    clearTimeout(handshakeTimer.getStore());
+    ready(connection);
   });
-  return { server, reload: () => server.setSecureContext(contextOf(files)) };
+  handshakes.on("tlsClientError", onRefusal);
+  const server = createPlainServer({ noDelay: true }, (connection) =>
+    begin(connection, () => {
+      // Its own `handshakeTimeout` starts again at each byte.
+      const timer = setTimeout(() => connection.destroy(), withinMs);
+      connection.once("close", () => clearTimeout(timer));
+      handshakeTimer.run(timer, () => handshakes.emit("connection", connection));
+    }),
+  );
+  return { server, reload: () => handshakes.setSecureContext(contextOf(files)) };
 }
 
 function contextOf({ certificate, key, clientCa }: TlsFiles): SecureContextOptions {

@@ -1,4 +1,3 @@
-import { TLSSocket } from "node:tls";
 import {
   type FullResponder,
   type Metadata,
@@ -150,8 +149,7 @@ class MeasuredCall extends ServerInterceptingCall {
 }
 
 /** The certificate that the other side of a connection has proven to hold, if one was asked for. */
-function certificateOf({ socket }: Connection): CallerCertificate | undefined {
-  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+function certificateOf({ certificate }: Connection): CallerCertificate | undefined {
   if (!certificate) return undefined;
   const uris = (certificate.subjectAltName ?? "").split(", ");
   return {

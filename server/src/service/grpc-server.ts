@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import {
   logVerbosity,
   type Metadata,
@@ -40,7 +41,7 @@ const serverOptions = {
 /** How long the last bytes of the last answers take to leave. */
 const leavingMs = 50;
 
-/** A gRPC server that is handed its connections. */
+/** A gRPC server that is handed its connections, each as the current one of all connections. */
 export interface GrpcServer {
   accept(connection: Socket): void;
   /** Sets what health checks are told. It starts as not serving. */
@@ -79,8 +80,11 @@ export function createGrpcServer(options: {
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
-    accept: (socket) =>
-      connections.add(socket, () => injector.injectConnection(new PacedConnection(socket, turns))),
+    accept(socket) {
+      if (socket instanceof TLSSocket)
+        connections.current().certificate = socket.getPeerX509Certificate();
+      injector.injectConnection(new PacedConnection(socket, turns));
+    },
     setServing: health.setServing,
     async stop(graceMs) {
       // grpc-js does not wait for the calls of connections that it was handed.

@@ -1,11 +1,10 @@
-import type { Socket } from "node:net";
 import { type CallerCertificate, identify } from "../access/identify.ts";
 import type { Policy } from "../access/policy.ts";
 import { settlesWithin } from "../async/settles-within.ts";
 import { createTurns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
-import type { Listener } from "../listen/listener.ts";
+import type { Listener, OnConnection } from "../listen/listener.ts";
 import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
 import { createConnections } from "./connections.ts";
@@ -65,11 +64,14 @@ export async function serve(options: {
         identify(policies[index] as Policy, authorization, certificate);
       const server = createGrpcServer({ operations, identify: who, connections, turns, logger });
       servers.push(server);
-      const accept = (connection: Socket) => {
-        idleness.addConnection(connection);
-        server.accept(connection);
+      const onConnection: OnConnection = {
+        begin: connections.add,
+        ready(connection) {
+          idleness.addConnection(connection);
+          server.accept(connection);
+        },
       };
-      listeners.push(await openListener(listener, accept, logger));
+      listeners.push(await openListener(listener, onConnection, logger));
     }
   } catch (error) {
     idleness.end();

@@ -7,8 +7,10 @@ import { credentials } from "@grpc/grpc-js";
 import { CacheServiceClient } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { readConfig } from "../../../server/src/config/config.ts";
 import { startDaemon } from "../../../server/src/daemon.ts";
+import { socketTo, targetOf } from "../../support/attack/peer.ts";
 import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
 import { writeFiles } from "../../support/daemon/daemon-in-process.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type LogLine, recordingLogger } from "../../support/recording-logger.ts";
 
 const certificates = join(import.meta.dirname, "../../vectors/tls");
@@ -23,7 +25,7 @@ const environment = {
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /** A daemon whose configuration file is this YAML, in which DIR stands for a directory of its own. */
-async function startWith(t: TestContext, yaml: string) {
+async function startWith(t: TestContext, yaml: string, more: Record<string, string> = {}) {
   const dir = await tempDir(t);
   for (const name of ["alice", "bob", "app"]) mkdirSync(join(dir, name));
   const file = join(dir, "config.yaml");
@@ -36,6 +38,7 @@ async function startWith(t: TestContext, yaml: string) {
     shutdownGraceMs: "0",
     workers: "1",
     saveNice: "0",
+    ...more,
   };
   const read = () => readConfig(flags, {});
   const lines: LogLine[] = [];
@@ -194,5 +197,26 @@ ${tokens}`;
     // It signs itself: nobody whom the daemon trusts has signed it.
     assert.equal((await failureOf(call(withOwn("server"), "listCaches"))).code, 14);
     assert.equal((await failureOf(call(clientWith(t, address), "listCaches"))).code, 14);
+  });
+
+  it("counts connections that prove nothing, which give way to those that call", async (t) => {
+    const { daemon } = await startWith(t, listener("{to: anyone, may: [list]}"), {
+      maxConnections: "4",
+    });
+    const address = daemon.addresses[0] as string;
+    const caller = clientWith(t, address);
+    await call(caller, "listCaches");
+    const silent = Array.from({ length: 12 }, () => socketTo(targetOf(address)).resume());
+    t.after(() => {
+      for (const socket of silent) socket.destroy();
+    });
+    await eventually(
+      "three silent ones are left",
+      () => silent.filter(({ closed }) => !closed).length <= 3,
+    );
+    assert.deepEqual((await call(clientWith(t, address), "listCaches")).caches, []);
+    // The first caller's connection is still the one that it had.
+    assert.deepEqual((await call(caller, "listCaches")).caches, []);
+    assert.equal(silent.filter(({ closed }) => !closed).length, 2);
   });
 });
