@@ -20,6 +20,8 @@ export interface OnConnection {
   begin(connection: Socket, proceed: () => void): void;
   /** Calls may come by it. An encrypted one is a TLSSocket now. */
   ready(connection: Socket): void;
+  /** The certificate of one that has come is refused, and why: in words, or as OpenSSL calls it. */
+  refused(peer: string, why: string): void;
 }
 
 /** Rights of a socket's file. Undefined ids are this process's own. */

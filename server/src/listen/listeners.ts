@@ -14,10 +14,10 @@ export interface OpenListener {
   /** Where clients connect, with the port that the system chose. */
   readonly address: ListenAddress;
   /**
-   * Reads the certificates again, for connections from now on. Throws where they are no good; the ones
-   * from before then stay.
+   * Reads the certificates again; what it returns uses them for connections from then on. Throws a
+   * ListenError where they are no good.
    */
-  reload(): void;
+  reread(): () => void;
   /** Accepts no further connections and removes the socket's file. Open connections stay open. */
   close(): Promise<void>;
 }
@@ -32,10 +32,7 @@ export async function openListener(
     createServer({ noDelay: true }, (connection) =>
       onConnection.begin(connection, () => onConnection.ready(connection)),
     );
-  const encrypted = (files: TlsFiles) =>
-    createTlsServer(files, onConnection, (error) =>
-      logger.debug("a caller has not proven who it is", { error }),
-    );
+  const encrypted = (files: TlsFiles) => createTlsServer(files, onConnection);
   const opened = await (address === undefined
     ? openDefault(plain, socket, logger)
     : address.kind === "unix"
@@ -50,7 +47,7 @@ export async function openListener(
   });
   return {
     address: opened.address,
-    reload: () => opened.reload?.(),
+    reread: () => opened.reread?.() ?? (() => {}),
     async close() {
       await opened.socket?.remove();
       server.close();
@@ -62,7 +59,7 @@ interface Opened {
   readonly address: ListenAddress;
   readonly server: Server;
   readonly socket?: BoundSocket;
-  readonly reload?: () => void;
+  readonly reread?: () => () => void;
 }
 
 async function openDefault(
@@ -88,7 +85,7 @@ async function openTcp(
   plain: () => Server,
   encrypted: (() => TlsServer) | undefined,
 ): Promise<Opened> {
-  const tls = encrypted && made(address, encrypted);
+  const tls = encrypted && certified(address, encrypted);
   const server = tls?.server ?? plain();
   try {
     server.listen({ host: address.host, port: address.port });
@@ -97,12 +94,16 @@ async function openTcp(
     throw tcpListenError(address, error as NodeJS.ErrnoException);
   }
   const bound = { ...address, port: (server.address() as AddressInfo).port };
-  return { address: bound, server, ...(tls ? { reload: tls.reload } : {}) };
+  return {
+    address: bound,
+    server,
+    ...(tls ? { reread: () => certified(address, tls.reread) } : {}),
+  };
 }
 
-function made(address: ListenAddress, encrypted: () => TlsServer): TlsServer {
+function certified<Result>(address: ListenAddress, read: () => Result): Result {
   try {
-    return encrypted();
+    return read();
   } catch (error) {
     const why = `its certificates cannot be used: ${(error as Error).message}`;
     throw new ListenError(formatListenAddress(address), why, { cause: error });

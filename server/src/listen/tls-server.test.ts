@@ -11,7 +11,7 @@ test("a handshake is given up that takes too long, a byte at a time", async (t) 
   const files = { certificate: `${certificates}/server.crt`, key: `${certificates}/server.key` };
   const begin = (_connection: unknown, proceed: () => void) => proceed();
   const ready = () => assert.fail("nobody has proven anything");
-  const { server } = createTlsServer(files, { begin, ready }, () => {}, 300);
+  const { server } = createTlsServer(files, { begin, ready, refused: ready }, 300);
   server.listen(0, "127.0.0.1");
   t.after(() => server.close());
   await once(server, "listening");

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
+import type { CallerCertificate } from "../access/caller-certificate.ts";
 import type { Logger } from "../domain/logger.ts";
 
 /** What a connection has of what all of them share. */
@@ -18,7 +18,7 @@ export interface Connection extends Shares {
   /** What its bytes come by, encrypted or not. */
   readonly socket: Socket;
   /** The certificate that its other side has proven to hold, if one was asked for. */
-  certificate?: X509Certificate | undefined;
+  certificate?: CallerCertificate;
 }
 
 /** All open connections, of which there are never too many. */

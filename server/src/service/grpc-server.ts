@@ -8,13 +8,13 @@ import {
   ServerCredentials,
   setLogVerbosity,
 } from "@grpc/grpc-js";
-import type { Caller } from "../access/caller.ts";
+import { callerCertificate } from "../access/caller-certificate.ts";
 import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
-import { createAudit } from "./audit.ts";
+import type { Audit } from "./audit.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
-import { createCallGate, encodingItself, type Identify } from "./call-gate.ts";
+import { createCallGate, encodingItself, type Identify, type PeerCaller } from "./call-gate.ts";
 import { createCalls } from "./calls.ts";
 import type { Connections } from "./connections.ts";
 import { addHealth } from "./health.ts";
@@ -54,13 +54,13 @@ export interface GrpcServer {
 export function createGrpcServer(options: {
   operations: SharedOperations;
   identify: Identify;
+  audit: Audit;
   connections: Connections;
   turns: Turns;
   logger: Logger;
 }): GrpcServer {
-  const { operations, identify, connections, turns, logger } = options;
-  const audit = createAudit(logger);
-  const callers = new WeakMap<Metadata, Caller>();
+  const { operations, identify, audit, connections, turns, logger } = options;
+  const callers = new WeakMap<Metadata, PeerCaller>();
   const gate = createCallGate({
     connections,
     turns,
@@ -81,8 +81,8 @@ export function createGrpcServer(options: {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
     accept(socket) {
-      if (socket instanceof TLSSocket)
-        connections.current().certificate = socket.getPeerX509Certificate();
+      const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      if (certificate) connections.current().certificate = callerCertificate(certificate);
       injector.injectConnection(new PacedConnection(socket, turns));
     },
     setServing: health.setServing,

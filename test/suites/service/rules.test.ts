@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { credentials } from "@grpc/grpc-js";
@@ -28,6 +28,8 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 async function startWith(t: TestContext, yaml: string, more: Record<string, string> = {}) {
   const dir = await tempDir(t);
   for (const name of ["alice", "bob", "app"]) mkdirSync(join(dir, name));
+  for (const name of ["crt", "key"])
+    copyFileSync(`${certificates}/server.${name}`, `${dir}/own.${name}`);
   const file = join(dir, "config.yaml");
   const write = (text: string) => writeFileSync(file, text.replaceAll("DIR", dir));
   write(yaml);
@@ -147,6 +149,50 @@ ${tokens}`;
     assert.equal(await reasonOf(call(client, "listCaches", { namespace: "a" }, bob)), "FORBIDDEN");
   });
 
+  it("let nobody cancel what is of a namespace that is not theirs", async (t) => {
+    const { dir, daemon } = await startWith(
+      t,
+      socket(`
+        {to: {token: alice}, may: [save, load, list], directories: [DIR/alice]},
+        {to: {token: bob}, may: [list]},
+        {to: {token: bob}, may: [cancel], namespaces: [b]}`),
+    );
+    const client = connect(t, daemon.addresses[0] as string);
+    writeFiles(`${dir}/alice`, 1);
+    const bob = shows("b-secret");
+    for (const [namespace, reason] of [
+      ["a", "FORBIDDEN"],
+      ["b", undefined],
+    ] as const) {
+      const target = { namespace, environment, localDir: `${dir}/alice` };
+      await call(client, "save", target, shows("a-secret"));
+      const { transfers } = await call(client, "listTransfers", { includeFinished: true }, bob);
+      const operationId = transfers.find(
+        (transfer) => transfer.namespace === namespace,
+      )?.operationId;
+      const cancelled = call(client, "cancelTransfer", { operationId: operationId as string }, bob);
+      const answered = cancelled.then(() => "cancelled");
+      assert.equal(await (reason ? reasonOf(answered) : answered), reason ?? "cancelled");
+    }
+  });
+
+  it("let nobody copy the store whose rule is about some namespaces", async (t) => {
+    const { dir, daemon } = await startWith(
+      t,
+      socket(`
+        {to: {token: alice}, may: [save], directories: [DIR/alice]},
+        {to: {token: bob}, may: [copy], directories: [DIR], namespaces: [b]}`),
+    );
+    const client = connect(t, daemon.addresses[0] as string);
+    writeFiles(`${dir}/alice`, 1);
+    await call(client, "save", { environment, localDir: `${dir}/alice` }, shows("a-secret"));
+    const copyTo = (source: string, destination: string) =>
+      reasonOf(call(client, "startTransfer", { source, destination }, shows("b-secret")));
+    for (const source of [`${dir}/store/default`, `${dir}/store`, `${dir}/alice/../store/default`])
+      assert.equal(await copyTo(source, `${dir}/app/copy`), "PATH_NOT_ALLOWED", source);
+    assert.equal(await copyTo(`${dir}/alice`, `${dir}/store/b`), "PATH_NOT_ALLOWED");
+  });
+
   it("are read again, and stay as they were where that is not possible", async (t) => {
     const rule = (may: string) => socket(`{to: anyone, may: [${may}]}`);
     const { daemon, reload } = await startWith(t, rule("list"));
@@ -197,6 +243,46 @@ ${tokens}`;
     // It signs itself: nobody whom the daemon trusts has signed it.
     assert.equal((await failureOf(call(withOwn("server"), "listCaches"))).code, 14);
     assert.equal((await failureOf(call(clientWith(t, address), "listCaches"))).code, 14);
+  });
+
+  it("says in the log from where somebody called, and whose certificate it refused", async (t) => {
+    const rules = "{to: {certificate: trainer.example}, may: [list]}";
+    const { daemon, lines } = await startWith(t, listener(rules, mutual));
+    const address = daemon.addresses[0] as string;
+    const remove = (name: string) =>
+      failureOf(
+        call(clientWith(t, address, pem(`${name}.key`), pem(`${name}.crt`)), "deleteCache"),
+      );
+    await remove("trainer");
+    await remove("server");
+    await failureOf(call(clientWith(t, address), "deleteCache"));
+    const refusals = await eventually("they are logged", () => {
+      const refused = lines.filter(({ message }) => message === "a call was refused");
+      return refused.length >= 3 && refused.map(({ fields }) => fields);
+    });
+    const shown = refusals.map(({ audit, who, peer, outcome }) => [audit, who, peer, outcome]);
+    assert.deepEqual(shown.slice(0, 3), [
+      ["DeleteCache", "the certificate trainer.example", "127.0.0.1", "FORBIDDEN"],
+      ["Connect", "nobody known", "127.0.0.1", "UNAUTHENTICATED"],
+      ["Connect", "nobody known", "127.0.0.1", "UNAUTHENTICATED"],
+    ]);
+    assert.match(String(refusals[1]?.explanation), /^the certificate is refused: [A-Z_]+$/);
+    assert.match(String(refusals[2]?.explanation), /: it shows none$/);
+  });
+
+  const ownPair = (right: string) =>
+    listener(`{to: anyone, may: [${right}]}`).replaceAll(`${certificates}/server`, "DIR/own");
+
+  it("stays wholly as it was where one of its files is no good", async (t) => {
+    const { dir, daemon, reload } = await startWith(t, ownPair("list"));
+    const client = clientWith(t, daemon.addresses[0] as string);
+    copyFileSync(`${certificates}/trainer.key`, `${dir}/own.key`);
+    assert.throws(() => reload(ownPair("delete")), /own\.crt, \S+own\.key: .*mismatch/);
+    assert.deepEqual((await call(client, "listCaches")).caches, []);
+    assert.deepEqual(
+      (await call(clientWith(t, daemon.addresses[0] as string), "listCaches")).caches,
+      [],
+    );
   });
 
   it("counts connections that prove nothing, which give way to those that call", async (t) => {
