@@ -13,6 +13,7 @@ import {
   parseListenAddress,
 } from "../listen/listen-address.ts";
 import { defaultSocketRights, type Listener } from "../listen/listener.ts";
+import type { AllowedDir } from "../local/allowed-dirs.ts";
 import { idOf } from "./ids.ts";
 import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
 
@@ -20,6 +21,8 @@ import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
 export interface ConfiguredListener {
   readonly listener: Listener;
   readonly policy: Policy;
+  /** All that callers may name by its rules. */
+  readonly directories: readonly AllowedDir[];
 }
 
 const path = z.string().refine(isAbsolute, { error: "is not an absolute path" });
@@ -212,6 +215,7 @@ function configured(from: File["listeners"][number], { tokens }: File): Configur
         },
       }),
     },
+    directories: from.rules.flatMap((rule) => [...rule.directories, ...rule.copy_directories]),
     policy: {
       anyone: callers.anyone,
       tokens: tokens.flatMap(({ name, sha256, expires }) => {
