@@ -34,7 +34,8 @@ export async function startDaemon(
     node: process.version,
     store: store.url,
     local_dir: config.torchCacheDir,
-    allowed_dirs: config.allowedDirs,
+    // A configuration file says for each listener what callers may name.
+    ...(config.configFile ? {} : { allowed_dirs: config.allowedDirs }),
     workers: config.workers,
   });
   // A store that is not mounted yet must not keep the daemon from starting.

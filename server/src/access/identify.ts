@@ -1,15 +1,8 @@
 import { CacheError } from "../domain/cache-error.ts";
 import type { Caller } from "./caller.ts";
+import type { CallerCertificate } from "./caller-certificate.ts";
 import type { Policy } from "./policy.ts";
 import { findToken } from "./tokens.ts";
-
-/** A certificate that its holder has proven to hold, and whose signer is trusted. */
-export interface CallerCertificate {
-  /** Whether it names this: a DNS name, a URI, or, where it has no DNS names, its subject. */
-  isOf(name: string): boolean;
-  /** What people are shown of it. */
-  readonly shown: string;
-}
 
 /**
  * Who calls, by the `authorization` header of a call, and by the certificate that the connection has

@@ -63,7 +63,9 @@ export function parseExpiry(text: string): Date | undefined {
   const isDate = /^\d{4}-\d\d-\d\d$/.test(text);
   if (!isDate && !/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) return undefined;
+  const [day = ""] = text.split("T");
+  // The 31st of February would be a day of March.
+  if (Number.isNaN(ms) || new Date(day).getUTCDate() !== Number(day.slice(8))) return undefined;
   return new Date(isDate ? ms + 86_400_000 : ms);
 }
 

@@ -82,29 +82,34 @@ tokens:
 listeners:
   - address: run/a.sock
     mode: 0660
+    owner: ""
     group: no-such-group
     colour: blue
     rules:
-      - {to: someone, may: [load, fly], directories: [relative], namespaces: [Llama]}
+      - {to: someone, may: [load, fly], directories: [relative, "/a,/b"], namespaces: [Llama]}
       - {may: []}
 tokens:
   - {name: "c i", sha256: abc, expires: tomorrow}
+  - {name: b, sha256: ${digest}, expires: 2027-02-31}
 `,
     );
     for (const words of [
       'listeners[1].address "run/a.sock" is no address; give unix:/path',
-      "listeners[1].mode",
+      'listeners[1].mode: is no mode of a file; give three octal digits in quotes, as "0660"',
+      'listeners[1].owner "" is no user of this machine',
       'listeners[1].group "no-such-group" is no group of this machine',
       "colour",
       "listeners[1].rules[1].to",
       "listeners[1].rules[1].may[2]",
       "listeners[1].rules[1].directories[1]",
+      'listeners[1].rules[1].directories[2] "/a,/b" is more than one',
       'listeners[1].rules[1].namespaces[1] "Llama" is no namespace',
       "listeners[1].rules[2].to",
       "listeners[1].rules[2].may",
       'tokens[1].name "c i" is no name of a token',
       'tokens[1].sha256 "abc" is not 64 hexadecimal digits',
       'tokens[1].expires "tomorrow" is no date',
+      'tokens[2].expires "2027-02-31" is no date',
     ])
       assert.ok(mistakes.includes(words), `${words}\nin ${mistakes}`);
   });
@@ -141,6 +146,37 @@ tokens:
       ),
       '"a" is there twice',
     ],
+    [
+      "a listener twice",
+      `${withRule("address: unix:/a", "anyone")}  - {address: "unix:///a", rules: [{to: anyone, may: [list]}]}`,
+      'listeners: "unix:/a" is there twice',
+    ],
+    [
+      "a load into nowhere",
+      withRule("address: unix:/a", "anyone").replace("[list]", "[load]"),
+      "listeners[1].rules[1]: give directories, without which nobody may load",
+    ],
+    [
+      "a copy from nowhere",
+      withRule("address: unix:/a", "anyone").replace("[list]", "[copy]"),
+      "give copy_directories",
+    ],
+    [
+      "a key twice",
+      withRule('address: unix:/a, mode: "0600", mode: "0660"', "anyone"),
+      "must be unique",
+    ],
+    [
+      "keys that are merged",
+      withRule('address: unix:/a, <<: {mode: "0666"}', "anyone"),
+      'Unrecognized key: "<<"',
+    ],
+    [
+      "a tag that means something elsewhere",
+      withRule("address: !env unix:/a", "anyone"),
+      "Unresolved tag: !env",
+    ],
+    ["lists without end", `listeners: ${"[".repeat(20_000)}`, "cannot be read as YAML"],
     ["no YAML", "listeners: [", "cannot be read as YAML"],
     ["nothing", "", "the file"],
     ["bombs of aliases", "a: &a [1]\nlisteners: [*a, *a]", "cannot be read as YAML"],

@@ -1,13 +1,19 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { parse as parseYaml } from "yaml";
+import { parseDocument } from "yaml";
 import { z } from "zod";
 import { type Caller, createRule, type Rule } from "../access/caller.ts";
 import type { Policy } from "../access/policy.ts";
 import { rights } from "../access/rights.ts";
 import { isTokenName, parseDigest, parseExpiry } from "../access/tokens.ts";
-import { isLocalOnly, type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
+import {
+  formatListenAddress,
+  isLocalOnly,
+  type ListenAddress,
+  parseListenAddress,
+} from "../listen/listen-address.ts";
 import { defaultSocketRights, type Listener } from "../listen/listener.ts";
+import type { AllowedDir } from "../local/allowed-dirs.ts";
 import { idOf } from "./ids.ts";
 import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
 
@@ -15,13 +21,15 @@ import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
 export interface ConfiguredListener {
   readonly listener: Listener;
   readonly policy: Policy;
+  /** All that callers may name by its rules. */
+  readonly directories: readonly AllowedDir[];
 }
 
 const path = z.string().refine(isAbsolute, { error: "is not an absolute path" });
 
-/** What one of our parsers takes, with its own words for what it does not. */
-function parsed<Result>(parse: (text: string) => Result) {
-  return z.string().transform((text, context) => {
+/** What one of our parsers takes, with its own words for what it does not, and perhaps for what is no text. */
+function parsed<Result>(parse: (text: string) => Result, noText?: string) {
+  return z.string(noText === undefined ? {} : { error: noText }).transform((text, context) => {
     try {
       return parse(text);
     } catch (error) {
@@ -40,13 +48,17 @@ function orMistake<Result>(result: Result | undefined, words: string): Result {
 const address = parsed((text) =>
   orMistake(parseListenAddress(text), "is no address; give unix:/path, host:port or [ipv6]:port"),
 );
-const mode = parsed((text) =>
-  orMistake(
-    /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined,
-    'is no mode of a file; give three octal digits in quotes, as "0660"',
-  ),
+// Without quotes, 0660 is another number to YAML than it is to chmod.
+const noMode = 'is no mode of a file; give three octal digits in quotes, as "0660"';
+const mode = parsed(
+  (text) => orMistake(/^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined, noMode),
+  noMode,
 );
-const directory = parsed((text) => orMistake(parseAllowedDirs(text)[0], "is empty"));
+const directory = parsed((text) => {
+  const [first, ...others] = parseAllowedDirs(text);
+  const several = "is more than one; give each by itself, and a comma of a path as \\,";
+  return orMistake(others.length === 0 ? first : undefined, several);
+});
 const idIn = (kind: "user" | "group") =>
   z.union([z.string(), z.int().nonnegative()]).transform((value, context) => {
     const id = idOf(kind, value);
@@ -110,7 +122,10 @@ type File = z.infer<typeof file>;
 export function parseAccessFile(path: string): readonly ConfiguredListener[] {
   let content: unknown;
   try {
-    content = parseYaml(readFileSync(path, "utf8"), { maxAliasCount: 0 });
+    const document = parseDocument(readFileSync(path, "utf8"));
+    const [wrong] = [...document.errors, ...document.warnings];
+    if (wrong) throw wrong;
+    content = document.toJS({ maxAliasCount: 0 });
   } catch (error) {
     throw new Mistake(`cannot be read as YAML: ${reasonOf(error).split("\\n")[0]}`);
   }
@@ -146,6 +161,10 @@ function mistakesIn({ listeners, tokens }: File): string[] {
   for (const name of new Set(names))
     if (names.indexOf(name) !== names.lastIndexOf(name))
       mistakes.push(`tokens: ${quoted(name)} is there twice`);
+  const places = listeners.map(({ address }) => formatListenAddress(address));
+  for (const place of new Set(places))
+    if (!place.endsWith(":0") && places.indexOf(place) !== places.lastIndexOf(place))
+      mistakes.push(`listeners: ${quoted(place)} is there twice`);
   for (const [
     index,
     { address, mode, owner, group, tls, plaintext, rules },
@@ -158,8 +177,13 @@ function mistakesIn({ listeners, tokens }: File): string[] {
     const isPlain = !isSocket && !tls;
     if (isPlain && !isLocalOnly(address) && !plaintext)
       say(" can be reached from other machines without encryption: give tls, or plaintext: true");
-    for (const [at, { to }] of rules.entries()) {
+    for (const [at, { to, may, directories, copy_directories }] of rules.entries()) {
       const where = `.rules[${at + 1}].to`;
+      const local = may.filter((right) => ["load", "save", "clear"].includes(right));
+      if (directories.length === 0 && local.length > 0)
+        say(`.rules[${at + 1}]: give directories, without which nobody may ${local.join(" or ")}`);
+      if (directories.length + copy_directories.length === 0 && may.includes("copy"))
+        say(`.rules[${at + 1}]: give copy_directories, without which nobody may copy`);
       if (to === "anyone") continue;
       if ("certificate" in to && tls?.client_ca === undefined)
         say(`${where}: callers prove certificates only where tls.client_ca is given`);
@@ -191,6 +215,7 @@ function configured(from: File["listeners"][number], { tokens }: File): Configur
         },
       }),
     },
+    directories: from.rules.flatMap((rule) => [...rule.directories, ...rule.copy_directories]),
     policy: {
       anyone: callers.anyone,
       tokens: tokens.flatMap(({ name, sha256, expires }) => {

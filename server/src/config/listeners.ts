@@ -12,5 +12,6 @@ export function listenersOf(config: Config): readonly ConfiguredListener[] {
   return addresses.map((address) => ({
     listener: { address, socket: defaultSocketRights },
     policy,
+    directories,
   }));
 }

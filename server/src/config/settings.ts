@@ -9,6 +9,7 @@ import type { StoreLocation } from "../store/open-store.ts";
 import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
 import { defaultMaxConnections } from "./default-max-connections.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
+import type { Keep } from "./exposures.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import {
   oneOf,
@@ -56,6 +57,8 @@ export interface Setting<T> {
   readonly list?: true;
   /** Whether blanks around the text belong to it, as they can to a directory's name. */
   readonly verbatim?: true;
+  /** What to keep the file from that the text names. */
+  readonly keep?: Keep;
   /** Throws a Mistake. */
   readonly parse: (text: string) => T;
 }
@@ -169,6 +172,7 @@ export const settings = {
       make: (): readonly ConfiguredListener[] | undefined => undefined,
       shown: "none: who can connect may do everything",
     },
+    keep: "from writers",
     parse: (text): readonly ConfiguredListener[] | undefined => parseAccessFile(text),
   }),
   tokens: setting({
@@ -176,6 +180,7 @@ export const settings = {
     placeholder: "file",
     description: 'tokens that callers must show: a line each, "read" or "write", then the token',
     fallback: { make: () => undefined, shown: "none, every caller is admitted" },
+    keep: "from readers",
     parse: parseTokensFile,
   }),
   archiveFormat: setting({

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { ListenAddress } from "./listen-address.ts";
 
 /** One place to listen, and how. */
@@ -8,6 +9,19 @@ export interface Listener {
   readonly socket: SocketRights;
   /** The files of its certificates, for an address of TCP. */
   readonly tls?: TlsFiles;
+}
+
+/** What is told of each connection. */
+export interface OnConnection {
+  /**
+   * It has come. `proceed` is called where it may go on: an encrypted one proves itself first, and is
+   * ready, in the same asynchronous context, once it has.
+   */
+  begin(connection: Socket, proceed: () => void): void;
+  /** Calls may come by it. An encrypted one is a TLSSocket now. */
+  ready(connection: Socket): void;
+  /** The certificate of one that has come is refused, and why: in words, or as OpenSSL calls it. */
+  refused(peer: string, why: string): void;
 }
 
 /** Rights of a socket's file. Undefined ids are this process's own. */

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { systemSocketPath, userSocketPath } from "compilecache-client/places";
 import type { Logger } from "../domain/logger.ts";
 import { listenOnDefaultSocket } from "./default-socket.ts";
 import { formatListenAddress, isLocalOnly, type ListenAddress } from "./listen-address.ts";
 import { ListenError } from "./listen-error.ts";
-import type { Listener, SocketRights, TlsFiles } from "./listener.ts";
-import { createTlsServer } from "./tls-server.ts";
+import type { Listener, OnConnection, SocketRights, TlsFiles } from "./listener.ts";
+import { createTlsServer, type TlsServer } from "./tls-server.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 
 /** A listener that accepts connections until it is closed. */
@@ -14,10 +14,10 @@ export interface OpenListener {
   /** Where clients connect, with the port that the system chose. */
   readonly address: ListenAddress;
   /**
-   * Reads the certificates again, for connections from now on. Throws where they are no good; the ones
-   * from before then stay.
+   * Reads the certificates again; what it returns uses them for connections from then on. Throws a
+   * ListenError where they are no good.
    */
-  reload(): void;
+  reread(): () => void;
   /** Accepts no further connections and removes the socket's file. Open connections stay open. */
   close(): Promise<void>;
 }
@@ -25,20 +25,21 @@ export interface OpenListener {
 /** Starts to listen; throws a ListenError, with nothing left open, where that is not possible. */
 export async function openListener(
   { address, socket, tls }: Listener,
-  onConnection: (connection: Socket) => void,
+  onConnection: OnConnection,
   logger: Logger,
 ): Promise<OpenListener> {
-  const plain = () => createServer({ noDelay: true }, onConnection);
+  const plain = () =>
+    createServer({ noDelay: true }, (connection) =>
+      onConnection.begin(connection, () => onConnection.ready(connection)),
+    );
+  const encrypted = (files: TlsFiles) => createTlsServer(files, onConnection);
   const opened = await (address === undefined
     ? openDefault(plain, socket, logger)
     : address.kind === "unix"
       ? openSocket(address, plain(), socket)
-      : openTcp(address, plain, tls && { files: tls, onConnection }));
+      : openTcp(address, plain, tls && (() => encrypted(tls))));
   const { server } = opened;
   server.on("error", (error) => logger.error("a connection could not be accepted", { error }));
-  server.on("tlsClientError", (error: Error) =>
-    logger.debug("a caller has not proven who it is", { error }),
-  );
   logger.info("listening", {
     address: formatListenAddress(opened.address),
     ...(tls ? { tls: tls.clientCa === undefined ? "server" : "mutual" } : {}),
@@ -46,7 +47,7 @@ export async function openListener(
   });
   return {
     address: opened.address,
-    reload: () => opened.reload?.(),
+    reread: () => opened.reread?.() ?? (() => {}),
     async close() {
       await opened.socket?.remove();
       server.close();
@@ -58,7 +59,7 @@ interface Opened {
   readonly address: ListenAddress;
   readonly server: Server;
   readonly socket?: BoundSocket;
-  readonly reload?: () => void;
+  readonly reread?: () => () => void;
 }
 
 async function openDefault(
@@ -82,10 +83,10 @@ async function openSocket(
 async function openTcp(
   address: ListenAddress & { kind: "tcp" },
   plain: () => Server,
-  tls: { files: TlsFiles; onConnection: (connection: Socket) => void } | undefined,
+  encrypted: (() => TlsServer) | undefined,
 ): Promise<Opened> {
-  const encrypted = tls && encryptedServer(address, tls.files, tls.onConnection);
-  const server = encrypted?.server ?? plain();
+  const tls = encrypted && certified(address, encrypted);
+  const server = tls?.server ?? plain();
   try {
     server.listen({ host: address.host, port: address.port });
     await once(server, "listening");
@@ -93,16 +94,16 @@ async function openTcp(
     throw tcpListenError(address, error as NodeJS.ErrnoException);
   }
   const bound = { ...address, port: (server.address() as AddressInfo).port };
-  return { address: bound, server, ...(encrypted ? { reload: encrypted.reload } : {}) };
+  return {
+    address: bound,
+    server,
+    ...(tls ? { reread: () => certified(address, tls.reread) } : {}),
+  };
 }
 
-function encryptedServer(
-  address: ListenAddress,
-  files: TlsFiles,
-  onConnection: (connection: Socket) => void,
-) {
+function certified<Result>(address: ListenAddress, read: () => Result): Result {
   try {
-    return createTlsServer(files, onConnection);
+    return read();
   } catch (error) {
     const why = `its certificates cannot be used: ${(error as Error).message}`;
     throw new ListenError(formatListenAddress(address), why, { cause: error });

@@ -94,7 +94,7 @@ export interface CacheOperations {
    * For everybody who was told its id, which cannot be guessed. Throws TRANSFER_NOT_FOUND.
    */
   getTransfer(operationId: string): Transfer;
-  /** Resolves with its last state. Throws TRANSFER_NOT_FOUND. */
+  /** Resolves with its last state. Throws TRANSFER_NOT_FOUND, and FORBIDDEN for what no rule is about. */
   cancelTransfer(operationId: string): Promise<TransferState>;
   /** Newest first, those that the caller's rules are about. */
   listTransfers(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;

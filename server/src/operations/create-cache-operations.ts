@@ -1,4 +1,4 @@
-import { type Caller, holdsIn, rulesFor } from "../access/caller.ts";
+import { type Caller, holdsIn, type Rule, rulesFor } from "../access/caller.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Limits } from "../domain/limits.ts";
@@ -22,6 +22,7 @@ import type { ArchiveName, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
+import type { TransferState } from "../transfers/state.ts";
 import { createWorkers, type DaemonWorkers } from "../workers/workers.ts";
 import type {
   CacheOperations,
@@ -136,15 +137,16 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
       getTransfer: (operationId) => registry.get(operationId),
 
       async cancelTransfer(operationId) {
-        rulesFor(caller, "cancel");
-        return registry.get(operationId).cancel();
+        const rules = rulesFor(caller, "cancel");
+        const transfer = registry.get(operationId);
+        if (!rules.some((rule) => isAbout(transfer.state, rule)))
+          throw new CacheError("FORBIDDEN", `${caller.name} has no right to cancel this transfer`);
+        return transfer.cancel();
       },
 
       listTransfers(options) {
         const rules = rulesFor(caller, "list");
-        return registry.list(options, ({ kind, namespace }) =>
-          rules.some((rule) => (kind === "COPY" ? !rule.namespaces : holdsIn(namespace, rule))),
-        );
+        return registry.list(options, (state) => rules.some((rule) => isAbout(state, rule)));
       },
 
       async getCacheInfo(spec, signal) {
@@ -216,4 +218,9 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
       await Promise.all([foreground.close(), background.close()]);
     },
   };
+}
+
+/** Whether a rule is about a transfer: a copy, which has no namespace, may hold those of all. */
+function isAbout({ kind, namespace }: TransferState, rule: Rule): boolean {
+  return kind === "COPY" ? rule.namespaces === undefined : holdsIn(namespace, rule);
 }

@@ -124,7 +124,14 @@ function parserFor(
   /** Whoever may read some namespaces only may not copy the others out of the store. */
   const sourceOf = (path: string, { copyDirs, namespaces }: Rule): AllowedPath => {
     const isInStore = storeDir !== undefined && isWithin(normalize(path), storeDir);
-    return (isInStore && !namespaces ? storeDirs : copyDirs).resolve(path, "source");
+    if (!namespaces) return (isInStore ? storeDirs : copyDirs).resolve(path, "source");
+    const source = copyDirs.resolve(path, "source");
+    if (storeDir !== undefined && overlap(source.path, storeDir))
+      throw new CacheError(
+        "PATH_NOT_ALLOWED",
+        `source ${source.path} and the store ${storeDir}, of which only some namespaces may be read, hold each other`,
+      );
+    return { ...source, ...apart };
   };
 
   const copyTarget = (spec: CopySpec, rule: Rule): CopyTarget => {

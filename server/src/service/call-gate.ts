@@ -1,4 +1,3 @@
-import { TLSSocket } from "node:tls";
 import {
   type FullResponder,
   type Metadata,
@@ -9,7 +8,7 @@ import {
   type ServiceDefinition,
 } from "@grpc/grpc-js";
 import type { Caller } from "../access/caller.ts";
-import type { CallerCertificate } from "../access/identify.ts";
+import type { CallerCertificate } from "../access/caller-certificate.ts";
 import type { Turns } from "../async/turns.ts";
 import { CacheError, toCacheError } from "../domain/cache-error.ts";
 import { type Arrival, createArrivals } from "./arrivals.ts";
@@ -32,6 +31,12 @@ export type Identify = (
   certificate: CallerCertificate | undefined,
 ) => Caller;
 
+/** Who calls, and the peer of the connection that the call came by. */
+export interface PeerCaller {
+  readonly caller: Caller;
+  readonly peer: string;
+}
+
 /**
  * Lets calls in: judges their credentials before their requests are read, bounds what they cost
  * together, and begins one of them in a round of the event loop, a connection at a time. Calls of the
@@ -42,7 +47,7 @@ export function createCallGate(options: {
   turns: Turns;
   identify: Identify;
   /** Where handlers find who calls, by the metadata of the call. */
-  callers: WeakMap<Metadata, Caller>;
+  callers: WeakMap<Metadata, PeerCaller>;
   audit: Audit;
   open: readonly string[];
 }): ServerInterceptor {
@@ -52,7 +57,8 @@ export function createCallGate(options: {
   const admit = (metadata: Metadata, connection: Connection, isOpen: boolean) => {
     if (!isOpen) {
       const authorization = metadata.get("authorization")[0]?.toString();
-      callers.set(metadata, identify(authorization, certificateOf(connection)));
+      const caller = identify(authorization, connection.certificate);
+      callers.set(metadata, { caller, peer: connection.peer });
     }
     if (bytesOf(metadata) > mostMetadataBytes)
       throw new CacheError("OVERLOADED", `a call may have ${mostMetadataBytes} bytes of metadata`);
@@ -147,19 +153,6 @@ class MeasuredCall extends ServerInterceptingCall {
       callback();
     });
   }
-}
-
-/** The certificate that the other side of a connection has proven to hold, if one was asked for. */
-function certificateOf({ socket }: Connection): CallerCertificate | undefined {
-  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  if (!certificate) return undefined;
-  const uris = (certificate.subjectAltName ?? "").split(", ");
-  return {
-    isOf: (name) =>
-      certificate.checkHost(name, { wildcards: false }) !== undefined ||
-      (name.includes("://") && uris.includes(`URI:${name}`)),
-    shown: JSON.stringify(certificate.subjectAltName ?? certificate.subject),
-  };
 }
 
 function unread({ unreadBytes }: Connection): CacheError {

@@ -4,11 +4,11 @@ import {
   Metadata,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
-import type { Caller } from "../access/caller.ts";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
 import type { Audit, AuditedCall } from "./audit.ts";
+import type { PeerCaller } from "./call-gate.ts";
 import { underCallSignal } from "./call-signal.ts";
 import { toServiceError } from "./status.ts";
 
@@ -48,17 +48,19 @@ export interface Calls {
  * every error is mapped to a status in one place.
  */
 export function createCalls(options: {
-  callers: WeakMap<Metadata, Caller>;
+  callers: WeakMap<Metadata, PeerCaller>;
   operations: SharedOperations;
   audit: Audit;
   logger: Logger;
 }): Calls {
   const { callers, operations, audit, logger } = options;
-  const operationsFor = ({ metadata }: { metadata: Metadata }, audited: AuditedCall) => {
-    const caller = callers.get(metadata);
-    if (!caller) throw new Error("a call came past the gate");
+  const begin = (method: string, call: { metadata: Metadata; request: unknown }) => {
+    const found = callers.get(call.metadata);
+    if (!found) throw new Error("a call came past the gate");
+    const { caller, peer } = found;
+    const audited = audit(method, call.request, peer);
     audited.by(caller.name);
-    return operations.as(caller);
+    return { audited, own: operations.as(caller) };
   };
   const failure = (method: string, audited: AuditedCall, thrown: unknown) => {
     const error = toCacheError(thrown);
@@ -83,9 +85,9 @@ export function createCalls(options: {
   return {
     drained: () => drained.promise,
     unary: (method, answer) => (call, callback) => {
-      const audited = audit(method, call.request, call.getPeer());
+      const { audited, own } = begin(method, call);
       const work = underCallSignal(call, async (signal) => {
-        return answer(operationsFor(call, audited), call.request, signal, (operationId) => {
+        return answer(own, call.request, signal, (operationId) => {
           audited.started(operationId);
           const metadata = new Metadata();
           metadata.set(operationIdKey, operationId);
@@ -101,9 +103,9 @@ export function createCalls(options: {
       );
     },
     serverStream: (method, messages) => (call) => {
-      const audited = audit(method, call.request, call.getPeer());
+      const { audited, own } = begin(method, call);
       const work = underCallSignal(call, async (signal) => {
-        for await (const message of messages(operationsFor(call, audited), call.request, signal))
+        for await (const message of messages(own, call.request, signal))
           await send(call, message, signal);
       });
       counted(work).then(

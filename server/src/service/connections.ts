@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Socket } from "node:net";
+import type { CallerCertificate } from "../access/caller-certificate.ts";
 import type { Logger } from "../domain/logger.ts";
 
 /** What a connection has of what all of them share. */
@@ -14,14 +15,17 @@ export interface Shares {
 export interface Connection extends Shares {
   /** Whose it is: an address, or `unix` for any process of this machine. */
   readonly peer: string;
+  /** What its bytes come by, encrypted or not. */
   readonly socket: Socket;
+  /** The certificate that its other side has proven to hold, if one was asked for. */
+  certificate?: CallerCertificate;
 }
 
 /** All open connections, of which there are never too many. */
 export interface Connections {
-  /** Takes a connection and calls `accept`, or closes it, where there are too many. */
-  add(socket: Socket, accept: () => void): void;
-  /** The connection that the present call came by. */
+  /** Takes a connection and has it proceed, or closes it, where there are too many. */
+  add(socket: Socket, proceed: () => void): void;
+  /** The connection by which what happens now has come. */
   current(): Connection;
   /** Adds to a connection's share, and closes the connection that holds most where all hold too much. */
   take(connection: Connection, share: keyof Shares, amount: number): void;
@@ -96,7 +100,7 @@ export function createConnections(most: number, logger: Logger): Connections {
   };
 
   return {
-    add(socket, accept) {
+    add(socket, proceed) {
       const peer = socket.remoteAddress ?? "unix";
       if (open.size >= most) {
         warn("there are as many connections as may be open", { most, peer });
@@ -110,7 +114,7 @@ export function createConnections(most: number, logger: Logger): Connections {
       silent.add(connection);
       ofPeer.set(peer, (ofPeer.get(peer) ?? 0) + 1);
       socket.once("close", () => forget(connection));
-      context.run(connection, accept);
+      context.run(connection, proceed);
     },
 
     current() {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import {
   logVerbosity,
   type Metadata,
@@ -7,13 +8,13 @@ import {
   ServerCredentials,
   setLogVerbosity,
 } from "@grpc/grpc-js";
-import type { Caller } from "../access/caller.ts";
+import { callerCertificate } from "../access/caller-certificate.ts";
 import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
-import { createAudit } from "./audit.ts";
+import type { Audit } from "./audit.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
-import { createCallGate, encodingItself, type Identify } from "./call-gate.ts";
+import { createCallGate, encodingItself, type Identify, type PeerCaller } from "./call-gate.ts";
 import { createCalls } from "./calls.ts";
 import type { Connections } from "./connections.ts";
 import { addHealth } from "./health.ts";
@@ -40,7 +41,7 @@ const serverOptions = {
 /** How long the last bytes of the last answers take to leave. */
 const leavingMs = 50;
 
-/** A gRPC server that is handed its connections. */
+/** A gRPC server that is handed its connections, each as the current one of all connections. */
 export interface GrpcServer {
   accept(connection: Socket): void;
   /** Sets what health checks are told. It starts as not serving. */
@@ -53,13 +54,13 @@ export interface GrpcServer {
 export function createGrpcServer(options: {
   operations: SharedOperations;
   identify: Identify;
+  audit: Audit;
   connections: Connections;
   turns: Turns;
   logger: Logger;
 }): GrpcServer {
-  const { operations, identify, connections, turns, logger } = options;
-  const audit = createAudit(logger);
-  const callers = new WeakMap<Metadata, Caller>();
+  const { operations, identify, audit, connections, turns, logger } = options;
+  const callers = new WeakMap<Metadata, PeerCaller>();
   const gate = createCallGate({
     connections,
     turns,
@@ -79,8 +80,11 @@ export function createGrpcServer(options: {
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
-    accept: (socket) =>
-      connections.add(socket, () => injector.injectConnection(new PacedConnection(socket, turns))),
+    accept(socket) {
+      const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      if (certificate) connections.current().certificate = callerCertificate(certificate);
+      injector.injectConnection(new PacedConnection(socket, turns));
+    },
     setServing: health.setServing,
     async stop(graceMs) {
       // grpc-js does not wait for the calls of connections that it was handed.

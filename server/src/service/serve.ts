@@ -1,13 +1,15 @@
-import type { Socket } from "node:net";
-import { type CallerCertificate, identify } from "../access/identify.ts";
+import type { CallerCertificate } from "../access/caller-certificate.ts";
+import { identify } from "../access/identify.ts";
 import type { Policy } from "../access/policy.ts";
 import { settlesWithin } from "../async/settles-within.ts";
 import { createTurns } from "../async/turns.ts";
+import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
-import type { Listener } from "../listen/listener.ts";
+import type { Listener, OnConnection } from "../listen/listener.ts";
 import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
+import { createAudit } from "./audit.ts";
 import { createConnections } from "./connections.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
@@ -29,7 +31,7 @@ export interface ServedOperations {
   readonly addresses: readonly string[];
   /**
    * Has these policies instead, one for each listener, for calls from now on, and reads certificates
-   * again. Throws where one is no good; the others hold.
+   * again. Throws where one is no good, and all stays as it was.
    */
   reload(policies: readonly Policy[]): void;
   /**
@@ -54,6 +56,8 @@ export async function serve(options: {
   const { operations, maxConnections, idleExitMs, logger } = options;
   const connections = createConnections(maxConnections, logger);
   const turns = createTurns();
+  const audit = createAudit(logger);
+  const shared = { operations, audit, connections, turns, logger };
   const idleness = watchIdleness(operations, idleExitMs);
   const policies = options.listeners.map(({ policy }) => policy);
   const servers: GrpcServer[] = [];
@@ -63,13 +67,20 @@ export async function serve(options: {
     for (const [index, { listener }] of options.listeners.entries()) {
       const who = (authorization: string | undefined, certificate: CallerCertificate | undefined) =>
         identify(policies[index] as Policy, authorization, certificate);
-      const server = createGrpcServer({ operations, identify: who, connections, turns, logger });
+      const server = createGrpcServer({ ...shared, identify: who });
       servers.push(server);
-      const accept = (connection: Socket) => {
-        idleness.addConnection(connection);
-        server.accept(connection);
+      const onConnection: OnConnection = {
+        begin: connections.add,
+        ready(connection) {
+          idleness.addConnection(connection);
+          server.accept(connection);
+        },
+        refused: (peer, why) =>
+          audit("Connect", {}, peer).failed(
+            new CacheError("UNAUTHENTICATED", `the certificate is refused: ${why}`),
+          ),
       };
-      listeners.push(await openListener(listener, accept, logger));
+      listeners.push(await openListener(listener, onConnection, logger));
     }
   } catch (error) {
     idleness.end();
@@ -98,8 +109,9 @@ export async function serve(options: {
   return {
     addresses: listeners.map(({ address }) => formatListenAddress(address)),
     reload(others) {
+      const uses = listeners.map((listener) => listener.reread());
       policies.splice(0, policies.length, ...others);
-      for (const listener of listeners) listener.reload();
+      for (const use of uses) use();
     },
     stop: (graceMs) => (stopped ??= stop(graceMs)),
     idle: idleness.idle,

@@ -101,6 +101,11 @@ def test_nobody_is_connected_without(
     assert caught.value.code == "UNAVAILABLE"
 
 
+def test_a_socket_speaks_no_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPILE_CACHE_TLS_CA", "/nowhere")
+    CacheClient("unix:/nowhere.sock").close()
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

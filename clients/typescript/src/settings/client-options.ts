@@ -1,6 +1,12 @@
 import { parseAddress } from "./address.ts";
 import { defaultAddress } from "./default-address.ts";
-import { requireSafeForToken, resolveTls, type TlsOptions, type TlsSettings } from "./tls.ts";
+import {
+  isSocket,
+  requireSafeForToken,
+  resolveTls,
+  type TlsOptions,
+  type TlsSettings,
+} from "./tls.ts";
 import { parseToken } from "./token.ts";
 
 /** How to reach a daemon, and defaults for the calls. */
@@ -17,7 +23,8 @@ export interface CacheClientOptions {
    * COMPILE_CACHE_TOKEN, else none.
    */
   readonly token?: string | undefined;
-  /** Default: what COMPILE_CACHE_TLS_CA, _CERT, _KEY and _NAME say, else no encryption. */
+  /** Default: for an address of TCP, what COMPILE_CACHE_TLS_CA, _CERT, _KEY and
+   * _NAME say, else no encryption. */
   readonly tls?: TlsOptions | undefined;
   /**
    * Deadline of each call, in milliseconds. Default: none for load, save and watch, 30,000 for the
@@ -64,7 +71,8 @@ export function resolveClientOptions(
 ): ResolvedClientOptions {
   const address = parseAddress(options.address?.trim() || defaultAddress(env));
   const token = parseToken(options.token ?? env.COMPILE_CACHE_TOKEN ?? "");
-  const tls = resolveTls(options.tls, env);
+  // The variables are about other machines: what listens on a socket of this one speaks no TLS.
+  const tls = resolveTls(options.tls, isSocket(address) ? {} : env);
   requireSafeForToken(address, token, tls !== undefined);
   return {
     address,

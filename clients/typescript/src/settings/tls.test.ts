@@ -27,6 +27,10 @@ describe("encryption", () => {
     assert.equal(all?.name, "localhost");
   });
 
+  it("is not asked for on a socket, whose daemon may be another than the variables are about", () => {
+    assert.equal(tls({ TLS_CA: "system", TLS_CERT: "/nowhere" }, "unix:/a"), undefined);
+  });
+
   it("has what is missing or wrong told", () => {
     for (const [variables, words] of [
       [{ TLS_NAME: "x" }, /COMPILE_CACHE_TLS_CA is needed/],

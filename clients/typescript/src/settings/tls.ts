@@ -66,8 +66,13 @@ export function requireSafeForToken(address: string, token: string, isEncrypted:
   );
 }
 
+/** Whether an address is a Unix socket's. */
+export function isSocket(address: string): boolean {
+  return /^unix(-abstract)?:/.test(address);
+}
+
 function isOfThisMachine(address: string): boolean {
-  if (/^unix(-abstract)?:/.test(address)) return true;
+  if (isSocket(address)) return true;
   const host = address.replace(/^(ipv4|ipv6|dns):(\/\/\/)?/, "").replace(/:\d+$/, "");
   return host === "localhost" || host === "[::1]" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -53,6 +53,8 @@ function flagsGiven(options: Record<string, string>): Partial<Record<SettingKey,
 }
 
 async function serve(options: Record<string, string>): Promise<void> {
+  // It may come before there is anything to read again.
+  process.on("SIGHUP", () => {});
   try {
     const warnings: string[] = [];
     const warn = (warning: string) => warnings.push(warning);
@@ -70,33 +72,42 @@ function exitWithMistakes(mistakes: readonly string[]): never {
   process.exit(exitCodeOfMistake);
 }
 
-async function run(read: () => Config, warnings: readonly string[]): Promise<void> {
-  const config = read();
+async function run(read: () => Config, warnings: string[]): Promise<void> {
   // The other commands start sooner without the server's libraries.
   const { startDaemon } = await import("../../daemon.ts");
   const { createLogger } = await import("../../logging.ts");
+  // From here to `reloadOnSignal` nothing waits, so no change of the files is missed.
+  const config = read();
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   // A closed pipe ends the other commands; the daemon goes on without a reader of its log.
   process.stdout.removeAllListeners("error").on("error", () => {});
   process.on("unhandledRejection", (error) => logger.error("unhandled rejection", { error }));
-  for (const warning of warnings) logger.warn(warning);
+  for (const warning of warnings.splice(0)) logger.warn(warning);
   const starting = startDaemon(config, logger);
   const stop = stopper(async () => (await starting).stop(), logger);
   stopOnSignals(stop);
-  reloadOnSignal(starting, read, logger);
+  reloadOnSignal(starting, read, warnings, logger);
   stopWithNpx(() => stop("npx ended"));
   const { idle } = await starting;
   idle.then(() => stop("idle"));
 }
 
 /** SIGHUP has tokens, rules and certificates read again; what is no good leaves those from before. */
-function reloadOnSignal(starting: Promise<Daemon>, read: () => Config, logger: Logger): void {
+function reloadOnSignal(
+  starting: Promise<Daemon>,
+  read: () => Config,
+  warnings: string[],
+  logger: Logger,
+): void {
   process.on("SIGHUP", async () => {
     try {
       (await starting).reload(read());
+      for (const warning of warnings.splice(0)) logger.warn(warning);
       logger.info("the configuration's files were read again");
     } catch (error) {
-      logger.error("the configuration stays as it was", { error });
+      const isTold = error instanceof ConfigError || error instanceof ListenError;
+      const told = isTold ? { reason: error.message } : { error };
+      logger.error("the configuration stays as it was", told);
     }
   });
 }

@@ -10,7 +10,7 @@ import grpc
 
 from compilecache._daemon.address import default_address
 from compilecache._rpc.address import parse_address, parse_token
-from compilecache._rpc.tls import TlsSettings, require_safe_for_token, tls_settings
+from compilecache._rpc.tls import TlsSettings, is_socket, require_safe_for_token, tls_settings
 
 CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
     # The daemon is on this node or near: proxies are for the internet.
@@ -68,7 +68,8 @@ def connection_settings(
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip()
     address = parse_address((address or "").strip() or default_address())
-    tls = tls_settings()
+    # The variables are about other machines: what listens on a socket of this one speaks no TLS.
+    tls = None if is_socket(address) else tls_settings()
     require_safe_for_token(address, token, encrypted=tls is not None)
     return ConnectionSettings(
         address=address,

@@ -62,8 +62,13 @@ def require_safe_for_token(address: str, token: str, *, encrypted: bool) -> None
     )
 
 
+def is_socket(address: str) -> bool:
+    """Return whether an address is a Unix socket's."""
+    return bool(re.match("unix(-abstract)?:", address))
+
+
 def _is_of_this_machine(address: str) -> bool:
-    if re.match("unix(-abstract)?:", address):
+    if is_socket(address):
         return True
     host = re.sub(r":\d+$", "", re.sub("^(ipv4|ipv6|dns):(///)?", "", address))
     return host in ("localhost", "[::1]") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
