@@ -264,11 +264,11 @@ const beside: Rules = {
   "test/suites/flows": ["server/src", "test/support"],
   "test/suites/package": ["clients", "test/support"],
   "test/suites/refresh": ["server/src", "test/support"],
-  "test/suites/rights": ["test/support"],
+  "test/suites/rights": ["fixtures", "test/support"],
   "test/suites/round-trip": ["fixtures"],
   "test/suites/settings": ["clients", "server/src", "test/support"],
   "test/suites/service": ["clients", "server/src", "test/support"],
-  "test/slow": ["clients", "fixtures", "server/src", "test/support"],
+  "test/slow": ["clients", "fixtures", "scripts", "server/src", "test/support"],
 };
 
 describe("the rooms of tests and fixtures", () => {

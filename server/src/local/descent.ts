@@ -3,6 +3,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { statAt } from "./tree/entries.ts";
 import { madeDirectoryMode } from "./tree/file-mode.ts";
+import { isMapped } from "./tree/id-map.ts";
 import { toLocalError } from "./tree/local-error.ts";
 import { openDirectoryAt, openPassageAt, openRoot, pathOfHandle } from "./tree/pinned-directory.ts";
 
@@ -71,7 +72,7 @@ export function descend(
 export function anotherUserOf(fd: number): number | undefined {
   if (process.geteuid?.() !== 0) return undefined;
   const { uid } = fs.fstatSync(fd);
-  return uid === 0 ? undefined : uid;
+  return uid === 0 || !isMapped("uid", uid) ? undefined : uid;
 }
 
 function enter(

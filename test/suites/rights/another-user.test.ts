@@ -1,6 +1,6 @@
 // A daemon of root works in a user's directory with that user's rights, and in its own with care.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -15,7 +15,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { call, failureOf } from "../../support/client/service-client.ts";
+import { startDaemonProcess } from "../../../fixtures/daemon-process.ts";
+import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
 import {
   environment,
   startTestDaemon,
@@ -137,7 +138,7 @@ describe("a daemon of root, in a directory of another user", { skip }, () => {
     await call(client, "load", { environment, localDir: theirs });
     await eventually("the end of the user's processes", () => childrenOf(nobody).length === 0);
     const before = readdirSync("/proc/self/fd").length;
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       await call(client, "clearLocalCache", { localDir: theirs });
       await call(client, "load", { environment, localDir: theirs });
     }
@@ -224,6 +225,70 @@ describe("a daemon of root, in a directory of root", { skip }, () => {
       assert.match(ended?.error?.message ?? "", /copies only files of the user to whom/);
       assert.ok(!existsSync(destination));
     }
+  });
+});
+
+/** Why tests with a user namespace must be skipped here, or false. */
+const cannotUnshare = (() => {
+  if (cannotBeNobody) return cannotBeNobody;
+  const { status } = spawnSync("unshare", ["-r", "true"]);
+  return status === 0 ? false : "no user namespaces here";
+})();
+
+describe("a daemon of root in a container that has no other users", { skip: cannotUnshare }, () => {
+  test("works with its own rights, which are nobody's there", async (t) => {
+    const dir = await tempDir(t);
+    chmodSync(dir, 0o755);
+    const theirs = join(dir, "theirs");
+    mkdirSync(theirs);
+    give(theirs);
+    chmodSync(theirs, 0o777);
+    writeFiles(join(dir, "local"), 3);
+    const daemon = startDaemonProcess({
+      wrapper: ["unshare", "-r"],
+      flags: ["--listen", `unix:${dir}/daemon.sock`],
+      environment: {
+        COMPILE_CACHE_STORE: `file://${dir}/store`,
+        COMPILE_CACHE_ALLOWED_DIRS: dir,
+        TORCH_CACHE_DIR: join(dir, "local"),
+      },
+    });
+    t.after(() => daemon.end("SIGKILL"));
+    await daemon.line("listening");
+    const client = connect(t, `unix:${dir}/daemon.sock`);
+    await call(client, "save", { environment, localDir: join(dir, "local") });
+    await call(client, "load", { environment, localDir: theirs });
+    assert.equal(readdirSync(theirs).length, 3);
+  });
+});
+
+describe("a daemon of root that may not become other users", { skip: cannotBeNobody }, () => {
+  test("says which capabilities it lacks, and serves its own directory", async (t) => {
+    const dir = await tempDir(t);
+    chmodSync(dir, 0o755);
+    const theirs = join(dir, "theirs");
+    mkdirSync(theirs);
+    give(theirs);
+    writeFiles(join(dir, "local"), 3);
+    const daemon = startDaemonProcess({
+      wrapper: ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"],
+      flags: ["--listen", `unix:${dir}/daemon.sock`],
+      environment: {
+        COMPILE_CACHE_STORE: `file://${dir}/store`,
+        COMPILE_CACHE_ALLOWED_DIRS: dir,
+        TORCH_CACHE_DIR: join(dir, "local"),
+      },
+    });
+    t.after(() => daemon.end("SIGKILL"));
+    await daemon.line("listening");
+    const client = connect(t, `unix:${dir}/daemon.sock`);
+    await call(client, "save", { environment, localDir: join(dir, "local") });
+    const { info, message } = await failureOf(
+      call(client, "load", { environment, localDir: theirs }),
+    );
+    assert.equal(info?.reason, "LOCAL_UNAVAILABLE", message);
+    assert.match(message, /is root, but may not become user 60000.*CAP_SETUID and CAP_SETGID/);
+    assert.deepEqual(readdirSync(theirs), []);
   });
 });
 
