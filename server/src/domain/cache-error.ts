@@ -4,7 +4,7 @@ import { harmless } from "./harmless-text.ts";
  * Why an operation failed, in words that a client can act on. Each reason belongs to one canonical
  * code; the service layer turns both into a gRPC status.
  */
-const codeOfReason = {
+export const codeOfReason = {
   INVALID_REQUEST: "INVALID_ARGUMENT",
   PATH_NOT_ALLOWED: "PERMISSION_DENIED",
   UNAUTHENTICATED: "UNAUTHENTICATED",

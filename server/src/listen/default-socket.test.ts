@@ -25,27 +25,27 @@ const newServer = (t: TestContext) => () => {
   return server;
 };
 
-function recordingLogger(): { logger: Logger; warnings: string[] } {
-  const warnings: string[] = [];
+function recordingLogger(): { logger: Logger; told: string[] } {
+  const told: string[] = [];
   const ignore = () => {};
-  const warn = (message: string) => warnings.push(message);
-  const logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger };
-  return { logger, warnings };
+  const info = (message: string) => told.push(message);
+  const logger = { debug: ignore, info, warn: ignore, error: ignore, child: () => logger };
+  return { logger, told };
 }
 
 describe("listenOnDefaultSocket", () => {
   test("takes the default where it can be made", async (t) => {
-    const { logger, warnings } = recordingLogger();
+    const { logger, told } = recordingLogger();
     const at = await places(t);
     assert.equal(
       (await listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger)).path,
       at.preferred,
     );
-    assert.deepEqual(warnings, []);
+    assert.deepEqual(told, []);
   });
 
   test("falls back to the user's own private directory, and says so", async (t) => {
-    const { logger, warnings } = recordingLogger();
+    const { logger, told } = recordingLogger();
     const at = await places(t);
     await writeFile(dirname(at.preferred), "in the way");
     assert.equal(
@@ -53,7 +53,7 @@ describe("listenOnDefaultSocket", () => {
       at.other,
     );
     assert.equal((await lstat(dirname(at.other))).mode & 0o777, 0o700);
-    assert.equal(warnings.length, 1);
+    assert.equal(told.length, 1);
   });
 
   test("does not fall back from a daemon that listens already", async (t) => {

@@ -26,7 +26,7 @@ export async function listenOnDefaultSocket(
     };
   } catch (error) {
     if (!(error instanceof ListenError) || error.inUse) throw error;
-    logger.warn("the default socket cannot be made; listening in the user's runtime directory", {
+    logger.info("the default socket cannot be made; listening in the user's runtime directory", {
       reason: error.message,
       address: `unix:${other}`,
     });

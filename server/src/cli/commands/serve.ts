@@ -53,8 +53,6 @@ function flagsGiven(options: Record<string, string>): Partial<Record<SettingKey,
 }
 
 async function serve(options: Record<string, string>): Promise<void> {
-  // It may come before there is anything to read again.
-  process.on("SIGHUP", () => {});
   try {
     const warnings: string[] = [];
     const warn = (warning: string) => warnings.push(warning);
