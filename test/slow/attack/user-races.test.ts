@@ -112,7 +112,7 @@ async function attacked(
   const many = Array.from({ length: 100 }, (_, n) => [`a/kernel-${n}`, "loaded"]);
   const saved = { config: "loaded", "a/b": "loaded", "a/c/d": "loaded", made: "loaded" };
   write(join(dir, "saved"), { ...saved, ...Object.fromEntries(many) });
-  const made = Array.from({ length: patient ? 1 : lanes }, (_, n) => {
+  const made = Array.from({ length: patient ? 2 : lanes }, (_, n) => {
     const lane = { home: join(dir, "homes", String(n)), shared: join(dir, "shared", String(n)), n };
     mkdirSync(lane.home, { recursive: true });
     chownSync(lane.home, nobody, nobody);

@@ -38,14 +38,15 @@ process.on("SIGTERM", () => { fs.writeSync(1, String(swaps)); process.exit(); })
 // The moment between the making of a stage and its opening is short: a directory that is ready takes the
 // place of the empty one in one step, and what is written there can be led elsewhere.
 const seen = new Set();
-const hijacked = new Set();
+const hijacked = new Map();
 let decoy;
 function hijack(place) {
   for (const name of names(place)) {
     if (!name.startsWith(".compilecache-stage-") || name.includes("decoy") || seen.has(name)) continue;
     seen.add(name);
     if (attempt(() => { fs.renameSync(decoy, place + "/" + name); return true; }) === undefined) continue;
-    hijacked.add(place + "/" + name);
+    // Led away too early, it is seen for what it is; too late, and nothing is written any more.
+    hijacked.set(place + "/" + name, performance.now() + 3 * Math.random());
     swaps += 1;
     prepare();
   }
@@ -56,9 +57,8 @@ function prepare() {
   attempt(() => fs.mkdirSync(decoy + "/a", 0o777));
 }
 function lead() {
-  for (const stage of hijacked) {
-    // Too early, and it is seen for what it is; too late, and nothing is written any more.
-    if (Math.random() < 0.9 || !attempt(() => fs.lstatSync(stage + "/a").isDirectory())) continue;
+  for (const [stage, due] of hijacked) {
+    if (performance.now() < due) continue;
     attempt(() => fs.renameSync(stage + "/a", stage + "/aside"));
     attempt(() => fs.symlinkSync(victim + "/a", stage + "/a"));
     hijacked.delete(stage);
