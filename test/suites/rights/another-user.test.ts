@@ -177,7 +177,9 @@ describe("a daemon of root, in a directory of another user", { skip }, () => {
     assert.throws(() => look("mem"), /EACCES/);
     const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
     assert.deepEqual(
-      variables.filter((each) => !/^(LD_LIBRARY_PATH|NODE_CHANNEL_\w+)=/.test(each)),
+      variables.filter(
+        (each) => !/^(LD_LIBRARY_PATH|MALLOC_ARENA_MAX|NODE_CHANNEL_\w+)=/.test(each),
+      ),
       [],
     );
     const status = readFileSync(`/proc/${pid}/status`, "utf8");

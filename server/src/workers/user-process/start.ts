@@ -50,15 +50,21 @@ export async function startUserProcess(
 }
 
 function launch(options: StartOptions, fds: readonly number[]): ChildProcess {
-  const { execPath, env } = process;
+  const { execPath } = process;
   const inSource = import.meta.url.endsWith(".ts");
   const program = new URL(inSource ? "./program.ts" : "./user-process.js", import.meta.url);
-  // Where a Node finds its libraries is no secret, and without that it may not start.
-  const { LD_LIBRARY_PATH } = env;
+  // Where a Node finds its libraries, without which it may not start, and how it uses memory.
+  const kept = ["LD_LIBRARY_PATH", "MALLOC_ARENA_MAX"];
+  const env = Object.fromEntries(
+    kept.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
   return spawn(execPath, [fileURLToPath(program), JSON.stringify(options)], {
     stdio: ["ignore", "ignore", "inherit", "ipc", ...fds],
     cwd: "/",
-    env: LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH },
+    env,
     serialization: "advanced",
   });
 }
