@@ -21,12 +21,14 @@ export function createRule(options: {
   /** What copies may read and write besides. */
   copyDirectories?: readonly AllowedDir[];
   namespaces?: readonly string[] | undefined;
+  /** What names the directories, for errors; default: COMPILE_CACHE_ALLOWED_DIRS. */
+  saidBy?: string;
 }): Rule {
-  const { may, directories = [], copyDirectories = [], namespaces } = options;
+  const { may, directories = [], copyDirectories = [], namespaces, saidBy } = options;
   return {
     may: new Set(may),
-    localDirs: createAllowedDirs(directories),
-    copyDirs: createAllowedDirs([...directories, ...copyDirectories]),
+    localDirs: createAllowedDirs(directories, saidBy),
+    copyDirs: createAllowedDirs([...directories, ...copyDirectories], saidBy),
     namespaces,
   };
 }

@@ -238,7 +238,14 @@ function callersOf(given: File["listeners"][number]["rules"]) {
     rules: [...(before?.rules ?? []), rule],
   });
   for (const { to, may, directories, copy_directories, namespaces } of given) {
-    const rule = createRule({ may, directories, copyDirectories: copy_directories, namespaces });
+    const saidBy = "the rules of the configuration file";
+    const rule = createRule({
+      may,
+      directories,
+      copyDirectories: copy_directories,
+      namespaces,
+      saidBy,
+    });
     if (to === "anyone") anyone = more(anyone, "anybody who can connect", rule);
     else if ("token" in to)
       tokens.set(to.token, more(tokens.get(to.token), `the token ${to.token}`, rule));

@@ -110,6 +110,11 @@ ${tokens}`;
       ["a copy", () => call(client, "startTransfer", { source: dir }, alice), "FORBIDDEN"],
     ] as const)
       assert.equal(await reasonOf(work()), reason, what);
+    const { message } = await failureOf(call(client, "save", of("a-x", "bob"), alice));
+    assert.match(
+      message,
+      /outside the allowed directories \(the rules of the configuration file\)/,
+    );
     assert.equal((await call(client, "load", of("a-model", "bob"), bob)).status, 2);
     const listed = async (token: typeof alice) => ({
       caches: (await call(client, "listCaches", {}, token)).caches.length,
