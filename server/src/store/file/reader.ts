@@ -1,6 +1,5 @@
 import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
 import {
   type ArchiveName,
   type ArchiveReader,
@@ -10,6 +9,7 @@ import {
 import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { isStaleHandle, lookAgainIfStale } from "./mount/nfs-looks.ts";
+import { liesAt } from "./place.ts";
 
 /** Not through a link, if one took the name since it was looked at. */
 const readable = constants.O_RDONLY | constants.O_NOFOLLOW;
@@ -84,14 +84,8 @@ async function openNewest(
   }
 }
 
-/**
- * Requires that an open file lies where its path says: a folder on the way may have been exchanged for
- * a link since it was looked at. Only the root may be one.
- */
 async function requirePlace(file: fs.FileHandle, root: string, path: string): Promise<void> {
-  const folder = join(await fs.realpath(root), relative(root, dirname(path)));
-  const found = await fs.readlink(`/proc/self/fd/${file.fd}`);
-  if (dirname(found) !== folder)
+  if (!(await liesAt(file, root, path)))
     throw new ArchiveUnreadable(
       `${path} is reached through a link, which the store does not follow`,
     );

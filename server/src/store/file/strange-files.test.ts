@@ -155,6 +155,21 @@ describe("the file store with strange things in it", () => {
     await assert.rejects(store.open(archiveName), /is reached through a link/);
   });
 
+  it("writes nothing through such a link either", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "archive");
+    mkdirSync(join(root, "elsewhere"));
+    injectFault(t, "open", (real, [path]) => {
+      if (String(path).includes("partial") && !lstatSync(folder).isSymbolicLink()) {
+        renameSync(folder, `${folder}-moved`);
+        symlinkSync(join(root, "elsewhere"), folder);
+      }
+      return real();
+    });
+    await assert.rejects(put(store, "another", "replace"), /is a link by now/);
+    assert.deepEqual(readdirSync(join(root, "elsewhere")), []);
+  });
+
   it("follows no link that has a namespace's name", async (t) => {
     const { store, root, folder } = await freshStore(t);
     await put(store, "x", "create", { ...archiveName, namespace: "other" });
