@@ -15,6 +15,7 @@ import { files } from "./suites/files.ts";
 import { latency } from "./suites/latency.ts";
 import { main } from "./suites/main.ts";
 import { objectStore } from "./suites/object-store.ts";
+import { owners } from "./suites/owners.ts";
 import { watchers } from "./suites/watchers.ts";
 
 const suites: Record<string, Suite> = {
@@ -25,6 +26,7 @@ const suites: Record<string, Suite> = {
   latency,
   watchers,
   daemons,
+  owners,
   "object-store": objectStore,
 };
 const bytesPerGB = 1e9;

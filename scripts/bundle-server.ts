@@ -39,6 +39,7 @@ export async function bundleServer(directory: string): Promise<void> {
     entryPoints: {
       program: `${server}/src/cli/program.ts`,
       worker: `${server}/src/workers/worker.ts`,
+      "user-process": `${server}/src/workers/user-process/program.ts`,
       "packages/piscina/dist/worker": `${root}node_modules/piscina/dist/worker.js`,
     },
     outdir: `${directory}/lib`,

@@ -12,6 +12,7 @@ const root = resolve(import.meta.dirname, "..");
 const server: Rules = {
   async: [],
   domain: [],
+  access: ["domain", "local"],
   listen: ["domain"],
   "local/tree": ["domain"],
   local: ["domain", "local/tree"],
@@ -46,7 +47,16 @@ const server: Rules = {
     "local/tree",
     "store",
   ],
-  workers: ["archive/pack", "archive/unpack", "domain", "local", "local/tree"],
+  workers: [
+    "archive/format",
+    "archive/pack",
+    "archive/unpack",
+    "domain",
+    "local",
+    "local/tree",
+    "workers/user-process",
+  ],
+  "workers/user-process": ["domain", "local", "workers"],
   transfers: ["async", "domain"],
   flows: [
     "archive/format",
@@ -58,6 +68,7 @@ const server: Rules = {
     "store",
     "transfers",
     "workers",
+    "workers/user-process",
   ],
   "flows/save": [
     "archive/format",
@@ -68,10 +79,11 @@ const server: Rules = {
     "flows",
     "store",
     "transfers",
+    "workers",
   ],
-  operations: ["domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
-  service: ["async", "domain", "listen", "operations", "transfers"],
-  config: ["domain", "listen", "local", "store/open-store.ts"],
+  operations: ["access", "domain", "flows", "flows/save", "local", "store", "transfers", "workers"],
+  service: ["access", "async", "domain", "listen", "operations", "transfers"],
+  config: ["access", "domain", "listen", "local", "store/open-store.ts"],
   "logging.ts": ["domain"],
   "daemon.ts": ["config", "domain", "logging.ts", "operations", "service", "store/open-store.ts"],
   "cli/program.ts": ["cli", "cli/commands", "domain"],
@@ -96,6 +108,8 @@ const onlyIn: Record<string, string | readonly string[]> = {
   "@aws-sdk/credential-provider-node": "server/src/store/s3",
   "@smithy/core": "server/src/store/s3",
   winston: "server/src/logging.ts",
+  yaml: "server/src/config",
+  zod: "server/src/config",
 };
 
 type Rules = Record<string, readonly string[]>;
@@ -250,10 +264,11 @@ const beside: Rules = {
   "test/suites/flows": ["server/src", "test/support"],
   "test/suites/package": ["clients", "test/support"],
   "test/suites/refresh": ["server/src", "test/support"],
+  "test/suites/rights": ["fixtures", "test/support"],
   "test/suites/round-trip": ["fixtures"],
   "test/suites/settings": ["clients", "server/src", "test/support"],
   "test/suites/service": ["clients", "server/src", "test/support"],
-  "test/slow": ["clients", "fixtures", "server/src", "test/support"],
+  "test/slow": ["clients", "fixtures", "scripts", "server/src", "test/support"],
 };
 
 describe("the rooms of tests and fixtures", () => {

@@ -25,6 +25,9 @@ if (process.argv[2] === "serve" && process.env.MALLOC_ARENA_MAX === undefined)
     { ...process.env, MALLOC_ARENA_MAX: "2" },
   );
 
+// It may come before there is anything to read again, and would end the daemon.
+if (process.argv[2] === "serve") process.on("SIGHUP", () => {});
+
 const source = new URL("../src/cli/program.ts", import.meta.url);
 const built = new URL("../lib/program.js", import.meta.url);
 const { main } = await import((existsSync(source) ? source : built).href);

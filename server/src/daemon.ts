@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ConfiguredListener } from "./config/access-file.ts";
+import { listenersOf } from "./config/listeners.ts";
 import type { Config } from "./config/settings.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
@@ -12,6 +15,8 @@ const storeProbeMs = 5_000;
 export interface Daemon {
   /** Where clients connect, as they take it, with the ports that the system chose. */
   readonly addresses: readonly string[];
+  /** Goes by other tokens and rules, and reads certificates again. Throws where that is not possible. */
+  reload(next: Config): void;
   /** Ends within the configured grace period and some seconds; a second call waits too. */
   stop(): Promise<void>;
   /** Resolves once the daemon was unused for as long as configured; never where that is 0. */
@@ -29,7 +34,8 @@ export async function startDaemon(
     node: process.version,
     store: store.url,
     local_dir: config.torchCacheDir,
-    allowed_dirs: config.allowedDirs,
+    // A configuration file says for each listener what callers may name.
+    ...(config.configFile ? {} : { allowed_dirs: config.allowedDirs }),
     workers: config.workers,
   });
   // A store that is not mounted yet must not keep the daemon from starting.
@@ -38,9 +44,7 @@ export async function startDaemon(
   });
   const operations = createCacheOperations({
     store,
-    allowedDirs: config.allowedDirs,
     localDir: config.torchCacheDir,
-    workDir: config.workDir,
     archiveFormat: config.archiveFormat,
     profiles: config.profiles,
     refreshMinPercent: config.refreshMinPercent,
@@ -54,11 +58,23 @@ export async function startDaemon(
     saveNice: config.saveNice,
     logger,
   });
-  const { listen, tokens, idleExitMs, shutdownGraceMs } = config;
+  const { maxConnections, idleExitMs, shutdownGraceMs } = config;
+  const listeners = listenersOf(config);
   try {
-    const served = { operations, listen, tokens, idleExitMs, logger };
-    const { addresses, stop, idle } = await serve(served);
-    return { addresses, stop: () => stop(shutdownGraceMs), idle };
+    const served = { operations, listeners, maxConnections, idleExitMs, logger };
+    const { addresses, reload, stop, idle } = await serve(served);
+    return {
+      addresses,
+      reload(next) {
+        const others = listenersOf(next);
+        const placeOf = ({ listener }: ConfiguredListener) => listener;
+        if (!isDeepStrictEqual(others.map(placeOf), listeners.map(placeOf)))
+          throw new Error("other listeners than now need a restart of the daemon");
+        reload(others.map(({ policy }) => policy));
+      },
+      stop: () => stop(shutdownGraceMs),
+      idle,
+    };
   } catch (error) {
     await operations.close(0);
     throw error;

@@ -85,14 +85,21 @@ export function scratchDir(t: Lifetime, parent = scratchParent): string {
 /** Makes a bench in a fresh directory below `parent`, or in `dir` as it is; with a file store in it, unless another is given. */
 export async function createFlowBench(
   t: Lifetime,
-  options: { parent?: string; storeDir?: string; dir?: string; store?: Store } = {},
+  options: {
+    parent?: string;
+    storeDir?: string;
+    dir?: string;
+    store?: Store;
+    /** How long its threads outlast their work: for many short flows. */
+    workerIdleMs?: number;
+  } = {},
 ): Promise<FlowBench> {
   const dir = options.dir ?? scratchDir(t, options.parent);
   const localDir = join(dir, "local");
   const storeRoot = options.storeDir ?? join(dir, "store");
   mkdirSync(join(storeRoot, namespace), { recursive: true });
   const store = options.store ?? (await openFileStore(storeRoot));
-  const workers = createWorkers({ threads: 2, nice: 0 });
+  const workers = createWorkers({ threads: 2, nice: 0, idleMs: options.workerIdleMs ?? 0 });
   t.after(() => workers.close());
   const warnings: string[] = [];
   const logger: Logger = {

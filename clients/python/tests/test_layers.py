@@ -27,9 +27,10 @@ _words = ("environment", "errors", "exceptions", "logger", "statuses", "transfer
 # single modules of them.
 _allowed: dict[str, tuple[str, ...]] = {
     "v1": (),
-    "exceptions": (),
+    "_harmless_text": (),
+    "exceptions": ("_harmless_text",),
     "statuses": (),
-    "logger": (),
+    "logger": ("_harmless_text",),
     "errors": ("exceptions",),
     "environment": ("exceptions", "v1"),
     "transfer_progress": ("statuses",),

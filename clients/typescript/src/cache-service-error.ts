@@ -18,6 +18,7 @@ export type ErrorReason =
   | "ARCHIVE_UNSUPPORTED"
   | "INSUFFICIENT_SPACE"
   | "CACHE_TOO_LARGE"
+  | "OVERLOADED"
   | "STORE_UNAVAILABLE"
   | "LOCAL_UNAVAILABLE"
   | "SHUTTING_DOWN"
@@ -99,8 +100,15 @@ export function toCacheServiceError(error: unknown, address: string): CacheServi
   if (status instanceof Uint8Array) return errorFromStatus(Status.decode(status), error);
   const code = codeName(error.code);
   const details = withoutGrpcWords(error.details);
-  const message = code === "UNAVAILABLE" ? `no daemon answers at ${address}: ${details}` : details;
+  const message = code === "UNAVAILABLE" ? noAnswer(address, details) : details;
   return new CacheServiceError({ code, message }, { cause: error });
+}
+
+function noAnswer(address: string, details: string): string {
+  const why = /EACCES/.test(details)
+    ? `only the user and the group of this socket may connect, and this process is neither (${details})`
+    : details;
+  return `no daemon answers at ${address}: ${why}`;
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,16 +1,18 @@
 import {
+  type ChannelCredentials,
   Client,
   credentials,
   type CallOptions as GrpcCallOptions,
   Metadata,
   type MethodDefinition,
 } from "@grpc/grpc-js";
-import { CacheServiceError, toCacheServiceError } from "./cache-service-error.ts";
+import { CacheServiceError, invalidRequest, toCacheServiceError } from "./cache-service-error.ts";
 import type {
   CallOptions,
   ResolvedClientOptions,
   TransferCallOptions,
 } from "./settings/client-options.ts";
+import type { TlsSettings } from "./settings/tls.ts";
 
 type Method<Request, Response> = Pick<
   MethodDefinition<Request, Response>,
@@ -40,8 +42,9 @@ export interface Connection {
 
 /** Opens a channel, which connects when it is first used. */
 export function createConnection(options: ResolvedClientOptions): Connection {
-  const { address } = options;
-  const client = new Client(address, credentials.createInsecure(), {
+  const { address, tls } = options;
+  const client = new Client(address, credentialsOf(tls), {
+    ...(tls?.name ? { "grpc.ssl_target_name_override": tls.name } : {}),
     // The daemon is on this node or near it, and not behind the proxy for the internet.
     "grpc.enable_http_proxy": 0,
     "grpc.keepalive_time_ms": 30_000,
@@ -130,6 +133,16 @@ export function createConnection(options: ResolvedClientOptions): Connection {
   }
 
   return { unary, serverStream, close: () => client.close() };
+}
+
+function credentialsOf(tls: TlsSettings | undefined): ChannelCredentials {
+  if (!tls) return credentials.createInsecure();
+  const { ca, own } = tls;
+  try {
+    return credentials.createSsl(ca ?? null, own?.key ?? null, own?.certificate ?? null);
+  } catch (error) {
+    throw invalidRequest("tls", `the certificates cannot be used: ${(error as Error).message}`);
+  }
 }
 
 function cancelled(signal: AbortSignal): CacheServiceError {

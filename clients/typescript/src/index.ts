@@ -36,6 +36,7 @@ export type {
 } from "./settings/client-options.ts";
 export { defaultAddress } from "./settings/default-address.ts";
 export { resolveLocalDirectory, torchCacheDirectory } from "./settings/local-directory.ts";
+export type { TlsOptions } from "./settings/tls.ts";
 export type {
   LeftOutFiles,
   LeftOutReason,

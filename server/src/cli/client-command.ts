@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import { harmless } from "../domain/harmless-text.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
 
 /** What the work of a command that talks to a daemon is given. */
@@ -68,7 +69,7 @@ export async function runWithClient(
   const interrupt = () => interruption.abort();
   process.once("SIGINT", interrupt);
   const print = (answer: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(answer) : text}\n`);
+    process.stdout.write(`${json ? JSON.stringify(answer) : harmlessLines(text)}\n`);
   try {
     client = createCacheClient({
       address: options.address,
@@ -80,11 +81,19 @@ export async function runWithClient(
     const interrupted = interruption.signal.aborted;
     process.exitCode = interrupted ? exitCode.interrupted : exitCodeOfError(error);
     if (json) print({ error }, "");
-    else process.stderr.write(`compilecache: ${errorText(error, interrupted, client?.address)}\n`);
+    else
+      process.stderr.write(
+        `compilecache: ${harmlessLines(errorText(error, interrupted, client?.address))}\n`,
+      );
   } finally {
     process.off("SIGINT", interrupt);
     client?.close();
   }
+}
+
+/** A daemon of another version, or another's, may not have made harmless what it names. */
+function harmlessLines(text: string): string {
+  return text.split("\n").map(harmless).join("\n");
 }
 
 function errorText(error: CacheServiceError, interrupted: boolean, address?: string): string {

@@ -7,6 +7,7 @@ import { describe, type TestContext, test } from "node:test";
 import { builtInProfiles } from "../domain/profile.ts";
 import { createAllowedDirs } from "../local/allowed-dirs.ts";
 import { ConfigError, readConfig } from "./config.ts";
+import { defaultMaxConnections } from "./default-max-connections.ts";
 import { type Config, settings } from "./settings.ts";
 
 /** What environments hold where a setting was not meant, or was mistyped. */
@@ -141,7 +142,9 @@ describe("readConfig", () => {
       s3Anonymous: false,
       s3Sse: undefined,
       s3SseKmsKeyId: undefined,
-      workDir: "/app",
+      workDir: undefined,
+      plaintext: false,
+      configFile: undefined,
       allowedDirs: [{ clientPath: "/tmp/torchinductor_ada", daemonPath: "/tmp/torchinductor_ada" }],
       listen: [],
       tokens: undefined,
@@ -154,6 +157,7 @@ describe("readConfig", () => {
       workers: availableParallelism(),
       workerIdleMs: 0,
       saveNice: 10,
+      maxConnections: defaultMaxConnections(availableParallelism()),
       shutdownGraceMs: 10_000,
       idleExitMs: 0,
       logLevel: "info",
@@ -331,7 +335,7 @@ describe("readConfig", () => {
           assert.ok(sentence.length < 1000 && !/\p{Cc}/u.test(sentence), sentence);
         }
         if (!config) continue;
-        const mayBeUnset = ["tokens", "s3Sse", "s3SseKmsKeyId"];
+        const mayBeUnset = ["tokens", "configFile", "workDir", "s3Sse", "s3SseKmsKeyId"];
         for (const key of Object.keys(settings).filter((key) => !mayBeUnset.includes(key)))
           assert.notEqual(config[key as keyof Config], undefined, `${variable}=${text}: ${key}`);
         createAllowedDirs(config.allowedDirs);
@@ -473,14 +477,14 @@ describe("readConfig", () => {
   test("reads tokens, and tells malformed lines without showing them", (t) => {
     const good = fileWith(t, "# ours\n\nread r-secret\n  write w-secret \r\n");
     assert.deepEqual(
-      readConfig({ tokens: good }, {}).tokens?.map(({ right }) => right),
+      readConfig({ tokens: good }, {}).tokens?.map(({ word }) => word),
       ["read", "write"],
     );
     const bad = fileWith(t, "read r-secret\nadmin a-secret\nwrite\n");
     assert.deepEqual(
       mistakesOf(() => readConfig({}, { COMPILE_CACHE_TOKENS_FILE: bad })),
       [
-        `COMPILE_CACHE_TOKENS_FILE: "${bad}" line 2, 3: each line is "read" or "write", then one token of printable ASCII characters`,
+        `COMPILE_CACHE_TOKENS_FILE: "${bad}" line 2, 3: each line is "read" or "write", then one token of printable ASCII characters or sha256:<its digest>; name=<name> and expires=<date> may follow`,
       ],
     );
     const empty = fileWith(t, "# none\n");

@@ -1,3 +1,5 @@
+import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
+import { directoryExposures, fileExposure, listenerExposures } from "./exposures.ts";
 import { type Config, flagOf, type Setting, type SettingKey, settings } from "./settings.ts";
 import { Mistake, parseEndpoint, quoted } from "./values.ts";
 
@@ -15,7 +17,8 @@ export class ConfigError extends Error {
 /**
  * The configuration that flags (text by setting) and environment variables make; flags win, and an
  * empty variable counts as unset. `warn` is told of each text of a variable that other programs use,
- * too, which we cannot understand: the setting then has its default. Throws a ConfigError that holds
+ * too, which we cannot understand: the setting then has its default; and of what is open wider than it
+ * is by default. Throws a ConfigError that holds
  * every other mistake. Each warning and each mistake names the flag or variable, and its text.
  */
 export function readConfig(
@@ -25,8 +28,9 @@ export function readConfig(
 ): Config {
   const mistakes: string[] = [];
   const values: Record<string, unknown> = {};
+  const names: Partial<Record<SettingKey, string>> = {};
   for (const key of Object.keys(settings) as SettingKey[]) {
-    const { variable, other, shared, verbatim, fallback, parse } = settings[
+    const { variable, other, shared, verbatim, fallback, keep, parse } = settings[
       key
     ] as Setting<unknown>;
     const textOf = (text = "") => (verbatim ? text : text.trim());
@@ -45,7 +49,12 @@ export function readConfig(
         : []),
     ].find(({ text }) => text !== "");
     try {
-      if (given) values[key] = given.parse(given.text);
+      if (given) {
+        values[key] = given.parse(given.text);
+        names[key] = given.name;
+        const exposure = keep && fileExposure(given.text, keep);
+        if (exposure) warn(`${given.name}: ${exposure}`);
+      }
     } catch (error) {
       if (!given || !(error instanceof Mistake)) throw error;
       const mistake = `${given.name}: ${quoted(given.text)} ${error.message}`;
@@ -58,8 +67,16 @@ export function readConfig(
   }
   const config = values as Config;
   if (mistakes.length === 0)
-    mistakes.push(...nestingMistakes(config), ...s3Mistakes(config, environment));
+    mistakes.push(
+      ...nestingMistakes(config),
+      ...s3Mistakes(config, environment),
+      ...listenMistakes(config, names),
+    );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const { allowedDirs, configFile } = config;
+  if (names.allowedDirs)
+    for (const words of directoryExposures(allowedDirs)) warn(`${names.allowedDirs}: ${words}`);
+  for (const words of listenerExposures(configFile ?? [])) warn(`${names.configFile}: ${words}`);
   return Object.freeze(config);
 }
 
@@ -72,6 +89,29 @@ function nestingMistakes({ store, torchCacheDir }: Config): string[] {
     `${settings.store.variable}: ${JSON.stringify(store.path)} and the local directory ` +
       `${JSON.stringify(torchCacheDir)} (${settings.torchCacheDir.variable}) may not hold each other`,
   ];
+}
+
+/** Whoever reads along on a network would call with the token, or as its holder. */
+function listenMistakes(
+  { configFile, listen, plaintext, tokens }: Config,
+  given: Partial<Record<SettingKey, string>>,
+): string[] {
+  const nameOf = (key: SettingKey) => settings[key].variable;
+  const file = nameOf("configFile");
+  if (configFile) {
+    const others = [given.listen, given.plaintext, given.tokens, given.allowedDirs];
+    return others
+      .filter((name) => name !== undefined)
+      .map((name) => `${name}: ${file} is given, too, and says that itself`);
+  }
+  const open = listen.filter((address) => !isLocalOnly(address)).map(formatListenAddress);
+  return open.flatMap((address) => {
+    const place = `${nameOf("listen")}: "${address}" can be reached from other machines`;
+    if (tokens)
+      return [`${place}, and tokens may not travel without encryption: give tls in ${file}`];
+    if (plaintext) return [];
+    return [`${place} without encryption: give tls in ${file}, or ${nameOf("plaintext")}=true`];
+  });
 }
 
 /** The AWS SDK finds a malformed endpoint at its first call only, and its words for it are no help. */

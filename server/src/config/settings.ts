@@ -6,7 +6,10 @@ import { builtInProfiles } from "../domain/profile.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
+import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
+import { defaultMaxConnections } from "./default-max-connections.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
+import type { Keep } from "./exposures.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import {
   oneOf,
@@ -54,6 +57,8 @@ export interface Setting<T> {
   readonly list?: true;
   /** Whether blanks around the text belong to it, as they can to a directory's name. */
   readonly verbatim?: true;
+  /** What to keep the file from that the text names. */
+  readonly keep?: Keep;
   /** Throws a Mistake. */
   readonly parse: (text: string) => T;
 }
@@ -123,9 +128,9 @@ export const settings = {
     variable: "LOCAL_WORK_DIR",
     shared: true,
     placeholder: "dir",
-    description: "a directory that copies may read and write",
-    fallback: "/app",
-    parse: parseDirectory,
+    description: "a directory that copies may read and write, besides the allowed ones",
+    fallback: { make: (): string | undefined => undefined, shown: "none, and no copies" },
+    parse: (text): string | undefined => parseDirectory(text),
   }),
   allowedDirs: setting({
     variable: "COMPILE_CACHE_ALLOWED_DIRS",
@@ -152,11 +157,30 @@ export const settings = {
     list: true,
     parse: parseListen,
   }),
+  plaintext: setting({
+    variable: "COMPILE_CACHE_PLAINTEXT",
+    placeholder: "flag",
+    description: "true: other machines may call without encryption, where an address lets them",
+    fallback: "false",
+    parse: parseFlag,
+  }),
+  configFile: setting({
+    variable: "COMPILE_CACHE_CONFIG_FILE",
+    placeholder: "file",
+    description: "YAML: listeners, their certificates and tokens, and who may do what there",
+    fallback: {
+      make: (): readonly ConfiguredListener[] | undefined => undefined,
+      shown: "none: who can connect may do everything",
+    },
+    keep: "from writers",
+    parse: (text): readonly ConfiguredListener[] | undefined => parseAccessFile(text),
+  }),
   tokens: setting({
     variable: "COMPILE_CACHE_TOKENS_FILE",
     placeholder: "file",
     description: 'tokens that callers must show: a line each, "read" or "write", then the token',
     fallback: { make: () => undefined, shown: "none, every caller is admitted" },
+    keep: "from readers",
     parse: parseTokensFile,
   }),
   archiveFormat: setting({
@@ -229,6 +253,16 @@ export const settings = {
     description: "how far saves stand back for other work, 0 to 19",
     fallback: "10",
     parse: wholeNumber(0, 19),
+  }),
+  maxConnections: setting({
+    variable: "COMPILE_CACHE_MAX_CONNECTIONS",
+    placeholder: "count",
+    description: "how many connections may be open; who calls is let in before who does not",
+    fallback: {
+      make: ({ workers }) => defaultMaxConnections(Number(workers)),
+      shown: "1024, or fewer where the limit of open files leaves fewer",
+    },
+    parse: wholeNumber(1, 65_536),
   }),
   shutdownGraceMs: setting({
     variable: "SHUTDOWN_GRACE_SECONDS",

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type FileToken, parseTokens } from "../access/tokens.ts";
 import { harmless } from "../domain/harmless-text.ts";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
-import { parseTokens, type Token } from "../domain/tokens.ts";
 import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
@@ -23,7 +23,7 @@ export function quoted(text: string): string {
 }
 
 /** Why a file could not be read; the message's reader knows its name already. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   return harmless((error as Error).message.replace(/, \w+ '.*'$/s, ""));
 }
 
@@ -185,7 +185,7 @@ export function parseListen(text: string): readonly ListenAddress[] {
 }
 
 /** The tokens in a file, by its path; no path means no tokens. */
-export function parseTokensFile(path: string): readonly Token[] | undefined {
+export function parseTokensFile(path: string): readonly FileToken[] | undefined {
   if (path === "") return undefined;
   let text: string;
   try {
@@ -197,7 +197,7 @@ export function parseTokensFile(path: string): readonly Token[] | undefined {
   if (malformedLines.length > 0)
     throw new Mistake(
       `line ${malformedLines.join(", ")}: each line is "read" or "write", then one token of ` +
-        "printable ASCII characters",
+        "printable ASCII characters or sha256:<its digest>; name=<name> and expires=<date> may follow",
     );
   if (tokens.length === 0) throw new Mistake("holds no token, so no call would be allowed");
   return tokens;

@@ -4,7 +4,7 @@ import { harmless } from "./harmless-text.ts";
  * Why an operation failed, in words that a client can act on. Each reason belongs to one canonical
  * code; the service layer turns both into a gRPC status.
  */
-const codeOfReason = {
+export const codeOfReason = {
   INVALID_REQUEST: "INVALID_ARGUMENT",
   PATH_NOT_ALLOWED: "PERMISSION_DENIED",
   UNAUTHENTICATED: "UNAUTHENTICATED",
@@ -16,6 +16,7 @@ const codeOfReason = {
   ARCHIVE_UNSUPPORTED: "FAILED_PRECONDITION",
   INSUFFICIENT_SPACE: "RESOURCE_EXHAUSTED",
   CACHE_TOO_LARGE: "RESOURCE_EXHAUSTED",
+  OVERLOADED: "RESOURCE_EXHAUSTED",
   STORE_UNAVAILABLE: "UNAVAILABLE",
   LOCAL_UNAVAILABLE: "UNAVAILABLE",
   SHUTTING_DOWN: "UNAVAILABLE",
@@ -35,7 +36,7 @@ export interface FieldViolation {
 
 /**
  * The one error that crosses layers. Its message is for the user, and may hold names of files as they
- * are: what a terminal would obey is escaped. The cause is for the log.
+ * are: what a terminal would obey is escaped, and 4,000 characters are enough. The cause is for the log.
  */
 export class CacheError extends Error {
   override readonly name = "CacheError";
@@ -56,11 +57,11 @@ export class CacheError extends Error {
       provesDamage?: boolean;
     } = {},
   ) {
-    super(harmless(message), "cause" in options ? { cause: options.cause } : undefined);
+    super(harmless(shortened(message)), "cause" in options ? { cause: options.cause } : undefined);
     this.reason = reason;
     this.violations = (options.violations ?? []).map(({ field, description }) => ({
       field,
-      description: harmless(description),
+      description: harmless(shortened(description)),
     }));
     this.provesDamage = options.provesDamage ?? false;
   }
@@ -68,6 +69,15 @@ export class CacheError extends Error {
   get code(): Code {
     return codeOfReason[this.reason];
   }
+}
+
+const longestMessage = 4_000;
+
+/** A text without its middle where it is too long: what comes last says what becomes of it. */
+function shortened(text: string): string {
+  if (text.length <= longestMessage) return text;
+  const half = longestMessage / 2;
+  return `${text.slice(0, half)} ... ${text.slice(-half)}`;
 }
 
 /** The error for a malformed request. */

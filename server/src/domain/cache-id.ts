@@ -10,7 +10,7 @@ export interface CacheId {
 export const archiveFormats = ["tar.zst", "tar.gz"] as const;
 export type ArchiveFormat = (typeof archiveFormats)[number];
 
-const defaultNamespace = "default";
+export const defaultNamespace = "default";
 const namespacePattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const filenamePattern = /^cache_([0-9a-f]{12})\.latest\.(tar\.zst|tar\.gz)$/;
 

@@ -10,6 +10,17 @@ export interface Limits {
   readonly maxFileCount: number;
 }
 
+/** The most that headers, names and padding of one file take in a tar stream, in bytes. */
+export const mostHeaderBytes = 16 * 1024;
+
+/**
+ * The longest tar stream that a cache within the limits may have, in bytes: refreshes leave older versions
+ * of files in it.
+ */
+export function mostStreamBytes(limits: Pick<Limits, "maxContentBytes" | "maxFileCount">): number {
+  return 2 * limits.maxContentBytes + limits.maxFileCount * mostHeaderBytes;
+}
+
 const settings: Record<keyof Limits, { readonly setting: string; readonly unit: string }> = {
   maxArchiveBytes: { setting: "MAX_CACHE_SIZE_MB", unit: "bytes in its archive" },
   maxContentBytes: { setting: "MAX_CONTENT_SIZE_MB", unit: "bytes" },

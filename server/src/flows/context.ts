@@ -2,7 +2,7 @@ import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Store } from "../store/store.ts";
-import type { Workers } from "../workers/workers.ts";
+import type { DaemonWorkers } from "../workers/workers.ts";
 
 /** What every flow works with. */
 export interface FlowContext {
@@ -11,8 +11,8 @@ export interface FlowContext {
   readonly limits: Limits;
   /** How many new files or bytes, in percent of the stored ones, make a refresh worth it. */
   readonly refreshMinPercent: number;
-  /** The threads that do the flow's file work and compression. */
-  readonly workers: Workers;
+  /** The daemon's threads. What is done in a local directory is done by the workers of LocalDirectory. */
+  readonly workers: DaemonWorkers;
   readonly logger: Logger;
 }
 

@@ -1,11 +1,11 @@
-import * as fs from "node:fs";
 import type { StageDirectory } from "../archive/unpack/entry-writer.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
-import type { OpenedDirectory } from "../local/open-directory.ts";
-import { type OpenStage, stageHeartbeatMs, touchStage } from "../local/stage.ts";
+import type { OpenedDirectory, UsersDirectory } from "../local/open-directory.ts";
+import { type OpenStage, stageHeartbeatMs } from "../local/stage.ts";
 import { pathOfHandle } from "../local/tree/pinned-directory.ts";
 import type { Spared } from "../local/tree/removal.ts";
-import type { Workers } from "../workers/workers.ts";
+import { firstInheritedFd } from "../workers/user-process/messages.ts";
+import type { DaemonWorkers, Workers } from "../workers/workers.ts";
 import { uncancelled } from "./context.ts";
 
 /**
@@ -14,12 +14,18 @@ import { uncancelled } from "./context.ts";
  */
 export class LocalDirectory implements AsyncDisposable {
   readonly opened: OpenedDirectory;
-  readonly #workers: Workers;
+  /**
+   * Who does the work on it: with no more rights than the directory's owner has. The descriptors of the
+   * directory, and of all that is opened below it, are theirs.
+   */
+  readonly workers: Workers;
+  readonly #closeAll: () => Promise<void>;
   #kept = false;
 
-  constructor(workers: Workers, opened: OpenedDirectory) {
-    this.#workers = workers;
+  constructor(opened: OpenedDirectory, workers: Workers, closeAll: () => Promise<void>) {
     this.opened = opened;
+    this.workers = workers;
+    this.#closeAll = closeAll;
   }
 
   /** Says that the directory holds now what it was opened for. */
@@ -28,34 +34,68 @@ export class LocalDirectory implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { opened } = this;
+    const { opened, workers } = this;
     if (opened.made && !this.#kept)
-      await this.#workers
+      await workers
         .under(uncancelled)
         .removeMadeDirectory(opened)
         .catch(() => {});
-    closeWithoutWaiting(opened.fd);
-    if (opened.parentFd !== undefined) closeWithoutWaiting(opened.parentFd);
+    await this.#closeAll();
   }
 }
 
 /** Opens a local directory; undefined if there is none. */
-export async function openLocal(
-  workers: Workers,
+export function openLocal(
+  workers: DaemonWorkers,
   path: AllowedPath,
   signal: AbortSignal,
 ): Promise<LocalDirectory | undefined> {
-  const opened = await workers.under(signal).openDirectory(path);
-  return opened && new LocalDirectory(workers, opened);
+  return openAs(workers, path, false, signal);
 }
 
 /** Opens a local directory and makes what is missing of it. */
 export async function openOrMakeLocal(
-  workers: Workers,
+  workers: DaemonWorkers,
   path: AllowedPath,
   signal: AbortSignal,
 ): Promise<LocalDirectory> {
-  return new LocalDirectory(workers, await workers.under(signal).openOrMakeDirectory(path));
+  return (await openAs(workers, path, true, signal)) as LocalDirectory;
+}
+
+async function openAs(
+  workers: DaemonWorkers,
+  path: AllowedPath,
+  create: boolean,
+  signal: AbortSignal,
+): Promise<LocalDirectory | undefined> {
+  const found = await workers.under(signal).openDirectory({ path, create });
+  if (!found) return undefined;
+  if ("user" in found) return openAsUser(workers, path, found, signal);
+  return new LocalDirectory(found, workers, async () =>
+    workers.closeDescriptors(found.fd, found.parentFd),
+  );
+}
+
+/** Opens the directory of another user in a process with that user's rights, which ends with the block. */
+async function openAsUser(
+  workers: DaemonWorkers,
+  path: AllowedPath,
+  { user, fd, parentFd, missing }: UsersDirectory,
+  signal: AbortSignal,
+): Promise<LocalDirectory> {
+  const fds = parentFd === undefined ? [fd] : [fd, parentFd];
+  const users = await workers
+    .ofUser(user, fds, signal)
+    .finally(() => workers.closeDescriptors(...fds));
+  const parent = parentFd === undefined ? {} : { parentFd: firstInheritedFd + 1 };
+  const found = { fd: firstInheritedFd, ...parent, missing };
+  try {
+    const opened = await users.under(signal).openUsersDirectory({ path, found });
+    return new LocalDirectory(opened, users, () => users.close());
+  } catch (error) {
+    await users.close();
+    throw error;
+  }
 }
 
 /** A fresh stage, until the end of the block that holds it; what was not published goes with it. */
@@ -65,21 +105,21 @@ export class Stage implements AsyncDisposable {
   readonly #stage: OpenStage;
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(workers: Workers, directory: OpenedDirectory, stage: OpenStage) {
+  constructor({ workers, opened }: LocalDirectory, stage: OpenStage) {
     this.#workers = workers;
-    this.#directory = directory;
+    this.#directory = opened;
     this.#stage = stage;
-    this.#heartbeat = setInterval(() => touchStage(stage), stageHeartbeatMs).unref();
+    this.#heartbeat = setInterval(() => workers.touch(stage), stageHeartbeatMs).unref();
   }
 
   /** Where archives are unpacked. */
   get directory(): StageDirectory {
-    const { path, owner } = this.#directory;
+    const { path, group } = this.#directory;
     return {
       id: this.#stage.id,
       path: pathOfHandle(this.fd),
       shownAs: path,
-      ...(owner ? { owner } : {}),
+      ...(group === undefined ? {} : { group }),
     };
   }
 
@@ -105,24 +145,18 @@ export class Stage implements AsyncDisposable {
       .under(uncancelled)
       .removeStage(this.#stage)
       .catch(() => {});
-    closeWithoutWaiting(this.fd);
+    this.#workers.closeDescriptors(this.fd);
   }
 }
 
 /** Makes a stage for a directory: beside it, or inside it where that is asked for or the only way. */
 export async function openStage(
-  workers: Workers,
-  directory: OpenedDirectory,
+  directory: LocalDirectory,
   signal: AbortSignal,
   { inside = false } = {},
 ): Promise<Stage> {
   signal.throwIfAborted();
   // Once begun it is seen through: a stage that nothing holds would stay behind.
-  const stage = await workers.under(uncancelled).makeStage({ directory, inside });
-  return new Stage(workers, directory, stage);
-}
-
-/** Closes a descriptor without waiting: a close that fails, as on a dead mount, changes nothing. */
-export function closeWithoutWaiting(fd: number): void {
-  fs.close(fd, () => {});
+  const work = directory.workers.under(uncancelled);
+  return new Stage(directory, await work.makeStage({ directory: directory.opened, inside }));
 }

@@ -1,13 +1,12 @@
 import { openArchive } from "../archive/format/open-archive.ts";
 import { unpackForeign, unpackOwn } from "../archive/unpack/unpack.ts";
-import { requireWithin } from "../domain/limits.ts";
+import { mostStreamBytes, requireWithin, tooLarge } from "../domain/limits.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
-import type { OpenedDirectory } from "../local/open-directory.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
 import { type CacheTarget, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
-import { openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
+import { type LocalDirectory, openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
 import { logSpared } from "./log-spared.ts";
 import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, requireCacheOf } from "./stored-archives.ts";
@@ -21,43 +20,29 @@ export interface LoadTarget extends CacheTarget {
 /** Store to local directory. */
 export async function* load(context: FlowContext, target: LoadTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
-  const before = await look(context, target, signal);
-  if (target.policy === "SKIP" && before.holdsFiles && !before.notLoaded)
+  await using found = await openLocal(context.workers, target.localDir, signal);
+  if (target.policy === "SKIP" && found?.opened.holdsFiles && !found.opened.notLoaded)
     return { kind: "LOAD", status: "SKIPPED" };
 
   return yield* withStored(context, target, signal, async function* (reader) {
-    if (!reader) return await miss(context, target, before, signal);
-    return yield* loadFrom(context, target, reader, signal);
+    if (!reader) return await miss(context, target, found, signal);
+    return yield* loadFrom(context, target, reader, found, signal);
   });
-}
-
-/** What the local directory holds before a load. */
-type Found = Pick<OpenedDirectory, "holdsFiles" | "notLoaded">;
-
-async function look(
-  { workers }: FlowContext,
-  { localDir }: LoadTarget,
-  signal: AbortSignal,
-): Promise<Found> {
-  await using directory = await openLocal(workers, localDir, signal);
-  return directory?.opened ?? { holdsFiles: false, notLoaded: false };
 }
 
 async function miss(
   { workers, store, logger }: FlowContext,
   target: LoadTarget,
-  { notLoaded }: Found,
+  found: LocalDirectory | undefined,
   signal: AbortSignal,
 ): Promise<LoadOutcome> {
   // Nothing will come that could finish an interrupted load, so what it left is cleared.
-  if (notLoaded) {
-    await using directory = await openLocal(workers, target.localDir, signal);
-    if (directory) {
-      const { spared } = await workers.under(uncancelled).clearDirectory(directory.opened);
-      logSpared(logger, target.localDir.path, spared);
-    }
+  if (found?.opened.notLoaded) {
+    const { spared } = await found.workers.under(uncancelled).clearDirectory(found.opened);
+    logSpared(logger, target.localDir.path, spared);
   }
-  const closest = await findClosest(store, target.namespace, target.environment, signal);
+  const stored = { store, work: workers.under(signal) };
+  const closest = await findClosest(stored, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
     namespace: target.namespace,
     environment_key: target.environmentKey,
@@ -70,29 +55,34 @@ async function* loadFrom(
   context: FlowContext,
   target: LoadTarget,
   reader: ArchiveReader,
+  found: LocalDirectory | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, LoadOutcome> {
   const { workers, limits } = context;
-  const archive = await openArchive(reader, signal);
+  const archive = await openArchive(reader, workers.under(signal), signal);
   const contentBytes = archive?.contentBytes ?? 0;
   const fileCount = archive?.fileCount ?? 0;
   requireWithin(limits, "maxArchiveBytes", reader.bytes, "the cache has");
   requireWithin(limits, "maxContentBytes", contentBytes, "the cache has");
   requireWithin(limits, "maxFileCount", fileCount, "the cache has");
+  if (archive && archive.streamBytes > mostStreamBytes(limits))
+    throw tooLarge(limits, "maxContentBytes", "the archive unpacks to far", "bytes");
   if (archive) requireCacheOf(target, archive);
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
-  const work = workers.under(signal);
-  await using directory = await openOrMakeLocal(workers, target.localDir, signal);
+  await using made = found ? undefined : await openOrMakeLocal(workers, target.localDir, signal);
+  const directory = (found ?? made) as LocalDirectory;
   const { fd, path: shownAs } = directory.opened;
+  const work = directory.workers.under(signal);
   await work.requireSpace({ fd, shownAs, bytes: contentBytes, fileCount });
-  await using stage = await openStage(workers, directory.opened, signal);
+  await using stage = await openStage(directory, signal);
   const total = yield* progressOf(
     archive
       ? unpackOwn({
           archive,
           stage: stage.directory,
           localDir: rootPathsOf(target),
+          limits,
           work,
           signal,
         })

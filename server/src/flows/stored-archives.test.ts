@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { openFileStore } from "../../../test/support/file-store.ts";
+import { formatWork } from "../../../test/support/tar/format-work.ts";
 import { describeAll, findClosest, listCacheArchives } from "./stored-archives.ts";
 
 const never = new AbortController().signal;
@@ -23,7 +24,7 @@ async function storeOf(t: TestContext) {
 describe("an archive that cannot be opened", () => {
   it("is described by its name among the others", async (t) => {
     const { store, names } = await storeOf(t);
-    const described = await describeAll(store, names, never);
+    const described = await describeAll({ store, work: formatWork }, names, never);
     assert.deepEqual(
       described.map(({ cacheKey, archiveBytes, createdAt }) => [
         cacheKey,
@@ -43,6 +44,6 @@ describe("an archive that cannot be opened", () => {
     assert.equal((await listCacheArchives(store, "model", never)).length, 2);
     const environment = { torchVersion: "2.1.0", cudaVersion: "", computeCapability: "" };
     const asked = { ...environment, tritonVersion: "", extra: {} };
-    assert.equal(await findClosest(store, "model", asked, never), undefined);
+    assert.equal(await findClosest({ store, work: formatWork }, "model", asked, never), undefined);
   });
 });

@@ -1,4 +1,5 @@
 import { type OwnArchive, openArchive } from "../archive/format/open-archive.ts";
+import type { FormatWork } from "../archive/format/port.ts";
 import { inOrder } from "../async/in-order.ts";
 import { unsafeArchive } from "../domain/archive-error.ts";
 import { CacheError } from "../domain/cache-error.ts";
@@ -13,6 +14,7 @@ import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
 import {
   type ArchiveName,
   type ArchiveReader,
+  ArchiveReplaced,
   ArchiveUnreadable,
   type Store,
 } from "../store/store.ts";
@@ -22,6 +24,12 @@ const describeWindow = 6;
 
 /** The most archives of a namespace that are read to find the closest one. */
 const closestCandidates = 256;
+
+/** A store, and the threads on which what its archives say of themselves is read. */
+export interface ReadStore {
+  readonly store: Store;
+  readonly work: FormatWork;
+}
 
 /** The names that the archive of a cache may have, the preferred first. */
 export function archiveNames({ namespace, cacheKey }: CacheId): ArchiveName[] {
@@ -123,17 +131,21 @@ function hasItsName({ namespace, filename }: ArchiveName, archive: OwnArchive): 
 
 /** Describes the archive of a cache; undefined if there is none. One that no load would take is described by its name. */
 export async function describeStored(
-  store: Store,
+  { store, work }: ReadStore,
   id: CacheId,
   signal: AbortSignal,
 ): Promise<StoredCache | undefined> {
   await using reader = await openStored(store, id, signal);
-  return reader && (await describeOpen(reader, signal));
+  return reader && (await describeOpen(reader, work, signal));
 }
 
-async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise<StoredCache> {
+async function describeOpen(
+  reader: ArchiveReader,
+  work: FormatWork,
+  signal: AbortSignal,
+): Promise<StoredCache> {
   try {
-    const archive = await openArchive(reader, signal);
+    const archive = await openArchive(reader, work, signal);
     return describe(reader, archive && hasItsName(reader, archive) ? archive : undefined);
   } catch (error) {
     const code = error instanceof CacheError ? error.code : undefined;
@@ -144,21 +156,22 @@ async function describeOpen(reader: ArchiveReader, signal: AbortSignal): Promise
 
 /**
  * Describes archives, in the order of their names; leaves out what vanished meanwhile. One that cannot be
- * read is described by its name, without a size, for the others are none the worse for it.
+ * read, or is replaced again and again, is described by its name, without a size, for the others are none the worse for it.
  */
 export async function describeAll(
-  store: Store,
+  { store, work }: ReadStore,
   names: readonly ArchiveName[],
   signal: AbortSignal,
 ): Promise<StoredCache[]> {
   const descriptions: StoredCache[] = [];
   const describeOne = async (name: ArchiveName) => {
     await using reader = await store.open(name, signal);
-    return reader && (await describeOpen(reader, signal));
+    return reader && (await describeOpen(reader, work, signal));
   };
   const describeOneAnyway = (name: ArchiveName) =>
     describeOne(name).catch((error) => {
-      if (error instanceof ArchiveUnreadable) return describeUnreadable(name);
+      if (error instanceof ArchiveUnreadable || error instanceof ArchiveReplaced)
+        return describeUnreadable(name);
       throw error;
     });
   for await (const description of inOrder(names, describeWindow, describeOneAnyway))
@@ -172,14 +185,17 @@ function savedMs({ createdAt }: StoredCache): number {
 
 /** Of the caches of a namespace, the one whose environment differs in the fewest components. */
 export async function findClosest(
-  store: Store,
+  stored: ReadStore,
   namespace: string,
   environment: Environment,
   signal: AbortSignal,
 ): Promise<ClosestCache | undefined> {
-  const names = (await listCacheArchives(store, namespace, signal)).slice(0, closestCandidates);
+  const names = (await listCacheArchives(stored.store, namespace, signal)).slice(
+    0,
+    closestCandidates,
+  );
   let closest: ClosestCache | undefined;
-  for (const cache of await describeAll(store, names, signal)) {
+  for (const cache of await describeAll(stored, names, signal)) {
     if (!cache.environment) continue;
     const differing = differingComponents(environment, cache.environment);
     const closer =

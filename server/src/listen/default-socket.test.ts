@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from "node:test";
 import type { Logger } from "../domain/logger.ts";
 import { listenOnDefaultSocket } from "./default-socket.ts";
 import { ListenError } from "./listen-error.ts";
+import { defaultSocketRights } from "./listener.ts";
 
 const temporaryDir = async (t: TestContext) => {
   const dir = await mkdtemp("/tmp/cc-default-");
@@ -24,36 +25,45 @@ const newServer = (t: TestContext) => () => {
   return server;
 };
 
-function recordingLogger(): { logger: Logger; warnings: string[] } {
-  const warnings: string[] = [];
+function recordingLogger(): { logger: Logger; told: string[] } {
+  const told: string[] = [];
   const ignore = () => {};
-  const warn = (message: string) => warnings.push(message);
-  const logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger };
-  return { logger, warnings };
+  const info = (message: string) => told.push(message);
+  const logger = { debug: ignore, info, warn: ignore, error: ignore, child: () => logger };
+  return { logger, told };
 }
 
 describe("listenOnDefaultSocket", () => {
   test("takes the default where it can be made", async (t) => {
-    const { logger, warnings } = recordingLogger();
+    const { logger, told } = recordingLogger();
     const at = await places(t);
-    assert.equal((await listenOnDefaultSocket(newServer(t), at, logger)).path, at.preferred);
-    assert.deepEqual(warnings, []);
+    assert.equal(
+      (await listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger)).path,
+      at.preferred,
+    );
+    assert.deepEqual(told, []);
   });
 
   test("falls back to the user's own private directory, and says so", async (t) => {
-    const { logger, warnings } = recordingLogger();
+    const { logger, told } = recordingLogger();
     const at = await places(t);
     await writeFile(dirname(at.preferred), "in the way");
-    assert.equal((await listenOnDefaultSocket(newServer(t), at, logger)).path, at.other);
+    assert.equal(
+      (await listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger)).path,
+      at.other,
+    );
     assert.equal((await lstat(dirname(at.other))).mode & 0o777, 0o700);
-    assert.equal(warnings.length, 1);
+    assert.equal(told.length, 1);
   });
 
   test("does not fall back from a daemon that listens already", async (t) => {
     const { logger } = recordingLogger();
     const at = await places(t);
-    await listenOnDefaultSocket(newServer(t), at, logger);
-    await assert.rejects(listenOnDefaultSocket(newServer(t), at, logger), /already/);
+    await listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger);
+    await assert.rejects(
+      listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger),
+      /already/,
+    );
   });
 
   test("refuses a fallback directory that others may write to", async (t) => {
@@ -62,6 +72,9 @@ describe("listenOnDefaultSocket", () => {
     await writeFile(dirname(at.preferred), "in the way");
     await mkdir(dirname(at.other));
     await chmod(dirname(at.other), 0o777);
-    await assert.rejects(listenOnDefaultSocket(newServer(t), at, logger), ListenError);
+    await assert.rejects(
+      listenOnDefaultSocket(newServer(t), at, defaultSocketRights, logger),
+      ListenError,
+    );
   });
 });

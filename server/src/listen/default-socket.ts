@@ -3,6 +3,7 @@ import type { Server } from "node:net";
 import { dirname } from "node:path";
 import type { Logger } from "../domain/logger.ts";
 import { ListenError } from "./listen-error.ts";
+import type { SocketRights } from "./listener.ts";
 import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 
 /**
@@ -13,21 +14,26 @@ import { type BoundSocket, listenOnSocket } from "./unix-socket.ts";
 export async function listenOnDefaultSocket(
   server: () => Server,
   { preferred, other }: { preferred: string; other: string },
+  rights: SocketRights,
   logger: Logger,
 ): Promise<{ path: string; server: Server; socket: BoundSocket }> {
   const first = server();
   try {
-    return { path: preferred, server: first, socket: await listenOnSocket(first, preferred) };
+    return {
+      path: preferred,
+      server: first,
+      socket: await listenOnSocket(first, preferred, rights),
+    };
   } catch (error) {
     if (!(error instanceof ListenError) || error.inUse) throw error;
-    logger.warn("the default socket cannot be made; listening in the user's runtime directory", {
+    logger.info("the default socket cannot be made; listening in the user's runtime directory", {
       reason: error.message,
       address: `unix:${other}`,
     });
   }
   await makePrivateDir(other);
   const second = server();
-  return { path: other, server: second, socket: await listenOnSocket(second, other) };
+  return { path: other, server: second, socket: await listenOnSocket(second, other, rights) };
 }
 
 /** In /tmp another user could have made the directory first, and would control the socket. */

@@ -6,6 +6,7 @@ import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ListenError } from "./listen-error.ts";
+import { defaultSocketRights } from "./listener.ts";
 import { listenOnSocket } from "./unix-socket.ts";
 
 async function tempDir(t: TestContext): Promise<string> {
@@ -47,10 +48,10 @@ const isListenError = (pattern: RegExp, inUse: boolean) => (error: unknown) => {
 };
 
 describe("listenOnSocket", () => {
-  test("makes the directory, and lets every user connect who can reach it", async (t) => {
+  test("makes the directory, and lets its user and group connect", async (t) => {
     const path = join(await tempDir(t), "made", "a.sock");
-    await listenOnSocket(newServer(t), path);
-    assert.equal((await lstat(path)).mode & 0o777, 0o666);
+    await listenOnSocket(newServer(t), path, defaultSocketRights);
+    assert.equal((await lstat(path)).mode & 0o777, 0o660);
     assert.equal((await lstat(join(path, ".."))).mode & 0o777, 0o755);
     assert.ok(await answers(path));
   });
@@ -58,23 +59,23 @@ describe("listenOnSocket", () => {
   test("leaves the modes of a directory that exists", async (t) => {
     const dir = join(await tempDir(t), "private");
     await mkdir(dir, { mode: 0o700 });
-    await listenOnSocket(newServer(t), join(dir, "a.sock"));
+    await listenOnSocket(newServer(t), join(dir, "a.sock"), defaultSocketRights);
     assert.equal((await lstat(dir)).mode & 0o777, 0o700);
   });
 
   test("replaces a stale socket", async (t) => {
     const path = join(await tempDir(t), "a.sock");
     await leaveStaleSocket(path);
-    await listenOnSocket(newServer(t), path);
+    await listenOnSocket(newServer(t), path, defaultSocketRights);
     assert.ok(await answers(path));
   });
 
   test("refuses a live socket and leaves it alone", async (t) => {
     const dir = await tempDir(t);
     const path = join(dir, "a.sock");
-    await listenOnSocket(newServer(t), path);
+    await listenOnSocket(newServer(t), path, defaultSocketRights);
     await assert.rejects(
-      listenOnSocket(newServer(t), path),
+      listenOnSocket(newServer(t), path, defaultSocketRights),
       isListenError(/^cannot listen on unix:.*: another process listens there already$/, true),
     );
     assert.ok(await answers(path));
@@ -84,16 +85,19 @@ describe("listenOnSocket", () => {
   test("refuses a file that is no socket and leaves it alone", async (t) => {
     const path = join(await tempDir(t), "a.sock");
     await writeFile(path, "precious");
-    await assert.rejects(listenOnSocket(newServer(t), path), isListenError(/is no socket/, false));
+    await assert.rejects(
+      listenOnSocket(newServer(t), path, defaultSocketRights),
+      isListenError(/is no socket/, false),
+    );
     assert.ok((await lstat(path)).isFile());
   });
 
   test("says how long a path may be", async (t) => {
     const dir = await tempDir(t);
     const longest = join(dir, "x".repeat(107 - dir.length - 1));
-    await listenOnSocket(newServer(t), longest);
+    await listenOnSocket(newServer(t), longest, defaultSocketRights);
     await assert.rejects(
-      listenOnSocket(newServer(t), `${longest}x`),
+      listenOnSocket(newServer(t), `${longest}x`, defaultSocketRights),
       isListenError(/its path is 108 bytes long, and a socket's may be 107 at most/, false),
     );
   });
@@ -102,7 +106,7 @@ describe("listenOnSocket", () => {
     const dir = await tempDir(t);
     await writeFile(join(dir, "file"), "");
     await assert.rejects(
-      listenOnSocket(newServer(t), join(dir, "file", "a.sock")),
+      listenOnSocket(newServer(t), join(dir, "file", "a.sock"), defaultSocketRights),
       isListenError(/EEXIST.*mkdir/, false),
     );
   });
@@ -110,7 +114,7 @@ describe("listenOnSocket", () => {
   test("removes its socket, and no trace remains when the server closes", async (t) => {
     const dir = await tempDir(t);
     const server = newServer(t);
-    const socket = await listenOnSocket(server, join(dir, "a.sock"));
+    const socket = await listenOnSocket(server, join(dir, "a.sock"), defaultSocketRights);
     await socket.remove();
     server.close();
     assert.deepEqual(await readdir(dir), []);
@@ -119,9 +123,9 @@ describe("listenOnSocket", () => {
   test("leaves the socket of a successor, on remove and on close", async (t) => {
     const path = join(await tempDir(t), "a.sock");
     const first = newServer(t);
-    const socket = await listenOnSocket(first, path);
+    const socket = await listenOnSocket(first, path, defaultSocketRights);
     await rm(path);
-    await listenOnSocket(newServer(t), path);
+    await listenOnSocket(newServer(t), path, defaultSocketRights);
     await socket.remove();
     first.close();
     await once(first, "close");
@@ -132,7 +136,7 @@ describe("listenOnSocket", () => {
     const path = join(await tempDir(t), "a.sock");
     await leaveStaleSocket(path);
     const results = await Promise.allSettled(
-      Array.from({ length: 16 }, () => listenOnSocket(newServer(t), path)),
+      Array.from({ length: 16 }, () => listenOnSocket(newServer(t), path, defaultSocketRights)),
     );
     assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
     assert.ok(await answers(path));

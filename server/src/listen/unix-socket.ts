@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Stats } from "node:fs";
-import { chmod, link, lstat, mkdir, unlink } from "node:fs/promises";
+import { chmod, lchown, link, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ListenError } from "./listen-error.ts";
+import type { SocketRights } from "./listener.ts";
 
 const longestPathBytes = 107;
 const temporaryNameBytes = ".123456".length;
@@ -17,15 +18,19 @@ export interface BoundSocket {
 }
 
 /**
- * Listens on a socket file to which every user may connect who can reach its directory, and makes the
- * directory (mode 0755) where it is missing. The file appears in one step, ready for connections; a
- * stale one is replaced. Throws a ListenError, `inUse` where another process listens there.
+ * Listens on a socket file with these rights, and makes its directory (mode 0755) where it is missing. The
+ * file appears in one step, ready for connections; a stale one is replaced. Throws a ListenError, `inUse`
+ * where another process listens there.
  *
- * The socket is bound under a temporary name and linked to its own: `link` fails where a file
- * exists, modes are right from the start, and Node's unlinking on close hits the temporary name, so
- * it never takes a successor's socket away.
+ * The socket is bound under a temporary name, to which nobody else may connect, and linked to its own
+ * once its rights are set: `link` fails where a file exists, and Node's unlinking on close hits the
+ * temporary name, so it never takes a successor's socket away.
  */
-export async function listenOnSocket(server: Server, path: string): Promise<BoundSocket> {
+export async function listenOnSocket(
+  server: Server,
+  path: string,
+  rights: SocketRights,
+): Promise<BoundSocket> {
   const address = `unix:${path}`;
   const room =
     longestPathBytes - Math.max(0, temporaryNameBytes - Buffer.byteLength(basename(path)));
@@ -38,9 +43,9 @@ export async function listenOnSocket(server: Server, path: string): Promise<Boun
   const temporary = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
   try {
     if (await mkdir(dirname(path), { recursive: true })) await chmod(dirname(path), 0o755);
-    server.listen(temporary);
+    listenPrivately(server, temporary);
     await once(server, "listening");
-    await chmod(temporary, 0o666);
+    await setRights(temporary, rights);
     await claim(temporary, path);
     const own = await lstat(temporary);
     await unlink(temporary);
@@ -50,6 +55,22 @@ export async function listenOnSocket(server: Server, path: string): Promise<Boun
     if (error instanceof ListenError) throw error;
     throw new ListenError(address, (error as Error).message, { cause: error });
   }
+}
+
+/** Nobody else may connect from the first moment on. The file is made before this returns. */
+function listenPrivately(server: Server, path: string): void {
+  const before = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(before);
+  }
+}
+
+async function setRights(path: string, { mode, uid, gid }: SocketRights): Promise<void> {
+  // -1 leaves an id as it is.
+  if (uid !== undefined || gid !== undefined) await lchown(path, uid ?? -1, gid ?? -1);
+  await chmod(path, mode);
 }
 
 /** Links a bound socket to its name, which a stale socket may still have. */

@@ -27,6 +27,8 @@ export interface AllowedPath {
   readonly otherPath?: string;
   /** Whether it lies in a directory of which somebody said where the daemon sees it. */
   readonly mapped?: boolean;
+  /** A directory, the store's, that it may neither hold nor lie in, by no mount either. */
+  readonly apartFrom?: string;
 }
 
 export interface AllowedDirs {
@@ -36,8 +38,12 @@ export interface AllowedDirs {
 
 /**
  * Creates the check of clients' paths. Links in the allowed directories themselves are resolved now.
+ * Errors name what allows them, `saidBy`.
  */
-export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
+export function createAllowedDirs(
+  dirs: readonly AllowedDir[],
+  saidBy = "COMPILE_CACHE_ALLOWED_DIRS",
+): AllowedDirs {
   const asClientsSay = dirs.map(({ clientPath, daemonPath, mapped = false }) => {
     const prefix = withoutSlash(normalize(clientPath));
     const root = canonical(daemonPath);
@@ -77,7 +83,7 @@ export function createAllowedDirs(dirs: readonly AllowedDir[]): AllowedDirs {
       }
       throw new CacheError(
         "PATH_NOT_ALLOWED",
-        `${field} ${JSON.stringify(path)} is outside the allowed directories (COMPILE_CACHE_ALLOWED_DIRS): ` +
+        `${field} ${JSON.stringify(path)} is outside the allowed directories (${saidBy}): ` +
           asClientsSay.map(({ prefix }) => prefix).join(", "),
       );
     },

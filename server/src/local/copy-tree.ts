@@ -4,7 +4,7 @@ import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
 import { withPassage } from "./open-directory.ts";
 import { copyFile } from "./tree/copy-file.ts";
-import { entriesIn } from "./tree/entries.ts";
+import { entriesIn, textOf } from "./tree/entries.ts";
 import { madeDirectoryMode } from "./tree/file-mode.ts";
 import { toLocalError } from "./tree/local-error.ts";
 import {
@@ -14,7 +14,7 @@ import {
   pathOfHandle,
   withDirectoryAt,
 } from "./tree/pinned-directory.ts";
-import type { Checkpoint, Totals } from "./tree/tree.ts";
+import { type Checkpoint, ownerAlone, type Totals } from "./tree/tree.ts";
 
 /** The open source of a copy. Its holder closes the descriptor. */
 export interface CopySource {
@@ -22,6 +22,8 @@ export interface CopySource {
   readonly fd: number;
   /** Its name in the directory above. */
   readonly name: string;
+  /** The one whose files alone may be copied, for a process of root: see ownerAlone. */
+  readonly ownerAlone?: number | undefined;
 }
 
 /** One file or directory to copy, by its path below the source; "" is the source itself. */
@@ -50,7 +52,12 @@ function openSourceAt(aboveFd: number, name: string, allowedPath: AllowedPath): 
     const fd = fs.openSync(`${pathOfHandle(aboveFd)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const stat = fs.fstatSync(fd);
     if (stat.isDirectory() || stat.isFile())
-      return { kind: stat.isDirectory() ? "directory" : "file", fd, name };
+      return {
+        kind: stat.isDirectory() ? "directory" : "file",
+        fd,
+        name,
+        ownerAlone: ownerAlone(stat.isDirectory() ? fd : aboveFd),
+      };
     fs.closeSync(fd);
     throw new CacheError(
       "PATH_NOT_ALLOWED",
@@ -135,8 +142,12 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
         fs.mkdirSync(target, madeDirectoryMode);
         continue;
       }
-      if (isSource) copied.bytes += copyFile(job.source.fd, target, checkpoint);
-      else copied.bytes += copyBelow(job.source.fd, partsOf(path), target, checkpoint);
+      const copy = (from: number) => {
+        requireOwners(from, path, job.source);
+        copied.bytes += copyFile(from, target, checkpoint);
+      };
+      if (isSource) copy(job.source.fd);
+      else withFileBelow(job.source.fd, partsOf(path), copy);
       copied.fileCount += 1;
     }
   } catch (error) {
@@ -145,19 +156,32 @@ export function copyItems(job: CopyJob, checkpoint: Checkpoint): Totals {
   return copied;
 }
 
-function copyBelow(
+function withFileBelow(
   fd: number,
   parts: readonly EntryName[],
-  target: fs.PathLike,
-  checkpoint: Checkpoint,
-): number {
+  body: (fileFd: number) => void,
+): void {
   const [first, ...rest] = parts as [EntryName, ...EntryName[]];
-  if (rest.length > 0)
-    return withDirectoryAt(fd, first, (child) => copyBelow(child, rest, target, checkpoint));
+  if (rest.length > 0) {
+    withDirectoryAt(fd, first, (child) => withFileBelow(child, rest, body));
+    return;
+  }
   const from = fs.openSync(pathAt(fd, first), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
-    return copyFile(from, target, checkpoint);
+    body(from);
   } finally {
     fs.closeSync(from);
   }
+}
+
+/** Throws PATH_NOT_ALLOWED for a file that a process of root must not take along. */
+function requireOwners(fd: number, path: EntryName, { name, ownerAlone }: CopySource): void {
+  const { uid, nlink } = fs.fstatSync(fd);
+  if (ownerAlone === undefined || (uid === ownerAlone && nlink === 1)) return;
+  const why = nlink > 1 ? `has ${nlink} names` : `belongs to user ${uid}`;
+  throw new CacheError(
+    "PATH_NOT_ALLOWED",
+    `${JSON.stringify(textOf(path) || name)} ${why}: a daemon of root copies only files of the user to whom ` +
+      `their directory belongs (${ownerAlone}), and that have one name`,
+  );
 }

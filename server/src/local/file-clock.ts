@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
+import { ownPrefix } from "../domain/own-names.ts";
 import { pathAt, pathOfHandle } from "./tree/pinned-directory.ts";
-import { ownPrefix } from "./tree/transient-names.ts";
 
 /** The numbers, in statfs(2), of file systems whose files another machine or program dates. */
 const datedElsewhere = new Set([

@@ -5,7 +5,6 @@ import {
   chownSync,
   closeSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -28,7 +27,7 @@ import {
 import { cannotMount } from "../../../test/support/machine/mounts.ts";
 import { assertNothingOpen } from "../../../test/support/refusal.ts";
 import { createAllowedDirs } from "./allowed-dirs.ts";
-import { type OpenedDirectory, openDirectory } from "./open-directory.ts";
+import { type OpenedDirectory, openDirectory, type UsersDirectory } from "./open-directory.ts";
 
 const notAllowed = { reason: "PATH_NOT_ALLOWED" };
 
@@ -38,7 +37,9 @@ function allowedDir(t: TestContext) {
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const allowed = createAllowedDirs([{ clientPath: root, daemonPath: root }]);
   const open = (path: string, create = false) =>
-    openDirectory(allowed.resolve(join(root, path), "local_dir"), create);
+    openDirectory(allowed.resolve(join(root, path), "local_dir"), create) as
+      | OpenedDirectory
+      | undefined;
   return { root, open };
 }
 
@@ -153,15 +154,37 @@ describe("opening a local directory", () => {
       }
     });
 
-  it("gives what it makes to the owner of the directory above", { skip: cannotBeNobody }, (t) => {
+  it("goes no further into another user's directory", { skip: cannotBeNobody }, (t) => {
     const { root, open } = allowedDir(t);
-    assert.equal(look(() => open("mine", true)).owner, undefined);
+    assert.equal(look(() => open("mine", true)).group, undefined);
     mkdirSync(join(root, "theirs"));
     chownSync(join(root, "theirs"), nobody, nobody);
-    const directory = look(() => open("theirs/a/b", true));
-    assert.deepEqual(directory.owner, { uid: nobody, gid: nobody });
-    for (const path of ["theirs/a", "theirs/a/b"])
-      assert.equal(lstatSync(join(root, path)).uid, nobody);
+    for (const [path, missing] of [
+      ["theirs", []],
+      ["theirs/a/b", ["a", "b"]],
+    ] as const) {
+      const found = open(path, true) as unknown as UsersDirectory;
+      assert.deepEqual(found.user, { uid: nobody, directoryGid: nobody });
+      assert.deepEqual(found.missing, missing);
+      assert.equal(found.parentFd === undefined, path !== "theirs");
+      for (const fd of [found.fd, found.parentFd]) if (fd !== undefined) closeSync(fd);
+    }
+    assert.deepEqual(readdirSync(join(root, "theirs")), []);
+  });
+
+  it("of root in another user's cannot be replaced", { skip: cannotBeNobody }, (t) => {
+    const { root, open } = allowedDir(t);
+    mkdirSync(join(root, "theirs/mine"), { recursive: true });
+    assert.equal(look(() => open("theirs/mine")).replaceable, true);
+    chownSync(join(root, "theirs"), nobody, nobody);
+    assert.equal(look(() => open("theirs/mine")).replaceable, false);
+  });
+
+  it("has its group if that is another", { skip: cannotBeNobody }, (t) => {
+    const { root, open } = allowedDir(t);
+    mkdirSync(join(root, "shared"));
+    chownSync(join(root, "shared"), 0, nobody);
+    assert.equal(look(() => open("shared")).group, nobody);
   });
 });
 

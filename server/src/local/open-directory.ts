@@ -2,19 +2,14 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { CacheError } from "../domain/cache-error.ts";
 import type { AllowedPath } from "./allowed-dirs.ts";
+import { anotherUserOf, type Descent, descend, fromRoot } from "./descent.ts";
 import { statAt } from "./tree/entries.ts";
-import { madeDirectoryMode } from "./tree/file-mode.ts";
+import { otherGroup } from "./tree/group.ts";
 import { toLocalError } from "./tree/local-error.ts";
-import { isMountPoint } from "./tree/mounts.ts";
-import {
-  openDirectoryAt,
-  openPassageAt,
-  openRoot,
-  pathOfHandle,
-  withDirectoryAt,
-} from "./tree/pinned-directory.ts";
+import { isMountPoint, reachEachOther } from "./tree/mounts.ts";
+import { currentPath, openPassageAt, pathOfHandle } from "./tree/pinned-directory.ts";
 import { notLoadedMarker } from "./tree/transient-names.ts";
-import { type Owner, walk } from "./tree/tree.ts";
+import { walk } from "./tree/tree.ts";
 
 const { R_OK, W_OK, X_OK } = fs.constants;
 const setGroupId = 0o2000;
@@ -22,7 +17,7 @@ const setGroupId = 0o2000;
 /** An open local directory. Its holder closes the descriptors. */
 export interface OpenedDirectory {
   readonly fd: number;
-  /** The directory above, if that is allowed too. */
+  /** The directory above, if that is allowed too, and may be searched. */
   readonly parentFd?: number;
   /** Its name in the directory above. */
   readonly name: string;
@@ -30,8 +25,8 @@ export interface OpenedDirectory {
   readonly made: boolean;
   /** Its path, as the daemon sees it. */
   readonly path: string;
-  /** Who is to own what is made in it, if that is not the daemon itself. */
-  readonly owner?: Owner;
+  /** The group of what is made in it, if that is another than the process's. */
+  readonly group?: number;
   /** Whether a whole stage can take its place by one rename. */
   readonly replaceable: boolean;
   /** Whether it holds a file that a save would take. */
@@ -41,30 +36,75 @@ export interface OpenedDirectory {
 }
 
 /**
+ * A directory of another user, or the one in which the way to it ends so far: only a process with that
+ * user's rights may go on from there. Its holder closes the descriptors.
+ */
+export interface UsersDirectory {
+  readonly user: User;
+  readonly fd: number;
+  /** The directory above, if that is allowed too, and nothing is missing. */
+  readonly parentFd?: number;
+  /** Names of the directories that are still to be made, below this one. */
+  readonly missing: readonly string[];
+}
+
+/** A user, and the group of a directory of this user. */
+export interface User {
+  readonly uid: number;
+  readonly directoryGid: number;
+}
+
+/**
  * Opens an allowed directory, one component at a time from the root of the file system, without
  * following links. Makes what is missing; with `create` false, returns undefined instead. Throws
  * PATH_NOT_ALLOWED, or the local directory's error.
  */
-export function openDirectory(allowedPath: AllowedPath, create: true): OpenedDirectory;
 export function openDirectory(
   allowedPath: AllowedPath,
   create: boolean,
-): OpenedDirectory | undefined;
-export function openDirectory(
+): OpenedDirectory | UsersDirectory | undefined {
+  const way = descend(fromRoot(allowedPath), allowedPath, { create });
+  if (!way) return undefined;
+  return orClosed(way, () => {
+    if (way.missing.length === 0) requireApart(way.fd, allowedPath);
+    const uid = anotherUserOf(way.fd);
+    if (uid === undefined) return describe(allowedPath, way);
+    const { fd, parentFd, missing } = way;
+    const givesParent = parentFd !== undefined && missing.length === 0 && mayUseParent(allowedPath);
+    const user = { uid, directoryGid: fs.fstatSync(fd).gid };
+    return { user, fd, ...(givesParent ? { parentFd } : {}), missing };
+  });
+}
+
+/** Goes on from where another user's directory was found, with the rights of that user. Takes its descriptors. */
+export function openUsersDirectory(
   allowedPath: AllowedPath,
-  create: boolean,
-): OpenedDirectory | undefined {
-  const opened = descend(allowedPath, create, openDirectoryAt);
-  if (!opened) return undefined;
-  let directory: OpenedDirectory | undefined;
+  found: Omit<UsersDirectory, "user">,
+): OpenedDirectory {
+  const way = descend({ ...found, made: false }, allowedPath, { create: true });
+  if (!way) throw new CacheError("INTERNAL", `${allowedPath.path} was neither found nor made`);
+  return orClosed(way, () => describe(allowedPath, way));
+}
+
+/** Closes what a descent opened, but for what the result of `body` holds. */
+function orClosed<T extends { fd: number; parentFd?: number }>(way: Descent, body: () => T): T {
+  let result: T | undefined;
   try {
-    directory = describe(allowedPath, opened);
-    return directory;
+    result = body();
+    return result;
   } finally {
-    if (!directory) fs.closeSync(opened.fd);
-    if (opened.parentFd !== undefined && directory?.parentFd === undefined)
-      fs.closeSync(opened.parentFd);
+    if (!result) fs.closeSync(way.fd);
+    if (way.parentFd !== undefined && result?.parentFd === undefined) fs.closeSync(way.parentFd);
   }
+}
+
+/** A path tells nothing of bind mounts, by which a clear, or a load that replaces, could empty the store. */
+function requireApart(fd: number, { path, apartFrom }: AllowedPath): void {
+  if (apartFrom === undefined || !reachEachOther(currentPath(fd), apartFrom)) return;
+  throw new CacheError(
+    "PATH_NOT_ALLOWED",
+    `${path} and the store ${apartFrom} hold each other, or a part of each other, by a mount`,
+  );
 }
 
 /**
@@ -72,94 +112,16 @@ export function openDirectory(
  * if the directory does not exist.
  */
 export function withPassage<T>(allowedPath: AllowedPath, body: (fd: number) => T): T | undefined {
-  const opened = descend(allowedPath, false, openPassageAt);
+  const opened = descend(fromRoot(allowedPath), allowedPath, {
+    create: false,
+    openLastAt: openPassageAt,
+  });
   if (!opened) return undefined;
   try {
     return body(opened.fd);
   } finally {
     fs.closeSync(opened.fd);
     if (opened.parentFd !== undefined) fs.closeSync(opened.parentFd);
-  }
-}
-
-/** Where a descent ended: the open directory, and the one above it. */
-interface Descent {
-  readonly fd: number;
-  readonly parentFd: number | undefined;
-  /** Whether the last directory had to be made. */
-  readonly made: boolean;
-}
-
-/** Opens each directory on the way to an allowed path. The caller closes both descriptors. */
-function descend(
-  allowedPath: AllowedPath,
-  create: boolean,
-  openLastAt: typeof openDirectoryAt,
-): Descent | undefined {
-  const components = [...allowedPath.root.split("/").filter(Boolean), ...allowedPath.below];
-  const open = [openRoot()];
-  let arrived = false;
-  let made = false;
-  try {
-    for (const [i, name] of components.entries()) {
-      const openAt = i < components.length - 1 ? openPassageAt : openLastAt;
-      const next = enter(open.at(-1) as number, name, allowedPath, create, openAt);
-      if (next === undefined) return undefined;
-      open.push(next.fd);
-      made = next.made;
-      if (open.length > 2) fs.closeSync(open.shift() as number);
-    }
-    arrived = true;
-    return { fd: open.at(-1) as number, parentFd: open.at(-2), made };
-  } finally {
-    if (!arrived) for (const fd of open) fs.closeSync(fd);
-  }
-}
-
-function enter(
-  parentFd: number,
-  name: string,
-  allowedPath: AllowedPath,
-  create: boolean,
-  openAt: typeof openDirectoryAt,
-): { fd: number; made: boolean } | undefined {
-  let made = false;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return { fd: openAt(parentFd, name), made };
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === "ENOTDIR" || code === "ELOOP") {
-        const what = statAt(parentFd, name)?.isSymbolicLink()
-          ? "a symbolic link, which is not followed: name the directory that it leads to"
-          : "not a directory";
-        throw new CacheError(
-          "PATH_NOT_ALLOWED",
-          `${allowedPath.path}: ${JSON.stringify(name)} is ${what}`,
-          {
-            cause: error,
-          },
-        );
-      }
-      if (code !== "ENOENT" || attempt > 0) throw toLocalError(error, allowedPath.path);
-      if (!create) return undefined;
-      made = make(parentFd, name, allowedPath);
-    }
-  }
-}
-
-/** Makes a directory; returns false if it exists by now. */
-function make(parentFd: number, name: string, allowedPath: AllowedPath): boolean {
-  try {
-    fs.mkdirSync(`${pathOfHandle(parentFd)}/${name}`, madeDirectoryMode);
-    const owner = otherOwner(fs.fstatSync(parentFd));
-    // A user who may write in the directory above may have replaced the new directory already.
-    if (owner) withDirectoryAt(parentFd, name, (fd) => fs.fchownSync(fd, owner.uid, owner.gid));
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-      throw toLocalError(error, allowedPath.path);
-    return false;
   }
 }
 
@@ -174,34 +136,38 @@ export function removeMade({ fd, parentFd, name, made }: OpenedDirectory): void 
     fs.rmdirSync(`${pathOfHandle(parentFd)}/${name}`);
 }
 
+function mayUseParent({ below }: AllowedPath): boolean {
+  return below.length > 0;
+}
+
 function describe(allowedPath: AllowedPath, { fd, parentFd, made }: Descent): OpenedDirectory {
   const stat = fs.fstatSync(fd);
-  const owner = otherOwner(stat);
-  const mayUseParent = parentFd !== undefined && allowedPath.below.length > 0;
+  const group = otherGroup(stat.gid);
+  const isUsable = parentFd !== undefined && mayUseParent(allowedPath) && may(parentFd, X_OK);
+  const parent = isUsable ? parentFd : undefined;
   return {
     fd,
-    ...(mayUseParent ? { parentFd } : {}),
+    ...(parent === undefined ? {} : { parentFd: parent }),
     name: allowedPath.below.at(-1) ?? basename(allowedPath.root),
     made,
     path: allowedPath.path,
-    ...(owner ? { owner } : {}),
-    replaceable: mayUseParent && isReplaceable(parentFd, stat, allowedPath.path),
+    ...(group === undefined ? {} : { group }),
+    replaceable: parent !== undefined && isReplaceable(parent, stat, allowedPath.path),
     holdsFiles: holdsFiles(fd, allowedPath.path),
     notLoaded: statAt(fd, notLoadedMarker) !== undefined,
   };
 }
 
-/** The owner, if it is another than the daemon and the daemon, as root, may give files to it. */
-function otherOwner({ uid, gid }: fs.Stats): Owner | undefined {
-  const self = process.geteuid?.();
-  return self === 0 && (uid !== 0 || gid !== 0) ? { uid, gid } : undefined;
-}
-
 function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean {
   if (fs.fstatSync(parentFd).dev !== stat.dev || isMountPoint(path)) return false;
-  if (!isLikeOurs(stat)) return false;
+  if (anotherUserOf(parentFd) !== undefined) return false;
+  return isLikeOurs(stat) && may(parentFd, R_OK | W_OK | X_OK);
+}
+
+/** Whether this process has rights in an open directory. */
+function may(fd: number, rights: number): boolean {
   try {
-    fs.accessSync(pathOfHandle(parentFd), R_OK | W_OK | X_OK);
+    fs.accessSync(pathOfHandle(fd), rights);
     return true;
   } catch {
     return false;
@@ -210,9 +176,8 @@ function isReplaceable(parentFd: number, stat: fs.Stats, path: string): boolean 
 
 /** Whether a directory made in its place would have its owner, and what is made below it its group. */
 function isLikeOurs({ uid, gid, mode }: fs.Stats): boolean {
-  const handsDown = (mode & setGroupId) !== 0;
-  const isRoot = process.geteuid?.() === 0;
-  return !handsDown && (isRoot || (uid === process.geteuid?.() && gid === process.getegid?.()));
+  if ((mode & setGroupId) !== 0 || uid !== process.geteuid?.()) return false;
+  return gid === process.getegid?.() || otherGroup(gid) !== undefined;
 }
 
 function holdsFiles(fd: number, path: string): boolean {

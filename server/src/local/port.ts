@@ -1,7 +1,7 @@
 import type { AllowedPath } from "./allowed-dirs.ts";
 import type { CopyItem, CopyJob, CopySource } from "./copy-tree.ts";
 import type { IdentityJob } from "./identity.ts";
-import type { OpenedDirectory } from "./open-directory.ts";
+import type { OpenedDirectory, UsersDirectory } from "./open-directory.ts";
 import type { OpenStage } from "./stage.ts";
 import type { Removed, Spared } from "./tree/removal.ts";
 import type { Totals } from "./tree/tree.ts";
@@ -14,10 +14,13 @@ import type { Totals } from "./tree/tree.ts";
 export interface LocalWork {
   /** Which file or directory lies at a path: see identityOf. */
   identify(job: IdentityJob): Promise<string | undefined>;
-  /** Opens an allowed directory; undefined if it does not exist. The caller closes its descriptors. */
-  openDirectory(path: AllowedPath): Promise<OpenedDirectory | undefined>;
-  /** Opens an allowed directory and makes what is missing of it. The caller closes its descriptors. */
-  openOrMakeDirectory(path: AllowedPath): Promise<OpenedDirectory>;
+  /**
+   * Opens an allowed directory; undefined if it does not exist and is not to be made. The caller closes
+   * its descriptors.
+   */
+  openDirectory(job: OpenJob): Promise<OpenedDirectory | UsersDirectory | undefined>;
+  /** Goes on from where another user's directory was found: see openUsersDirectory. */
+  openUsersDirectory(job: UsersJob): Promise<OpenedDirectory>;
   /** Removes a directory that `openOrMakeDirectory` made. Throws if it is not empty. */
   removeMadeDirectory(directory: OpenedDirectory): Promise<void>;
   /** Counts what a save would take of an open directory. */
@@ -42,6 +45,18 @@ export interface LocalWork {
   listSource(source: CopySource): Promise<CopyItem[]>;
   /** Copies items of a source into a stage, and counts them. */
   copyItems(job: CopyJob): Promise<Totals>;
+}
+
+/** Which directory is wanted, and whether what is missing of it is made. */
+export interface OpenJob {
+  readonly path: AllowedPath;
+  readonly create: boolean;
+}
+
+/** Where another user's directory was found, by descriptors of this user's process. */
+export interface UsersJob {
+  readonly path: AllowedPath;
+  readonly found: Omit<UsersDirectory, "user">;
 }
 
 /** How much room is needed, and on which file system. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { invalidField } from "../domain/cache-error.ts";
+import { CacheError, invalidField } from "../domain/cache-error.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
 import { namesIn, statAt } from "./tree/entries.ts";
 import { toLocalError } from "./tree/local-error.ts";
@@ -51,12 +51,31 @@ function makeStageIn(insideFd: number): OpenStage {
   const name = stagePrefix + id;
   const path = `${pathOfHandle(insideFd)}/${name}`;
   fs.mkdirSync(path, 0o700);
+  let fd: number;
   try {
-    return { id, fd: openDirectoryAt(insideFd, name), name, insideFd };
+    fd = openDirectoryAt(insideFd, name);
   } catch (error) {
     fs.rmdirSync(path);
     throw error;
   }
+  if (isFresh(fd, insideFd)) return { id, fd, name, insideFd };
+  fs.closeSync(fd);
+  throw new CacheError(
+    "LOCAL_UNAVAILABLE",
+    `another user put something in the place of ${JSON.stringify(name)}, which was just made: only who may ` +
+      "load there should be able to write there",
+  );
+}
+
+/**
+ * Whether an open directory can be the one that was just made in another: empty, and this user's, or on
+ * a mount that gives all files to one user that user's.
+ */
+function isFresh(fd: number, insideFd: number): boolean {
+  const { uid } = fs.fstatSync(fd);
+  const self = process.geteuid?.();
+  const isOurs = uid === self || (self !== 0 && uid === fs.fstatSync(insideFd).uid);
+  return isOurs && namesIn(fd).length === 0;
 }
 
 // Age is by ctime, which the file system's own clock sets at each touch. A process id would prove
@@ -68,6 +87,8 @@ function sweepStages({ fd, insideFd }: OpenStage, checkpoint: Checkpoint): void 
     const isStage = typeof name === "string" && name.startsWith(stagePrefix);
     const stat = isStage ? statAt(insideFd, name) : undefined;
     if (!stat || nowMs - stat.ctimeMs <= abandonedAfterMs) continue;
+    // Root's rights are for what is root's: another user's stage is swept by that user's process.
+    if (process.geteuid?.() === 0 && stat.uid !== 0) continue;
     try {
       removeAt(insideFd, name, { fileCount: 0, bytes: 0 }, checkpoint);
     } catch {
@@ -140,7 +161,7 @@ function renameWhole(directory: OpenedDirectory, stage: OpenStage): boolean {
   const parent = pathOfHandle(stage.insideFd);
   const stat = fs.fstatSync(directory.fd);
   fs.fchmodSync(stage.fd, stat.mode & 0o7777);
-  if (directory.owner) fs.fchownSync(stage.fd, directory.owner.uid, directory.owner.gid);
+  if (directory.group !== undefined) fs.fchownSync(stage.fd, -1, directory.group);
   try {
     fs.renameSync(`${parent}/${stage.name}`, `${parent}/${directory.name}`);
     return true;

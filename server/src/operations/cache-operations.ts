@@ -1,3 +1,4 @@
+import type { Caller } from "../access/caller.ts";
 import type { CacheId } from "../domain/cache-id.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { StoredCache } from "../domain/stored-cache.ts";
@@ -68,10 +69,20 @@ export interface CacheInfo {
   readonly storeNote: string;
 }
 
+/** What the daemon does for all its callers. */
+export interface SharedOperations {
+  /** All that a caller may do. */
+  as(caller: Caller): CacheOperations;
+  /** Whether a transfer runs or waits. */
+  isWorking(): boolean;
+  /** Accepts no new work, gives what runs `graceMs` to end, then cancels it and waits for that. */
+  close(graceMs: number): Promise<void>;
+}
+
 /**
- * All that the daemon can do, in the domain's words: what the service layer translates to and from
- * the wire. Arguments are validated here, all of them before a call fails for one; every failure is
- * a CacheError.
+ * All that the daemon can do for one caller, in the domain's words: what the service layer translates
+ * to and from the wire. Rights are judged here, then arguments, all of them before a call fails for
+ * one; every failure is a CacheError.
  */
 export interface CacheOperations {
   /** Starts a load, or joins the one that runs for the same target. */
@@ -79,9 +90,13 @@ export interface CacheOperations {
   /** Starts a save, or joins the one that runs for the same target. */
   save(spec: SaveSpec, signal: AbortSignal): Transfer | Promise<Transfer>;
   copy(spec: CopySpec, signal: AbortSignal): Transfer | Promise<Transfer>;
-  /** Throws TRANSFER_NOT_FOUND. */
+  /**
+   * For everybody who was told its id, which cannot be guessed. Throws TRANSFER_NOT_FOUND.
+   */
   getTransfer(operationId: string): Transfer;
-  /** Newest first. */
+  /** Resolves with its last state. Throws TRANSFER_NOT_FOUND, and FORBIDDEN for what no rule is about. */
+  cancelTransfer(operationId: string): Promise<TransferState>;
+  /** Newest first, those that the caller's rules are about. */
   listTransfers(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
   getCacheInfo(spec: TargetSpec, signal: AbortSignal): Promise<CacheInfo>;
   /** By namespace, then cache key. */
@@ -92,6 +107,4 @@ export interface CacheOperations {
     spec: LocalDirSpec,
     signal: AbortSignal,
   ): Promise<{ bytes: number; fileCount: number }>;
-  /** Accepts no new work, gives what runs `graceMs` to end, then cancels it and waits for that. */
-  close(graceMs: number): Promise<void>;
 }

@@ -30,7 +30,7 @@ export async function requireSame(
   signal: AbortSignal,
 ): Promise<void> {
   if (identity === "" || path.mapped) return;
-  const own = await workers.under(signal).identify({ path: path.path, orAbove });
+  const own = await workers.under(signal).identify({ path, orAbove });
   if (own === undefined || own === identity) return;
   const sees = (found: string) => (found === nothing ? "nothing" : `another one (${found})`);
   throw new CacheError(

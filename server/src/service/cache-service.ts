@@ -10,7 +10,6 @@ import {
   SaveSkipReason,
   SaveStatus,
 } from "compilecache-client/gen/compilecache/v1/transfer.ts";
-import type { CacheOperations } from "../operations/cache-operations.ts";
 import type { TransferState } from "../transfers/state.ts";
 import type { Transfer } from "../transfers/transfer.ts";
 import type { Calls } from "./calls.ts";
@@ -57,12 +56,9 @@ function outcomeOf<K extends "LOAD" | "SAVE">(state: TransferState, kind: K) {
 }
 
 /** The handlers: each translates its call to an operation and the result back, and does no more. */
-export function createCacheService(
-  operations: CacheOperations,
-  { unary, serverStream }: Calls,
-): CacheServiceHandlers {
+export function createCacheService({ unary, serverStream }: Calls): CacheServiceHandlers {
   return {
-    load: unary("Load", "read", async (request, signal, announce) => {
+    load: unary("Load", async (operations, request, signal, announce) => {
       const transfer = await operations.load(toLoadSpec(request), signal);
       announce(transfer.state.operationId);
       if (request.detach) {
@@ -75,7 +71,7 @@ export function createCacheService(
       return { status, closest, transfer: toWireTransfer(state) };
     }),
 
-    save: unary("Save", "write", async (request, signal, announce) => {
+    save: unary("Save", async (operations, request, signal, announce) => {
       const transfer = await operations.save(toSaveSpec(request), signal);
       announce(transfer.state.operationId);
       if (request.detach) {
@@ -94,11 +90,11 @@ export function createCacheService(
       return { ...outcome, transfer: toWireTransfer(state) };
     }),
 
-    watchTransfer: serverStream("WatchTransfer", "read", (request, signal) =>
+    watchTransfer: serverStream("WatchTransfer", (operations, request, signal) =>
       operations.getTransfer(requireOperationId(request.operationId)).watch(signal),
     ),
 
-    startTransfer: unary("StartTransfer", "write", async (request, signal) => {
+    startTransfer: unary("StartTransfer", async (operations, request, signal) => {
       const { source, destination, operationName, sourceIdentity, destinationIdentity } = request;
       const identities = { sourceIdentity, destinationIdentity };
       const spec = { source, destination, operationName, ...identities };
@@ -107,23 +103,23 @@ export function createCacheService(
       return { transfer: toWireTransfer(transfer.state) };
     }),
 
-    getTransfer: unary("GetTransfer", "read", (request) => {
+    getTransfer: unary("GetTransfer", (operations, request) => {
       const transfer = operations.getTransfer(requireOperationId(request.operationId));
       return { transfer: toWireTransfer(transfer.state) };
     }),
 
-    listTransfers: unary("ListTransfers", "read", (request) => {
+    listTransfers: unary("ListTransfers", (operations, request) => {
       const { includeFinished, pageSize, pageToken } = request;
       const page = operations.listTransfers({ includeFinished, pageSize, pageToken });
       return { transfers: page.items.map(toWireTransfer), nextPageToken: page.nextPageToken };
     }),
 
-    cancelTransfer: unary("CancelTransfer", "write", async (request) => {
-      const transfer = operations.getTransfer(requireOperationId(request.operationId));
-      return { transfer: toWireTransfer(await transfer.cancel()) };
+    cancelTransfer: unary("CancelTransfer", async (operations, request) => {
+      const state = await operations.cancelTransfer(requireOperationId(request.operationId));
+      return { transfer: toWireTransfer(state) };
     }),
 
-    getCacheInfo: unary("GetCacheInfo", "read", async (request, signal) => {
+    getCacheInfo: unary("GetCacheInfo", async (operations, request, signal) => {
       const { namespace, environment, localDir, localDirIdentity } = request;
       const spec = { namespace, environment, localDir, localDirIdentity };
       const info = await operations.getCacheInfo(spec, signal);
@@ -139,7 +135,7 @@ export function createCacheService(
       };
     }),
 
-    listCaches: unary("ListCaches", "read", async (request, signal) => {
+    listCaches: unary("ListCaches", async (operations, request, signal) => {
       const { namespace, environment, pageSize, pageToken } = request;
       const spec = { namespace, environment, pageSize, pageToken };
       const page = await operations.listCaches(spec, signal);
@@ -149,13 +145,13 @@ export function createCacheService(
       };
     }),
 
-    deleteCache: unary("DeleteCache", "write", async (request, signal) => {
+    deleteCache: unary("DeleteCache", async (operations, request, signal) => {
       const { namespace, cacheKey } = request;
       await operations.deleteCache({ namespace, cacheKey }, signal);
       return {};
     }),
 
-    clearLocalCache: unary("ClearLocalCache", "write", async (request, signal) => {
+    clearLocalCache: unary("ClearLocalCache", async (operations, request, signal) => {
       const { localDir, localDirIdentity } = request;
       const spec = { localDir, localDirIdentity };
       const { bytes, fileCount } = await operations.clearLocalCache(spec, signal);

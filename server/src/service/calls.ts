@@ -6,9 +6,10 @@ import {
 } from "@grpc/grpc-js";
 import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Right } from "../domain/tokens.ts";
+import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
+import type { Audit, AuditedCall } from "./audit.ts";
+import type { PeerCaller } from "./call-gate.ts";
 import { underCallSignal } from "./call-signal.ts";
-import type { Authorize } from "./credentials.ts";
 import { toServiceError } from "./status.ts";
 
 /** The initial metadata that names the transfer of a Load or Save. */
@@ -22,8 +23,8 @@ export interface Calls {
    */
   unary<Request, Response>(
     method: string,
-    needed: Right,
     answer: (
+      operations: CacheOperations,
       request: Request,
       signal: AbortSignal,
       announce: (operationId: string) => void,
@@ -32,24 +33,40 @@ export interface Calls {
   /** Asks for the next message when the previous one has been taken, so a slow reader costs no memory. */
   serverStream<Request, Message>(
     method: string,
-    needed: Right,
-    messages: (request: Request, signal: AbortSignal) => AsyncIterable<Message>,
+    messages: (
+      operations: CacheOperations,
+      request: Request,
+      signal: AbortSignal,
+    ) => AsyncIterable<Message>,
   ): handleServerStreamingCall<Request, Message>;
   /** Resolves when no call is running. */
   drained(): Promise<void>;
 }
 
-/** Every call is authorised first, and every error is mapped to a status in one place. */
-export function createCalls(authorize: Authorize, logger: Logger): Calls {
-  const admit = (metadata: Metadata, needed: Right) => {
-    authorize(metadata.get("authorization")[0]?.toString(), needed);
+/**
+ * Every call is made with the operations of its caller, whom the gate knows by the call's metadata, and
+ * every error is mapped to a status in one place.
+ */
+export function createCalls(options: {
+  callers: WeakMap<Metadata, PeerCaller>;
+  operations: SharedOperations;
+  audit: Audit;
+  logger: Logger;
+}): Calls {
+  const { callers, operations, audit, logger } = options;
+  const begin = (method: string, call: { metadata: Metadata; request: unknown }) => {
+    const found = callers.get(call.metadata);
+    if (!found) throw new Error("a call came past the gate");
+    const { caller, peer } = found;
+    const audited = audit(method, call.request, peer);
+    audited.by(caller.name);
+    return { audited, own: operations.as(caller) };
   };
-  const failure = (method: string, thrown: unknown) => {
+  const failure = (method: string, audited: AuditedCall, thrown: unknown) => {
     const error = toCacheError(thrown);
     if (error.reason === "INTERNAL")
       logger.error("a call failed on a bug", { method, error: error.cause ?? error });
-    else
-      logger.debug("a call failed", { method, reason: error.reason, explanation: error.message });
+    else audited.failed(error);
     return toServiceError(error);
   };
   let underWay = 0;
@@ -67,29 +84,36 @@ export function createCalls(authorize: Authorize, logger: Logger): Calls {
   };
   return {
     drained: () => drained.promise,
-    unary: (method, needed, answer) => (call, callback) => {
+    unary: (method, answer) => (call, callback) => {
+      const { audited, own } = begin(method, call);
       const work = underCallSignal(call, async (signal) => {
-        admit(call.metadata, needed);
-        return answer(call.request, signal, (operationId) => {
+        return answer(own, call.request, signal, (operationId) => {
+          audited.started(operationId);
           const metadata = new Metadata();
           metadata.set(operationIdKey, operationId);
           call.sendMetadata(metadata);
         });
       });
       counted(work).then(
-        (response) => callback(null, response),
-        (error: unknown) => callback(failure(method, error)),
+        (response) => {
+          audited.done();
+          callback(null, response);
+        },
+        (error: unknown) => callback(failure(method, audited, error)),
       );
     },
-    serverStream: (method, needed, messages) => (call) => {
+    serverStream: (method, messages) => (call) => {
+      const { audited, own } = begin(method, call);
       const work = underCallSignal(call, async (signal) => {
-        admit(call.metadata, needed);
-        for await (const message of messages(call.request, signal))
+        for await (const message of messages(own, call.request, signal))
           await send(call, message, signal);
       });
       counted(work).then(
-        () => call.end(),
-        (error: unknown) => call.emit("error", failure(method, error)),
+        () => {
+          audited.done();
+          call.end();
+        },
+        (error: unknown) => call.emit("error", failure(method, audited, error)),
       );
     },
   };

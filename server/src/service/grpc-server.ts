@@ -1,20 +1,38 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { HealthImplementation } from "grpc-health-check";
+import { TLSSocket } from "node:tls";
+import {
+  logVerbosity,
+  type Metadata,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
+import { callerCertificate } from "../access/caller-certificate.ts";
+import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Token } from "../domain/tokens.ts";
-import type { CacheOperations } from "../operations/cache-operations.ts";
+import type { SharedOperations } from "../operations/cache-operations.ts";
+import type { Audit } from "./audit.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
+import { createCallGate, encodingItself, type Identify, type PeerCaller } from "./call-gate.ts";
 import { createCalls } from "./calls.ts";
-import { createAuthorize } from "./credentials.ts";
+import type { Connections } from "./connections.ts";
+import { addHealth } from "./health.ts";
+import { PacedConnection } from "./paced-connection.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";
+const healthServiceName = "grpc.health.v1.Health";
 
 const serverOptions = {
   // A request is some paths and an environment.
-  "grpc.max_receive_message_length": 1024 * 1024,
+  "grpc.max_receive_message_length": 32 * 1024,
+  // A process that watches a thousand transfers does so by one connection.
+  "grpc.max_concurrent_streams": 1024,
+  // MB of headers and of what is to be sent. grpc-js sets no bound of its own.
+  "grpc-node.max_session_memory": 32,
+  // Nobody asks for these statistics, and they cost each call something.
+  "grpc.enable_channelz": 0,
   // Without it, a caller whose machine died would keep its transfer running.
   "grpc.keepalive_time_ms": 30_000,
   "grpc.keepalive_timeout_ms": 20_000,
@@ -23,7 +41,7 @@ const serverOptions = {
 /** How long the last bytes of the last answers take to leave. */
 const leavingMs = 50;
 
-/** A gRPC server that is handed its connections. */
+/** A gRPC server that is handed its connections, each as the current one of all connections. */
 export interface GrpcServer {
   accept(connection: Socket): void;
   /** Sets what health checks are told. It starts as not serving. */
@@ -32,34 +50,42 @@ export interface GrpcServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/**
- * Makes a server of the cache service, health and reflection. Without `tokens` every caller may do
- * everything.
- */
+/** Makes a server of the cache service, health and reflection. */
 export function createGrpcServer(options: {
-  operations: CacheOperations;
-  tokens: readonly Token[] | undefined;
+  operations: SharedOperations;
+  identify: Identify;
+  audit: Audit;
+  connections: Connections;
+  turns: Turns;
   logger: Logger;
 }): GrpcServer {
-  const { operations, tokens, logger } = options;
-  const server = new Server(serverOptions);
-  const calls = createCalls(createAuthorize(tokens), logger);
-  server.addService(cacheServiceDefinition, createCacheService(operations, calls));
+  const { operations, identify, audit, connections, turns, logger } = options;
+  const callers = new WeakMap<Metadata, PeerCaller>();
+  const gate = createCallGate({
+    connections,
+    turns,
+    identify,
+    callers,
+    audit,
+    open: [healthServiceName],
+  });
+  // It would write to stderr what callers send, a malformed token among it.
+  setLogVerbosity(logVerbosity.NONE);
+  const server = new Server({ ...serverOptions, interceptors: [gate] });
+  const calls = createCalls({ callers, operations, audit, logger });
+  server.addService(encodingItself(cacheServiceDefinition), createCacheService(calls));
 
-  const health = new HealthImplementation();
-  health.addToServer(server);
-  const setServing = (serving: boolean) => {
-    for (const name of ["", cacheServiceName])
-      health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
-  };
-  setServing(false);
-
-  addReflection(server, [cacheServiceName, "grpc.health.v1.Health"]);
+  const health = addHealth(server, ["", cacheServiceName]);
+  addReflection(server, [cacheServiceName, healthServiceName]);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
-    accept: (connection) => injector.injectConnection(connection),
-    setServing,
+    accept(socket) {
+      const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      if (certificate) connections.current().certificate = callerCertificate(certificate);
+      injector.injectConnection(new PacedConnection(socket, turns));
+    },
+    setServing: health.setServing,
     async stop(graceMs) {
       // grpc-js does not wait for the calls of connections that it was handed.
       const stopWaiting = new AbortController();

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as settle } from "node:timers/promises";
-import { FakeTransfer, fakeOperations } from "../../../test/support/daemon/fake-operations.ts";
+import { fakeOperations } from "../../../test/support/daemon/fake-operations.ts";
 import { watchIdleness } from "./idleness.ts";
 
 const idleMs = 1_000;
@@ -11,10 +11,8 @@ const idleMs = 1_000;
 /** A watch whose time passes only as the test says, and operations that are busy as it says. */
 function startFrozen(t: TestContext, ms = idleMs) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { state } = new FakeTransfer();
   const use = { isWorking: false };
-  const listTransfers = () => ({ items: use.isWorking ? [state] : [], nextPageToken: "" });
-  const idleness = watchIdleness(fakeOperations({ listTransfers }), ms);
+  const idleness = watchIdleness(fakeOperations({ isWorking: () => use.isWorking }), ms);
   let isIdle = false;
   idleness.idle.then(() => {
     isIdle = true;

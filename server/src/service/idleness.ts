@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { CacheOperations } from "../operations/cache-operations.ts";
+import type { SharedOperations } from "../operations/cache-operations.ts";
 
 /** Notices when the daemon is no longer in use. */
 export interface Idleness {
@@ -12,7 +12,7 @@ export interface Idleness {
 }
 
 /** Starts to wait for `idleMs` without use; with 0, `idle` never resolves. */
-export function watchIdleness(operations: CacheOperations, idleMs: number): Idleness {
+export function watchIdleness(operations: SharedOperations, idleMs: number): Idleness {
   const { promise: idle, resolve } = Promise.withResolvers<void>();
   let connections = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -23,7 +23,7 @@ export function watchIdleness(operations: CacheOperations, idleMs: number): Idle
     if (ended || connections > 0) return;
     timer = setTimeout(() => {
       // A detached transfer runs without a connection; the time starts again.
-      if (isWorking(operations)) startTimer();
+      if (operations.isWorking()) startTimer();
       else resolve();
     }, idleMs);
   };
@@ -44,9 +44,4 @@ export function watchIdleness(operations: CacheOperations, idleMs: number): Idle
       clearTimeout(timer);
     },
   };
-}
-
-function isWorking(operations: CacheOperations): boolean {
-  const running = operations.listTransfers({ includeFinished: false, pageSize: 1, pageToken: "" });
-  return running.items.length > 0;
 }

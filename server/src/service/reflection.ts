@@ -14,6 +14,12 @@ import {
   type Server,
   status,
 } from "@grpc/grpc-js";
+import { encodingItself } from "./call-gate.ts";
+
+/** How many streams there may be at once: each holds some requests, and one answer of up to 100 KB. */
+const mostStreams = 32;
+/** A stream that asks for nothing ends after so long. */
+const mostIdleMs = 60_000;
 
 /**
  * What `npm run generate` puts into descriptors.binpb: our contract, health, and reflection itself,
@@ -89,20 +95,37 @@ export function addReflection(server: Server, serviceNames: readonly string[]): 
     }
   };
 
+  let streams = 0;
   const serverReflectionInfo: handleBidiStreamingCall<ReflectionRequest, ReflectionResponse> = (
     call,
   ) => {
-    call.on("data", (request: ReflectionRequest) => {
-      const { host: validHost } = request;
-      call.write({ validHost, originalRequest: request, messageResponse: answer(request) });
+    if (streams === mostStreams) {
+      const details = `there are ${mostStreams} streams of reflection already`;
+      call.emit("error", { code: status.RESOURCE_EXHAUSTED, details });
+      return;
+    }
+    streams += 1;
+    call.once("cancelled", () => {
+      streams -= 1;
     });
-    call.on("end", () => call.end());
+    const end = () => call.end();
+    let idle = setTimeout(end, mostIdleMs).unref();
+    call.on("data", (request: ReflectionRequest) => {
+      clearTimeout(idle);
+      // One request at a time: the next is read when this answer has left.
+      call.pause();
+      const { host: validHost } = request;
+      call.write({ validHost, originalRequest: request, messageResponse: answer(request) }, () => {
+        idle = setTimeout(end, mostIdleMs).unref();
+        call.resume();
+      });
+    });
+    call.on("end", end);
   };
   for (const version of versions)
-    server.addService(
-      { serverReflectionInfo: reflectionMethod(version) },
-      { serverReflectionInfo },
-    );
+    server.addService(encodingItself({ serverReflectionInfo: reflectionMethod(version) }), {
+      serverReflectionInfo,
+    });
 }
 
 function serviceName(version: Version): string {
@@ -119,8 +142,14 @@ function fileOfSymbol(name: string): DescFile | undefined {
 
 function fileAnswer(file: DescFile | undefined, asked: string): Answer {
   if (!file) return errorAnswer(status.NOT_FOUND, `${asked} is not known here`);
-  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: closureOf(file) } };
+  const known = closures.get(file);
+  const fileDescriptorProto = known ?? closureOf(file);
+  if (!known) closures.set(file, fileDescriptorProto);
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
 }
+
+/** Each is encoded once: there are a few, and callers may ask for them as often as they like. */
+const closures = new Map<DescFile, Uint8Array[]>();
 
 /** A file and all that it imports, serialised, imports last. */
 function closureOf(file: DescFile, seen = new Set<DescFile>()): Uint8Array[] {

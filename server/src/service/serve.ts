@@ -1,11 +1,17 @@
-import type { Socket } from "node:net";
+import type { CallerCertificate } from "../access/caller-certificate.ts";
+import { identify } from "../access/identify.ts";
+import type { Policy } from "../access/policy.ts";
 import { settlesWithin } from "../async/settles-within.ts";
+import { createTurns } from "../async/turns.ts";
+import { CacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { Token } from "../domain/tokens.ts";
-import { formatListenAddress, isLocalOnly, type ListenAddress } from "../listen/listen-address.ts";
-import { openListeners } from "../listen/listeners.ts";
-import type { CacheOperations } from "../operations/cache-operations.ts";
-import { createGrpcServer } from "./grpc-server.ts";
+import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
+import type { Listener, OnConnection } from "../listen/listener.ts";
+import { type OpenListener, openListener } from "../listen/listeners.ts";
+import type { SharedOperations } from "../operations/cache-operations.ts";
+import { createAudit } from "./audit.ts";
+import { createConnections } from "./connections.ts";
+import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
 // What a call needs to send its answer once its transfer has ended.
@@ -13,10 +19,21 @@ const lastAnswersMs = 1_000;
 // What cancelling may take that begins when the grace period is over.
 const cancellingMs = 5_000;
 
+/** A listener, and who may do what there. */
+export interface ServedListener {
+  readonly listener: Listener;
+  readonly policy: Policy;
+}
+
 /** Operations that clients can call over the network. */
 export interface ServedOperations {
   /** Where clients connect, with the ports that the system chose. */
   readonly addresses: readonly string[];
+  /**
+   * Has these policies instead, one for each listener, for calls from now on, and reads certificates
+   * again. Throws where one is no good, and all stays as it was.
+   */
+  reload(policies: readonly Policy[]): void;
   /**
    * Takes no new work, gives running transfers `graceMs` to end and cancels the others, lets their
    * watchers and waiters learn of it, then closes. A second call waits for the first.
@@ -26,45 +43,82 @@ export interface ServedOperations {
   readonly idle: Promise<void>;
 }
 
-/** Serves `operations` on `listen`, or on the default socket. Throws a ListenError. */
+/** Serves `operations` at all listeners. Throws a ListenError, with nothing left open. */
 export async function serve(options: {
-  operations: CacheOperations;
-  listen: readonly ListenAddress[];
-  tokens: readonly Token[] | undefined;
+  operations: SharedOperations;
+  listeners: readonly ServedListener[];
+  /** How many connections may be open. */
+  maxConnections: number;
   /** 0 for none. */
   idleExitMs: number;
   logger: Logger;
 }): Promise<ServedOperations> {
-  const { operations, listen, tokens, idleExitMs, logger } = options;
-  const server = createGrpcServer({ operations, tokens, logger });
+  const { operations, maxConnections, idleExitMs, logger } = options;
+  const connections = createConnections(maxConnections, logger);
+  const turns = createTurns();
+  const audit = createAudit(logger);
+  const shared = { operations, audit, connections, turns, logger };
   const idleness = watchIdleness(operations, idleExitMs);
-  const accept = (connection: Socket) => {
-    idleness.addConnection(connection);
-    server.accept(connection);
-  };
-  const listeners = await openListeners(listen, accept, logger);
-  server.setServing(true);
-  for (const address of listeners.addresses)
-    if (!tokens && !isLocalOnly(address))
-      logger.warn("anybody on the network may call: no tokens file is configured", {
+  const policies = options.listeners.map(({ policy }) => policy);
+  const servers: GrpcServer[] = [];
+  const listeners: OpenListener[] = [];
+  const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
+  try {
+    for (const [index, { listener }] of options.listeners.entries()) {
+      const who = (authorization: string | undefined, certificate: CallerCertificate | undefined) =>
+        identify(policies[index] as Policy, authorization, certificate);
+      const server = createGrpcServer({ ...shared, identify: who });
+      servers.push(server);
+      const onConnection: OnConnection = {
+        begin: connections.add,
+        ready(connection) {
+          idleness.addConnection(connection);
+          server.accept(connection);
+        },
+        refused: (peer, why) =>
+          audit("Connect", {}, peer).failed(
+            new CacheError("UNAUTHENTICATED", `the certificate is refused: ${why}`),
+          ),
+      };
+      listeners.push(await openListener(listener, onConnection, logger));
+    }
+  } catch (error) {
+    idleness.end();
+    await closeListeners();
+    throw error;
+  }
+  for (const server of servers) server.setServing(true);
+  for (const [index, { address }] of listeners.entries())
+    if (policies[index]?.anyone && !isLocalOnly(address) && !isMutual(options.listeners[index]))
+      logger.warn("anybody on the network may call: nothing is asked of callers", {
         address: formatListenAddress(address),
       });
 
   let stopped: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
     idleness.end();
-    server.setServing(false);
+    for (const server of servers) server.setServing(false);
     const failed = (error: unknown) => logger.error("not all transfers ended", { error });
     const closing = operations.close(graceMs).catch(failed);
     // A mount may never answer.
     const mostMs = graceMs + cancellingMs;
     if (!(await settlesWithin(closing, mostMs))) failed(new Error(`no end after ${mostMs} ms`));
-    await listeners.close();
-    await server.stop(lastAnswersMs);
+    await closeListeners();
+    await Promise.all(servers.map((server) => server.stop(lastAnswersMs)));
   };
   return {
-    addresses: listeners.addresses.map(formatListenAddress),
+    addresses: listeners.map(({ address }) => formatListenAddress(address)),
+    reload(others) {
+      const uses = listeners.map((listener) => listener.reread());
+      policies.splice(0, policies.length, ...others);
+      for (const use of uses) use();
+    },
     stop: (graceMs) => (stopped ??= stop(graceMs)),
     idle: idleness.idle,
   };
+}
+
+/** Whether callers have to prove who they are before they are connected. */
+function isMutual(served: ServedListener | undefined): boolean {
+  return served?.listener.tls?.clientCa !== undefined;
 }

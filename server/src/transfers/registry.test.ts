@@ -297,3 +297,16 @@ describe("TransferRegistry.close", () => {
     );
   });
 });
+
+describe("very many transfers", () => {
+  it("are refused as OVERLOADED until some have ended, and joined all the same", async () => {
+    const { load, letGo } = startRegistry();
+    for (let n = 0; n < 1_000; n++) load(`/one/${n}`);
+    assert.throws(() => load("/one/more"), isReason("OVERLOADED"));
+    load("/one/7");
+    await settle();
+    letGo();
+    await settle();
+    load("/one/more");
+  });
+});

@@ -25,12 +25,20 @@ export interface TransferStart {
 
 /** The transfers that run, and those that ended lately. */
 export interface TransferRegistry {
-  /** Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN. */
+  /**
+   * Joins the running transfer of the same target, or starts one. Throws SHUTTING_DOWN, and OVERLOADED
+   * where very many run or wait.
+   */
   start(what: TransferStart): Transfer;
   /** Throws TRANSFER_NOT_FOUND. */
   get(operationId: string): Transfer;
-  /** Those that run or wait, or all that are known; newest first. */
-  list(spec: PageSpec & { readonly includeFinished: boolean }): Page<TransferState>;
+  /** Those that run or wait, or all that are known, of those that `shows` picks; newest first. */
+  list(
+    spec: PageSpec & { readonly includeFinished: boolean },
+    shows?: (state: TransferState) => boolean,
+  ): Page<TransferState>;
+  /** Whether any runs or waits. */
+  isWorking(): boolean;
   /**
    * Takes no more, gives running transfers `graceMs` to end, then stops them and waits 3 s at most: a
    * dead mount may never let one end.
@@ -41,6 +49,9 @@ export interface TransferRegistry {
 /** How long, and how many, finished transfers can be asked about. */
 const keptForMs = 24 * 3_600_000;
 const keptAtMost = 1_000;
+
+/** How many may run or wait: each is looked at whenever a directory is free. */
+const activeAtMost = 1_000;
 
 /** How long the close waits for what it stopped. */
 const stopWaitMs = 3_000;
@@ -69,6 +80,11 @@ export function createTransferRegistry(options: {
   };
 
   const begin = (what: TransferStart): RunningTransfer => {
+    if (transfers.size - finished.length >= activeAtMost)
+      throw new CacheError(
+        "OVERLOADED",
+        `${activeAtMost} transfers run or wait already; try again when some have ended`,
+      );
     const operationId = randomUUID();
     const log = logger.child({ operation_id: operationId });
     const transfer = new RunningTransfer(firstState(what, operationId), watching, log);
@@ -113,15 +129,17 @@ export function createTransferRegistry(options: {
       );
     },
 
-    list({ includeFinished, ...page }) {
+    list({ includeFinished, ...page }, shows = () => true) {
       const asked = parsePage(page);
       forgetOld();
       const listed = [...transfers.values()]
         .reverse()
-        .filter(({ transfer }) => includeFinished || !isFinal(transfer.state));
+        .filter(({ transfer: { state } }) => (includeFinished || !isFinal(state)) && shows(state));
       const { items, nextPageToken } = pageOf(listed, ({ order }) => descending(order), asked);
       return { items: items.map(({ transfer }) => transfer.state), nextPageToken };
     },
+
+    isWorking: () => [...transfers.values()].some(({ transfer }) => !isFinal(transfer.state)),
 
     async close(graceMs) {
       closing = true;

@@ -1,4 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
+import { decodeManifest } from "../archive/format/decode-manifest.ts";
+import type { Manifest } from "../archive/format/manifest.ts";
 import { type Comparison, compareTree } from "../archive/pack/compare.ts";
 import { type PackedFrame, packFrame } from "../archive/pack/frame-packer.ts";
 import type { FramePlan } from "../archive/pack/plan.ts";
@@ -23,8 +25,14 @@ import {
 } from "../local/copy-tree.ts";
 import { requireSpace } from "../local/disk-space.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
-import { type OpenedDirectory, openDirectory, removeMade } from "../local/open-directory.ts";
-import type { PublishJob, SpaceJob } from "../local/port.ts";
+import {
+  type OpenedDirectory,
+  openDirectory,
+  openUsersDirectory,
+  removeMade,
+  type UsersDirectory,
+} from "../local/open-directory.ts";
+import type { OpenJob, PublishJob, SpaceJob, UsersJob } from "../local/port.ts";
 import {
   makeStage,
   type OpenStage,
@@ -36,6 +44,7 @@ import { pathOfHandle } from "../local/tree/pinned-directory.ts";
 import type { Spared } from "../local/tree/removal.ts";
 import { type Checkpoint, measureTree } from "../local/tree/tree.ts";
 import { receiveChunks } from "./chunk-channel.ts";
+import { meet } from "./meet.ts";
 
 /**
  * The flag that stops a job at its next checkpoint: shared by all threads, and non-zero once it is
@@ -53,6 +62,8 @@ export const jobs = {
   compare: (job: CompareJob, checkpoint: Checkpoint): Comparison =>
     compareTree(job.rootFd, job, checkpoint),
 
+  decodeManifest: (payload: Uint8Array): Manifest => decodeManifest(Buffer.from(payload.buffer)),
+
   inspectStage,
 
   packFrame: (job: PackJob, checkpoint: Checkpoint): PackedFrame =>
@@ -66,7 +77,7 @@ export const jobs = {
 
   unpackFrame: (job: UnpackJob, checkpoint: Checkpoint): UnpackedFrame => {
     requireSpace(job.stage.path, job.stage.shownAs, job.fetched.contentBytes, 0);
-    return unpackFrame(job.stage, job.fetched, checkpoint);
+    return unpackFrame(job.stage, job.fetched, job.limits, checkpoint);
   },
 
   relocateEntry: ({ stage, name, relocation }: RelocateJob, checkpoint: Checkpoint): void =>
@@ -81,8 +92,10 @@ export const jobs = {
     ),
 
   identify: (job: IdentityJob): string | undefined => identityOf(job),
-  openDirectory: (path: AllowedPath): OpenedDirectory | undefined => openDirectory(path, false),
-  openOrMakeDirectory: (path: AllowedPath): OpenedDirectory => openDirectory(path, true),
+  openDirectory: ({ path, create }: OpenJob): OpenedDirectory | UsersDirectory | undefined =>
+    openDirectory(path, create),
+  openUsersDirectory: ({ path, found }: UsersJob): OpenedDirectory =>
+    openUsersDirectory(path, found),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
   measureDirectory: measureTree,
   clearDirectory,
@@ -98,6 +111,8 @@ export const jobs = {
   publishFile: ({ stage, name }: { stage: OpenStage; name: string }): void =>
     publishFile(stage, name),
   removeStage: (stage: OpenStage): void => removeStage(stage),
+
+  meet,
 
   openSource: (path: AllowedPath): CopySource => openSource(path),
   listSource: (source: CopySource): CopyItem[] => listSource(source),

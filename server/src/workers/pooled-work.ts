@@ -1,12 +1,13 @@
 import { MessageChannel } from "node:worker_threads";
+import type { FormatWork } from "../archive/format/port.ts";
 import type { PackWork } from "../archive/pack/port.ts";
 import type { UnpackWork } from "../archive/unpack/port.ts";
 import type { LocalWork } from "../local/port.ts";
 import { sendChunks } from "./chunk-channel.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
-/** All work that runs on the threads of a pool: packing, unpacking, and local directories. */
-export type PooledWork = PackWork & UnpackWork & LocalWork;
+/** All work that runs on the threads of a pool: opening archives, packing, unpacking, and local directories. */
+export type PooledWork = FormatWork & PackWork & UnpackWork & LocalWork;
 
 /** Binds the jobs of a pool to a signal that stops them: see WorkerPool.run. */
 export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledWork {
@@ -16,6 +17,7 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     compare: (job) => pool.run("compare", job, signal),
     inspectStage: (job) => pool.run("inspectStage", job, signal),
     packFrame: (job) => pool.run("packFrame", job, signal),
+    decodeManifest: (payload) => pool.run("decodeManifest", payload, signal, [payload.buffer]),
     unpackFrame: (job) => pool.run("unpackFrame", job, signal, [job.fetched.frame.buffer]),
     relocateEntry: (job) => pool.run("relocateEntry", job, signal),
     async unpackForeignStream(job, chunks, onReport) {
@@ -35,8 +37,8 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     },
 
     identify: (job) => pool.run("identify", job, signal),
-    openDirectory: (path) => pool.run("openDirectory", path, signal),
-    openOrMakeDirectory: (path) => pool.run("openOrMakeDirectory", path, signal),
+    openDirectory: (job) => pool.run("openDirectory", job, signal),
+    openUsersDirectory: (job) => pool.run("openUsersDirectory", job, signal),
     removeMadeDirectory: (directory) => pool.run("removeMadeDirectory", directory, signal),
     measureDirectory: (rootFd) => pool.run("measureDirectory", rootFd, signal),
     clearDirectory: (directory) => pool.run("clearDirectory", directory, signal),

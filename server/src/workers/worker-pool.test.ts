@@ -70,7 +70,11 @@ function openedDirectory(t: TestContext, dir: string): OpenedDirectory {
 describe("the worker pool", () => {
   it("leaves descriptors that a thread opened open when the thread ends", async (t) => {
     const pool = createWorkerPool({ threads: 1, nice: 0 });
-    const directory = await pool.run("openDirectory", allowedPath(scratch(t)), uncancelled);
+    const directory = await pool.run(
+      "openDirectory",
+      { path: allowedPath(scratch(t)), create: false },
+      uncancelled,
+    );
     assert.ok(directory);
     await pool.close();
     assert.ok(fstatSync(directory.fd).isDirectory());
@@ -79,7 +83,11 @@ describe("the worker pool", () => {
 
   it("closes nothing that took over the number of a descriptor when a thread ends", async (t) => {
     const pool = createWorkerPool({ threads: 1, nice: 0 });
-    const directory = await pool.run("openDirectory", allowedPath(scratch(t)), uncancelled);
+    const directory = await pool.run(
+      "openDirectory",
+      { path: allowedPath(scratch(t)), create: false },
+      uncancelled,
+    );
     assert.ok(directory);
     closeSync(directory.fd);
     const opened: number[] = [];

@@ -1,16 +1,18 @@
 import { Piscina } from "piscina";
 import { CacheError } from "../domain/cache-error.ts";
 import { createClaim, takeClaim } from "./claim.ts";
+import { type Answer, resultOf } from "./failure.ts";
 import type { CancelFlag, Jobs } from "./jobs.ts";
-import type { Answer, Order } from "./worker.ts";
+import { heed, type Note } from "./note.ts";
+import type { Order } from "./worker.ts";
 
-/** A pool of threads that run the jobs of jobs.ts. */
+/** Threads that run the jobs of jobs.ts, here or in another process. */
 export interface WorkerPool {
   readonly threads: number;
   /**
    * Runs a job on one of the threads. Once `signal` aborts, throws its reason: at once if the job has
    * not started, otherwise after its next checkpoint. `transfer` lists memory and ports of the job that
-   * move to the thread. Throws the job's CacheError.
+   * move to the thread. Throws the job's CacheError, or OVERLOADED where no thread can be started.
    */
   run<Name extends keyof Jobs>(
     name: Name,
@@ -18,7 +20,18 @@ export interface WorkerPool {
     signal: AbortSignal,
     transfer?: readonly (ArrayBufferLike | import("node:worker_threads").MessagePort)[],
   ): Promise<Awaited<ReturnType<Jobs[Name]>>>;
+  /** Has something done at once in the process of the threads; nobody learns how it went. */
+  tell(note: Note): void;
   close(): Promise<void>;
+}
+
+/** How many threads a pool has, of which priority (0 to 19; larger is lower), and how long they idle. */
+export interface PoolOptions {
+  readonly threads: number;
+  readonly nice: number;
+  readonly idleMs?: number;
+  /** Whether all threads start at once, and stay. */
+  readonly stay?: boolean;
 }
 
 /**
@@ -31,17 +44,13 @@ const leastIdleMs = 100;
  * Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed, and end
  * `idleMs` after their last work.
  */
-export function createWorkerPool(options: {
-  threads: number;
-  nice: number;
-  idleMs?: number;
-}): WorkerPool {
+export function createWorkerPool(options: PoolOptions): WorkerPool {
   const pool = new Piscina<Order, Answer>({
     filename: new URL(
       import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
       import.meta.url,
     ).href,
-    minThreads: 0,
+    minThreads: options.stay ? options.threads : 0,
     maxThreads: options.threads,
     idleTimeout: Math.max(options.idleMs ?? 0, leastIdleMs),
     concurrentTasksPerWorker: 1,
@@ -51,6 +60,13 @@ export function createWorkerPool(options: {
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
   const flags = new WeakMap<AbortSignal, CancelFlag>();
+  /** Gives up the jobs that no thread has taken yet. */
+  const waiting = new Set<(reason: CacheError) => void>();
+  pool.on("error", (error: unknown) => {
+    // Those threads that did start will come to the jobs.
+    if (pool.threads.length > 0) return;
+    for (const giveUp of waiting) giveUp(noThread(error));
+  });
   return {
     threads: options.threads,
     async run(name, job, signal, transfer = []) {
@@ -58,23 +74,35 @@ export function createWorkerPool(options: {
       const claim = createClaim();
       const order: Order = { name, job, flag: flagOf(signal, flags), claim };
       const { promise: givenUp, reject } = Promise.withResolvers<never>();
-      const onAbort = () => takeClaim(claim) && reject(signal.reason);
+      const giveUp = (reason: unknown) => takeClaim(claim) && reject(reason);
+      const onAbort = () => giveUp(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
+      waiting.add(giveUp);
       try {
         const done = pool.run(order, { transferList: transfer as never });
         const answer = await Promise.race([done, givenUp]);
-        if ("failure" in answer) {
-          signal.throwIfAborted();
-          const { reason, message, ...details } = answer.failure;
-          throw new CacheError(reason, message, details);
-        }
-        return answer.value as never;
+        return resultOf(answer, signal) as never;
+      } catch (error) {
+        throw isStartFailure(error) ? noThread(error) : error;
       } finally {
+        waiting.delete(giveUp);
         signal.removeEventListener("abort", onAbort);
       }
     },
+    tell: heed,
     close: () => pool.destroy(),
   };
+}
+
+function isStartFailure(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ERR_WORKER_INIT_FAILED";
+}
+
+function noThread(cause: unknown): CacheError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CacheError("OVERLOADED", `the daemon cannot start a worker thread now: ${why}`, {
+    cause,
+  });
 }
 
 /** One flag for all jobs of a signal. */

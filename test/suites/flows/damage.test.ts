@@ -12,6 +12,7 @@ import { CacheError } from "../../../server/src/domain/cache-error.ts";
 import { ArchiveReplaced } from "../../../server/src/store/store.ts";
 import { type FlowBench, namespace, suiteBench } from "../../support/flow-bench.ts";
 import { assertRefused } from "../../support/refusal.ts";
+import { formatWork } from "../../support/tar/format-work.ts";
 import { type FileSpec, listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
 /** An archive in our own format, and where each part of it starts and ends. */
@@ -29,7 +30,7 @@ async function saveSound(bench: FlowBench, files: Record<string, FileSpec>): Pro
   const bytes = readFileSync(bench.archivePath());
   const reader = await bench.store.open({ namespace, filename: basename(bench.archivePath()) });
   assert.ok(reader);
-  const own = (await openArchive(reader)) as OwnArchive;
+  const own = (await openArchive(reader, formatWork)) as OwnArchive;
   await reader[Symbol.asyncDispose]();
   const parts: Record<string, readonly [number, number]> = {};
   for (const [i, frame] of own.frames.entries())

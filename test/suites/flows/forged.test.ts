@@ -407,6 +407,10 @@ describe("an own archive with hostile names", () => {
     "a/../b/",
     "x".repeat(256),
     `${"y/".repeat(2100)}z`,
+    `${"y/".repeat(128)}z`,
+    ".compilecache-not-loaded",
+    ".compilecache-not-loaded/x",
+    "a/.compilecache-stage-0123456789abcdef/x",
   ];
   for (const name of names)
     it(`is refused: ${JSON.stringify(name.slice(0, 20))}`, async () => {

@@ -71,7 +71,16 @@ describe("a hostile archive is refused whole", () => {
       "ARCHIVE_UNSAFE",
       archive(gnuLongName("x/".repeat(2100)), file("x")),
     ],
+    [
+      "a name 200 directories deep",
+      "ARCHIVE_UNSAFE",
+      archive(gnuLongName("x/".repeat(200)), file("x")),
+    ],
     ["an empty component", "ARCHIVE_UNSAFE", archive(file("a//b"))],
+    ["the marker", "ARCHIVE_UNSAFE", archive(file(".compilecache-not-loaded"))],
+    ["a file in the marker", "ARCHIVE_UNSAFE", archive(file(".compilecache-not-loaded/x"))],
+    ["a stage", "ARCHIVE_UNSAFE", archive(directory("./.compilecache-stage-0123456789abcdef/"))],
+    ["a stage deep inside", "ARCHIVE_UNSAFE", archive(file("a/b/.compilecache-stage-0/x"))],
     [
       "a symbolic link",
       "ARCHIVE_UNSAFE",
@@ -227,7 +236,7 @@ describe("a hostile archive is refused whole", () => {
     });
 
   it("except for a name that is too long only for this file system", async () => {
-    const name = `${"x/".repeat(2044)}x`;
+    const name = `${`${"x".repeat(250)}/`.repeat(16)}${"x".repeat(72)}`;
     await assertRefused(bench(), archive(gnuLongName(name), file("x")), "LOCAL_UNAVAILABLE", {
       format: "tar.gz",
     });

@@ -12,6 +12,7 @@ import {
 import { cacheKey, type FlowBench, namespace, suiteBench } from "../../support/flow-bench.ts";
 import { type ArchiveKind, archiveKinds } from "../../support/tar/archive-kinds.ts";
 import { endFrame, forgeArchive, forgedFile } from "../../support/tar/forge.ts";
+import { formatWork } from "../../support/tar/format-work.ts";
 import { makeTree } from "../../support/trees/trees.ts";
 
 const plain = [forgedFile("a/one.txt"), forgedFile("b/two.txt"), endFrame];
@@ -128,11 +129,15 @@ describe("an archive that nobody damaged", () => {
           assert.deepEqual(filesIn(bench().localDir), expected.files, how);
         }
         unchanged("a load");
-        const described = await describeStored(store, id, signal);
+        const described = await describeStored({ store, work: formatWork }, id, signal);
         assert.equal(described?.filename, basename(bench().archivePath(format)), how);
         unchanged("info");
         const names = await listCacheArchives(store, undefined, signal);
-        assert.equal((await describeAll(store, names, signal)).length, 1, how);
+        assert.equal(
+          (await describeAll({ store, work: formatWork }, names, signal)).length,
+          1,
+          how,
+        );
         unchanged("a listing");
         const saved = await ending(how, bench().save({ from: source }));
         const isRefused = typeof saved === "string";

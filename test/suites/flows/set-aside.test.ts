@@ -15,6 +15,7 @@ import {
   type FlowBench,
   namespace,
 } from "../../support/flow-bench.ts";
+import { formatWork } from "../../support/tar/format-work.ts";
 import { rawEntry, tarEnd } from "../../support/tar/raw-tar.ts";
 import { listTree, makeTree, noise } from "../../support/trees/trees.ts";
 
@@ -91,7 +92,8 @@ describe("a damaged archive", () => {
           rmSync(join(dirname(bench.archivePath()), name), { recursive: true });
         writeFileSync(bench.archivePath(format), damaged);
         const id = { namespace, cacheKey };
-        assert.ok(await describeStored(bench.store, id, new AbortController().signal), how);
+        const reading = { store: bench.store, work: formatWork };
+        assert.ok(await describeStored(reading, id, new AbortController().signal), how);
         assert.deepEqual(setAside(bench), [], `${how}: a look sets nothing aside`);
         if (doing === "load") {
           const into = join(bench.dir, "loaded");
@@ -199,7 +201,8 @@ describe("an archive that was copied or renamed by hand", () => {
     assert.deepEqual(readdirSync(promoted), [basename(copy)]);
     assert.ok(readFileSync(copy).equals(sound));
     const id = { namespace: "bench-prod", cacheKey };
-    const described = await describeStored(bench.store, id, new AbortController().signal);
+    const reading = { store: bench.store, work: formatWork };
+    const described = await describeStored(reading, id, new AbortController().signal);
     assert.equal(described?.environment, undefined, "it is not shown as a cache of bench-prod");
   });
 

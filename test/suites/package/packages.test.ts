@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -92,6 +92,21 @@ describe("what npm run package makes", () => {
     );
     const { stdout } = await run(`${place}/node_modules/.bin/compilecache`, ["--version"]);
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+
+    const licences = await readFile(
+      `${place}/node_modules/compilecache/THIRD_PARTY_LICENSES.txt`,
+      "utf8",
+    );
+    for (const name of ["yaml", "zod"]) assert.match(licences, new RegExp(`^${name}\\b`, "m"));
+    const config = `listeners: [{address: "unix:${place}/daemon.sock", rules: [{to: anyone, may: [list]}]}]`;
+    await writeFile(`${place}/config.yaml`, config);
+    const served = await run(
+      `${place}/node_modules/.bin/compilecache`,
+      ["serve", "--config-file", `${place}/config.yaml`, "--idle-exit-seconds", "1"],
+      { env: { PATH: process.env.PATH, COMPILE_CACHE_STORE: `file://${place}/store` } },
+    );
+    assert.match(served.stdout, /"address":"unix:\S+\/daemon\.sock"/);
+    assert.doesNotMatch(served.stdout, /"level":"(?:warn|error)"/);
   });
 
   test("the client's npm package holds JavaScript and types", async () => {

@@ -39,6 +39,7 @@ const codes: Record<Reason, number> = {
   ARCHIVE_UNSUPPORTED: 9,
   INSUFFICIENT_SPACE: 8,
   CACHE_TOO_LARGE: 8,
+  OVERLOADED: 8,
   STORE_UNAVAILABLE: 14,
   LOCAL_UNAVAILABLE: 14,
   SHUTTING_DOWN: 14,
@@ -245,6 +246,7 @@ describe("the other calls", () => {
           return transfer;
         },
         getTransfer: () => transfer,
+        cancelTransfer: () => transfer.cancel(),
         listTransfers: (options) => {
           asked.push(options);
           return { items: [transfer.state], nextPageToken: "next" };

@@ -137,23 +137,44 @@ describe("compilecache serve", () => {
     await eventually("the end of the daemon", () => !existsSync(socket));
   });
 
-  test("warns of addresses that the network reaches without tokens", async (t) => {
+  test("lets other machines call without encryption only where it is told to, and warns", async (t) => {
     const { dir, flags } = await ownPlaces(t);
-    const open = spawnServe(t, [...flags, "--listen", "0.0.0.0:0"]);
-    const line = await open.line("anybody on the network may call: no tokens file is configured");
+    const network = [...flags, "--listen", "0.0.0.0:0"];
+    const refused = spawnServe(t, network);
+    assert.equal((await refused.ended).code, 2);
+    const open = spawnServe(t, [...network, "--plaintext", "true"]);
+    const line = await open.line("anybody on the network may call: nothing is asked of callers");
     assert.equal(line.level, "warn");
 
     writeFileSync(`${dir}/tokens`, "write w\n");
-    const guarded = spawnServe(t, [...flags, "--listen", "0.0.0.0:0"], {
+    const tokens = { COMPILE_CACHE_TOKENS_FILE: `${dir}/tokens` };
+    const told = spawnServe(t, [...network, "--plaintext", "true"], tokens);
+    assert.equal((await told.ended).code, 2);
+  });
+
+  test("reads tokens again on SIGHUP, and keeps those that it has where it cannot", async (t) => {
+    const { dir, socket, flags } = await ownPlaces(t);
+    const write = (text: string) => writeFileSync(`${dir}/tokens`, text);
+    write("read old\n");
+    const { child, line } = spawnServe(t, [...flags, "--listen", `unix:${socket}`], {
       COMPILE_CACHE_TOKENS_FILE: `${dir}/tokens`,
     });
-    await guarded.line("listening");
-    guarded.child.kill("SIGTERM");
-    await guarded.ended;
-    assert.deepEqual(
-      guarded.lines.filter(({ level }) => level === "warn"),
-      [],
-    );
+    await line("listening");
+    const client = connect(t, `unix:${socket}`);
+    const isKnown = (token: string) =>
+      call(client, "listCaches", {}, { metadata: { authorization: `Bearer ${token}` } }).then(
+        () => true,
+        () => false,
+      );
+    assert.ok(await isKnown("old"));
+    write("read new\n");
+    child.kill("SIGHUP");
+    await line("the configuration's files were read again");
+    assert.deepEqual([await isKnown("old"), await isKnown("new")], [false, true]);
+    write("nonsense\n");
+    child.kill("SIGHUP");
+    await line("the configuration stays as it was");
+    assert.ok(await isKnown("new"));
   });
 
   test("goes on serving when its log has no reader", async (t) => {

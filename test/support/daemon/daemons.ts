@@ -38,6 +38,8 @@ export async function createTestPlace(t: TestContext): Promise<TestPlace> {
       const daemon = spawnServe(t, ["--listen", address], {
         COMPILE_CACHE_STORE: `file://${store}`,
         TORCH_CACHE_DIR: allowed,
+        // Copies are off unless a directory for them is named.
+        LOCAL_WORK_DIR: join(dir, "work"),
         // A test waits for its saves, however busy the machine is.
         COMPILE_CACHE_SAVE_NICE: "0",
         ...variables,

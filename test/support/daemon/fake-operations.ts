@@ -1,5 +1,8 @@
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
-import type { CacheOperations } from "../../../server/src/operations/cache-operations.ts";
+import type {
+  CacheOperations,
+  SharedOperations,
+} from "../../../server/src/operations/cache-operations.ts";
 import { isFinal, type TransferState } from "../../../server/src/transfers/state.ts";
 import type { Transfer } from "../../../server/src/transfers/transfer.ts";
 
@@ -88,22 +91,25 @@ export class FakeTransfer implements Transfer {
   }
 }
 
-/** Operations that the test defines; the others fail like a bug. */
-export function fakeOperations(answers: Partial<CacheOperations>): CacheOperations {
+/** Operations that the test defines, for every caller; the others fail like a bug. */
+export function fakeOperations(
+  answers: Partial<CacheOperations & Omit<SharedOperations, "as">>,
+): SharedOperations {
   const bug = (): never => {
     throw new TypeError("secret internals");
   };
-  return {
+  const operations = {
     load: bug,
     save: bug,
     copy: bug,
     getTransfer: bug,
+    cancelTransfer: bug,
     listTransfers: bug,
     getCacheInfo: bug,
     listCaches: bug,
     deleteCache: bug,
     clearLocalCache: bug,
-    close: async () => {},
     ...answers,
   };
+  return { as: () => operations, isWorking: () => false, close: async () => {}, ...answers };
 }

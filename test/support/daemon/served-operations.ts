@@ -1,6 +1,8 @@
 import type { TestContext } from "node:test";
-import { parseTokens } from "../../../server/src/domain/tokens.ts";
-import type { CacheOperations } from "../../../server/src/operations/cache-operations.ts";
+import { defaultPolicy } from "../../../server/src/access/policy.ts";
+import { parseTokens } from "../../../server/src/access/tokens.ts";
+import { defaultSocketRights } from "../../../server/src/listen/listener.ts";
+import type { SharedOperations } from "../../../server/src/operations/cache-operations.ts";
 import { serve as serveOperations } from "../../../server/src/service/serve.ts";
 import { connect, tempDir } from "../client/service-client.ts";
 import { type LogLine, recordingLogger } from "../recording-logger.ts";
@@ -8,14 +10,26 @@ import { type LogLine, recordingLogger } from "../recording-logger.ts";
 /** Operations behind a real server on a socket, with a client that is connected to it. */
 export async function serve(
   t: TestContext,
-  operations: CacheOperations,
-  { tokens }: { tokens?: string } = {},
+  operations: SharedOperations,
+  { tokens, maxConnections = 100 }: { tokens?: string; maxConnections?: number } = {},
 ) {
   const lines: LogLine[] = [];
   const served = await serveOperations({
     operations,
-    listen: [{ kind: "unix", path: `${await tempDir(t)}/daemon.sock` }],
-    tokens: tokens === undefined ? undefined : parseTokens(tokens).tokens,
+    listeners: [
+      {
+        listener: {
+          address: { kind: "unix", path: `${await tempDir(t)}/daemon.sock` },
+          socket: defaultSocketRights,
+        },
+        policy: defaultPolicy({
+          directories: [],
+          workDir: undefined,
+          tokens: tokens === undefined ? undefined : parseTokens(tokens).tokens,
+        }),
+      },
+    ],
+    maxConnections,
     idleExitMs: 0,
     logger: recordingLogger(lines),
   });

@@ -20,6 +20,7 @@ import { openStore } from "../../../server/src/store/open-store.ts";
 import { ends, eventually } from "../eventually.ts";
 import { cacheKey, createFlowBench, namespace } from "../flow-bench.ts";
 import { type LogLine, recordingLogger } from "../recording-logger.ts";
+import { formatWork } from "../tar/format-work.ts";
 import { answerFaults } from "./answer-faults.ts";
 import { type AnswerFault, startFaultyS3 } from "./faulty-s3.ts";
 
@@ -122,7 +123,7 @@ export async function createFaultyWork(
   };
   const filesStored = async () => {
     await using reader = await direct.open({ namespace, filename });
-    return reader && (await openArchive(reader))?.fileCount;
+    return reader && (await openArchive(reader, formatWork))?.fileCount;
   };
 
   assert.equal((await whole.save({ from: source })).status, "SUCCESS");
@@ -135,15 +136,16 @@ export async function createFaultyWork(
   const fileCount = (await filesStored()) ?? 0;
 
   const signal = () => new AbortController().signal;
+  const reading = { store: through, work: formatWork };
   const does: Record<Deed, () => Promise<unknown>> = {
     async load() {
       rmSync(loaded, { recursive: true, force: true });
       return (await bench.load({ into: loaded })).status;
     },
     list: async () =>
-      (await describeAll(through, await listCacheArchives(through, undefined, signal()), signal()))
+      (await describeAll(reading, await listCacheArchives(through, undefined, signal()), signal()))
         .length,
-    info: async () => (await describeStored(through, id, signal())) !== undefined,
+    info: async () => (await describeStored(reading, id, signal())) !== undefined,
     remove: () => through.remove({ namespace, filename }),
     save: async () => (await bench.save({ from: source })).status,
     replace: async () => (await bench.save({ from: source, policy: "REPLACE" })).status,

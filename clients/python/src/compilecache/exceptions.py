@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compilecache._harmless_text import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,7 +50,11 @@ class CacheServiceError(CacheError):
         message: str,
         violations: Iterable[FieldViolation] = (),
     ) -> None:
-        """Keep all parts as `args`, so that the error survives pickling."""
+        """Keep all parts as `args`, so that the error survives pickling.
+
+        What a terminal would obey in the message, which may name files, is escaped.
+        """
+        message = harmless(message)
         self.code = code
         self.reason = reason
         self.message = message

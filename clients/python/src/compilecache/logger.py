@@ -5,12 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 
+from compilecache._harmless_text import harmless
+
 logger = logging.getLogger("b10_transfer")
 """Where all of it goes. `b10_tcache`, which has been its name too, is above it and sets its level.
 
 Has no handler of its own: warnings reach stderr, the rest what the program has set up.
 """
 logger.parent = logging.getLogger("b10_tcache")
+
+
+def _make_harmless(record: logging.LogRecord) -> bool:
+    """Have what a line names, such as files, neither end it nor command a terminal."""
+    record.msg, record.args = harmless(record.getMessage()), ()
+    return True
+
+
+logger.addFilter(_make_harmless)
 
 _colours = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 

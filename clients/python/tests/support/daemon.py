@@ -16,7 +16,8 @@ from repository import need_node, node, root
 class Daemon:
     """A daemon with a socket, a file store and local directories under `directory`."""
 
-    def __init__(self, directory: Path, *flags: str) -> None:
+    def __init__(self, directory: Path, *flags: str, configuration: Path | None = None) -> None:
+        """Start one; a configuration file must have it listen on `daemon.sock`, among others."""
         need_node()
         self.local = directory / "local"
         self.store = directory / "store"
@@ -25,8 +26,11 @@ class Daemon:
             made.mkdir()
         self._log = directory / "log"
         command = [str(node), str(root / "server" / "bin" / "compilecache.js"), "serve"]
-        places = ["--listen", self.address, "--store", self.store.as_uri()]
-        local = ["--torch-cache-dir", str(self.local)]
+        listen = ["--listen", self.address]
+        if configuration:
+            listen = ["--config-file", str(configuration)]
+        places = [*listen, "--store", self.store.as_uri()]
+        local = ["--torch-cache-dir", str(self.local), "--local-work-dir", str(directory / "app")]
         self._command = [*command, *places, *local, *flags]
         self.process = self._start()
 

@@ -34,18 +34,19 @@ describe("defaultAddress", () => {
 describe("resolveClientOptions", () => {
   it("prefers what the caller says to the environment", () => {
     const env = {
-      COMPILE_CACHE_ADDRESS: "env:1",
+      COMPILE_CACHE_ADDRESS: "localhost:1",
       COMPILE_CACHE_NAMESPACE: "env",
       COMPILE_CACHE_TOKEN: "env",
     };
     const timeoutMs = undefined;
     assert.deepEqual(resolveClientOptions({}, env), {
-      address: "env:1",
+      address: "localhost:1",
       namespace: "env",
       token: "env",
+      tls: undefined,
       timeoutMs,
     });
-    const said = { address: "said:1", namespace: "said", token: "said", timeoutMs: 5 };
-    assert.deepEqual(resolveClientOptions(said, env), said);
+    const said = { address: "127.0.0.1:1", namespace: "said", token: "said", timeoutMs: 5 };
+    assert.deepEqual(resolveClientOptions(said, env), { ...said, tls: undefined });
   });
 });

@@ -1,5 +1,12 @@
 import { parseAddress } from "./address.ts";
 import { defaultAddress } from "./default-address.ts";
+import {
+  isSocket,
+  requireSafeForToken,
+  resolveTls,
+  type TlsOptions,
+  type TlsSettings,
+} from "./tls.ts";
 import { parseToken } from "./token.ts";
 
 /** How to reach a daemon, and defaults for the calls. */
@@ -11,8 +18,14 @@ export interface CacheClientOptions {
   readonly address?: string | undefined;
   /** Namespace of the caches. Default: COMPILE_CACHE_NAMESPACE, else the daemon's, `default`. */
   readonly namespace?: string | undefined;
-  /** Sent as `authorization: Bearer <token>`. Default: COMPILE_CACHE_TOKEN, else none. */
+  /**
+   * Sent as `authorization: Bearer <token>`, to another machine only with encryption. Default:
+   * COMPILE_CACHE_TOKEN, else none.
+   */
   readonly token?: string | undefined;
+  /** Default: for an address of TCP, what COMPILE_CACHE_TLS_CA, _CERT, _KEY and
+   * _NAME say, else no encryption. */
+  readonly tls?: TlsOptions | undefined;
   /**
    * Deadline of each call, in milliseconds. Default: none for load, save and watch, 30,000 for the
    * others.
@@ -44,6 +57,7 @@ export interface ResolvedClientOptions {
   readonly address: string;
   readonly namespace: string;
   readonly token: string;
+  readonly tls: TlsSettings | undefined;
   readonly timeoutMs: number | undefined;
 }
 
@@ -55,10 +69,16 @@ export function resolveClientOptions(
   options: CacheClientOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): ResolvedClientOptions {
+  const address = parseAddress(options.address?.trim() || defaultAddress(env));
+  const token = parseToken(options.token ?? env.COMPILE_CACHE_TOKEN ?? "");
+  // The variables are about other machines: what listens on a socket of this one speaks no TLS.
+  const tls = resolveTls(options.tls, isSocket(address) ? {} : env);
+  requireSafeForToken(address, token, tls !== undefined);
   return {
-    address: parseAddress(options.address?.trim() || defaultAddress(env)),
+    address,
     namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE?.trim() ?? "",
-    token: parseToken(options.token ?? env.COMPILE_CACHE_TOKEN ?? ""),
+    token,
+    tls,
     timeoutMs: options.timeoutMs,
   };
 }

@@ -16,6 +16,15 @@ export const maxFrameBytes = maxFrameContentBytes + 256 * 1024;
  */
 export const frameContentBytes = 16 * 1024 * 1024;
 
+/**
+ * What a reader takes of an archive's description of itself, and a writer makes: far more than a cache of
+ * a million files needs, and so little that whoever writes into a store costs nobody the memory.
+ */
+export const maxFrames = 2 ** 15;
+export const maxSuperseded = 2 ** 18;
+export const maxManifestBytes = 16 * 1024 * 1024;
+export const maxIndexBytes = 128 * 1024 * 1024;
+
 /** The first two bytes of a gzip file, big-endian; the magic numbers below are little-endian. */
 export const gzipMagic = 0x1f8b;
 export const zstdMagic = 0xfd2fb528;

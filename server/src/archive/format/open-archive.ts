@@ -1,16 +1,23 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
 import type { Environment } from "../../domain/environment.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
-import { indexMagic, manifestMagic, skippableHeaderBytes } from "./format.ts";
 import {
+  beginsAsManifest,
   decodeManifest,
-  type FrameRecord,
   isManifest,
-  type Manifest,
-  savedFromOf,
-} from "./manifest.ts";
+  manifestStartBytes,
+} from "./decode-manifest.ts";
+import {
+  indexMagic,
+  manifestMagic,
+  maxFrames,
+  maxManifestBytes,
+  skippableHeaderBytes,
+} from "./format.ts";
+import { type FrameRecord, type Manifest, savedFromOf } from "./manifest.ts";
+import type { FormatWork } from "./port.ts";
 import { readExactly } from "./read-exactly.ts";
 import {
   encodeSeekTable,
@@ -19,6 +26,9 @@ import {
   seekTableBytes,
   seekTableFooterBytes,
 } from "./seek-table.ts";
+
+/** A file index is read, and hashed, in pieces that keep nobody waiting. */
+const indexPieceBytes = 4 * 1024 * 1024;
 
 /** A data frame of an open archive. */
 export interface ArchiveFrame {
@@ -59,6 +69,8 @@ export class OwnArchive {
   readonly appendedBytes: number;
   /** The data frames, in their order in the file. */
   readonly frames: readonly ArchiveFrame[];
+  /** Size of the whole tar stream. */
+  readonly streamBytes: number;
   /** Where the skippable frame of the file index starts. */
   readonly indexOffset: number;
   readonly #reader: ArchiveReader;
@@ -72,9 +84,10 @@ export class OwnArchive {
     this.createdAt = new Date(manifest.created_at);
     this.fileCount = manifest.file_count;
     this.contentBytes = manifest.content_bytes;
-    this.appendedBytes = manifest.appended_bytes ?? 0;
+    this.appendedBytes = Math.min(manifest.appended_bytes ?? 0, manifest.content_bytes);
     this.frames = placeFrames(manifest);
     this.indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.streamBytes = manifest.frames.reduce((sum, frame) => sum + frame.content_bytes, 0);
     this.#reader = reader;
     this.#index = manifest.index;
   }
@@ -102,9 +115,17 @@ export class OwnArchive {
    */
   async readIndex(signal?: AbortSignal): Promise<readonly IndexedFrame[]> {
     const { bytes, sha256 } = this.#index;
-    const index = await readExactly(this.#reader, this.indexOffset, bytes, signal);
-    if (hash("sha256", index, "hex") !== sha256)
+    const index = Buffer.allocUnsafeSlow(bytes);
+    const digest = createHash("sha256");
+    for (let at = 0; at < bytes; at += indexPieceBytes) {
+      const length = Math.min(indexPieceBytes, bytes - at);
+      const piece = await readExactly(this.#reader, this.indexOffset + at, length, signal);
+      digest.update(piece);
+      piece.copy(index, at);
+    }
+    if (digest.digest("hex") !== sha256)
       throw damagedArchive("its file index does not match its digest");
+    if (bytes < skippableHeaderBytes) throw malformedArchive("its file index has no header");
     if (index.readUInt32LE(0) !== indexMagic)
       throw malformedArchive("its file index has the wrong magic number");
     if (index.readUInt32LE(4) !== bytes - skippableHeaderBytes)
@@ -147,8 +168,8 @@ export function requireDigest(frame: Uint8Array, sha256: string): void {
 // Enough for the seek table and the manifest of a cache of gigabytes, in one read.
 const tailBytes = 128 * 1024;
 
-// Far more than the largest cache needs, and far less than would exhaust the memory.
-const maxTailBytes = 64 * 1024 * 1024;
+/** A manifest of so many bytes is read at once; a larger one on a worker thread. */
+const smallManifestBytes = 64 * 1024;
 
 /**
  * Opens an archive by reading its end, usually with a single ranged read. Returns undefined if there is
@@ -157,12 +178,17 @@ const maxTailBytes = 64 * 1024 * 1024;
  */
 export async function openArchive(
   reader: ArchiveReader,
+  work: FormatWork,
   signal?: AbortSignal,
 ): Promise<OwnArchive | undefined> {
   const end = await readEnd(reader, signal);
   if (!end) return undefined;
-  const manifest = decodeManifest(end.manifest);
-  const listed = seekEntriesOf(manifest, skippableHeaderBytes + end.manifest.length);
+  const manifestBytes = skippableHeaderBytes + end.manifest.length;
+  const manifest =
+    end.manifest.length <= smallManifestBytes
+      ? decodeManifest(end.manifest)
+      : await work.decodeManifest(new Uint8Array(end.manifest));
+  const listed = seekEntriesOf(manifest, manifestBytes);
   const total = listed.reduce((sum, { bytes }) => sum + bytes, end.table.length);
   if (total > reader.bytes)
     throw damagedArchive(`it has ${reader.bytes} bytes, and its manifest lists ${total}`);
@@ -185,6 +211,8 @@ export function seekEntriesOf(manifest: Manifest, manifestFrameBytes: number): S
   ];
 }
 
+const maxSeekTableBytes = encodeSeekTable([]).length + 12 * (maxFrames + 2);
+
 /** The payload of the manifest's frame, and the seek table; undefined if the file does not end with them. */
 async function readEnd(
   reader: ArchiveReader,
@@ -192,16 +220,30 @@ async function readEnd(
 ): Promise<{ manifest: Buffer; table: Buffer } | undefined> {
   const tail = new Tail(reader, signal);
   const footer = await tail.last(seekTableFooterBytes);
-  const table = await tail.last(footer && seekTableBytes(footer));
+  const tableBytes = footer && seekTableBytes(footer);
+  if (tableBytes === undefined || tableBytes > maxSeekTableBytes) return undefined;
+  const table = await tail.last(tableBytes);
+  const manifestBytes = table && lastSeekEntry(table)?.bytes;
   if (!table) return undefined;
-  const manifestBytes = lastSeekEntry(table)?.bytes;
   if (manifestBytes === undefined || manifestBytes < skippableHeaderBytes) return undefined;
-  const end = await tail.last(table.length + manifestBytes);
-  const frame = end?.subarray(0, manifestBytes);
-  if (frame?.readUInt32LE(0) !== manifestMagic) return undefined;
-  const manifest = frame.subarray(skippableHeaderBytes);
-  if (frame.readUInt32LE(4) !== manifest.length || !isManifest(manifest)) return undefined;
-  return { manifest, table };
+  const start = await tail.before(
+    tableBytes,
+    manifestBytes,
+    skippableHeaderBytes + manifestStartBytes,
+  );
+  if (start?.readUInt32LE(0) !== manifestMagic) return undefined;
+  const payloadBytes = manifestBytes - skippableHeaderBytes;
+  if (start.readUInt32LE(4) !== payloadBytes) return undefined;
+  const isOurs = beginsAsManifest(start.subarray(skippableHeaderBytes));
+  if (payloadBytes > (isOurs ? maxManifestBytes : smallManifestBytes)) {
+    if (!isOurs) return undefined;
+    throw malformedArchive(
+      `its manifest has ${payloadBytes} bytes, far more than an archive needs`,
+    );
+  }
+  const frame = await tail.before(tableBytes, manifestBytes, manifestBytes);
+  const manifest = frame?.subarray(skippableHeaderBytes);
+  return manifest && isManifest(manifest) ? { manifest, table } : undefined;
 }
 
 /** The last bytes of an archive, kept so that they are usually read only once. */
@@ -215,14 +257,27 @@ class Tail {
     this.#signal = signal;
   }
 
-  /** So many of the last bytes; undefined if the archive has not as many, or it is no sound number. */
-  async last(count: number | undefined): Promise<Buffer | undefined> {
+  /** So many of the last bytes; undefined if the archive has not as many. */
+  async last(count: number): Promise<Buffer | undefined> {
     const { bytes } = this.#reader;
-    if (count === undefined || count > maxTailBytes || count > bytes) return undefined;
+    if (count > bytes) return undefined;
     if (this.#held.length < count) {
       const length = Math.min(bytes, Math.max(count, tailBytes));
       this.#held = await readExactly(this.#reader, bytes - length, length, this.#signal);
     }
     return this.#held.subarray(this.#held.length - count);
+  }
+
+  /**
+   * The first `length` bytes, or fewer if it has not as many, of the `count` bytes that stand before the
+   * last `behind` ones; undefined if the archive has not as many.
+   */
+  async before(behind: number, count: number, length: number): Promise<Buffer | undefined> {
+    const { bytes } = this.#reader;
+    const taken = Math.min(length, count);
+    if (behind + count > bytes) return undefined;
+    if (taken === count || behind + count <= this.#held.length)
+      return (await this.last(behind + count))?.subarray(0, taken);
+    return readExactly(this.#reader, bytes - behind - count, taken, this.#signal);
   }
 }

@@ -1,9 +1,17 @@
 import { hash } from "node:crypto";
+import { CacheError } from "../../domain/cache-error.ts";
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import { type Limits, tooLarge } from "../../domain/limits.ts";
 import type { ArchiveWriter } from "../../store/store.ts";
 import { encodeIndexSection } from "../format/file-index.ts";
-import { indexMagic, skippableFrame } from "../format/format.ts";
+import {
+  indexMagic,
+  maxFrames,
+  maxIndexBytes,
+  maxManifestBytes,
+  maxSuperseded,
+  skippableFrame,
+} from "../format/format.ts";
 import {
   type ArchiveHead,
   type ArchiveTotals,
@@ -80,18 +88,30 @@ export class ArchiveAssembler {
     });
     if (this.#format !== "tar.zst") return;
     const index = skippableFrame(indexMagic, Buffer.concat(this.#sections));
+    this.#requireReadable(index);
     const manifest = encodeManifest(
       manifestOf(head, totals, {
         frames: this.#frames,
         index: { bytes: index.length, sha256: hash("sha256", index, "hex") },
       }),
     );
+    if (manifest.length > maxManifestBytes) throw needsPackingAfresh();
     const seekTable = encodeSeekTable([
       ...this.#frames.map(({ bytes, content_bytes }) => ({ bytes, contentBytes: content_bytes })),
       { bytes: index.length, contentBytes: 0 },
       { bytes: manifest.length, contentBytes: 0 },
     ]);
     for (const piece of [index, manifest, seekTable]) await this.#write(piece);
+  }
+
+  /** Throws CACHE_TOO_LARGE if a reader would refuse it for what it says of itself. */
+  #requireReadable(index: Uint8Array): void {
+    const superseded = this.#frames.reduce(
+      (sum, frame) => sum + (frame.superseded?.length ?? 0),
+      0,
+    );
+    const isModest = this.#frames.length <= maxFrames && superseded <= maxSuperseded;
+    if (!isModest || index.length > maxIndexBytes) throw needsPackingAfresh();
   }
 
   async #add(frame: Uint8Array, record: FrameRecord, section: Uint8Array): Promise<void> {
@@ -105,4 +125,11 @@ export class ArchiveAssembler {
       throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes");
     await this.#writer.write(chunk, this.#signal);
   }
+}
+
+function needsPackingAfresh(): CacheError {
+  return new CacheError(
+    "CACHE_TOO_LARGE",
+    "the archive would list more frames or files than a load reads",
+  );
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import { type ListedFile, readPieces, withListedFile } from "../../local/tree/listed-file.ts";
 import { currentPath } from "../../local/tree/pinned-directory.ts";
@@ -21,11 +22,16 @@ export interface Superseded {
 export interface StoredFrame {
   /** Its section of the file index. */
   readonly section: Uint8Array;
+  /** Size of its tar stream. */
+  readonly contentBytes: number;
   /** Names of the files in it that are out of date. */
   readonly superseded: readonly string[];
   /** The directory that its files were saved from. */
   readonly savedFrom: RootPaths;
 }
+
+/** How much a stored cache may list. */
+export type CompareLimits = Pick<Limits, "maxFileCount">;
 
 /** How a directory differs from a stored cache. */
 export interface Comparison {
@@ -51,10 +57,14 @@ export interface Comparison {
  */
 export function compareTree(
   rootFd: number,
-  options: ListOptions & { readonly root: RootPaths; readonly stored: readonly StoredFrame[] },
+  options: ListOptions & {
+    readonly root: RootPaths;
+    readonly stored: readonly StoredFrame[];
+    readonly limits: CompareLimits;
+  },
   checkpoint: Checkpoint,
 ): Comparison {
-  const stored = storedFiles(options.stored);
+  const stored = storedFiles(options.stored, options.limits, checkpoint);
   const backs = options.stored.map(({ savedFrom }) => relocationBetween(options.root, savedFrom));
   const tied = findTied(stored, backs);
   const listed = listFiles(rootFd, options, checkpoint);
@@ -114,16 +124,28 @@ interface StoredPart {
   readonly record: FileRecord;
 }
 
-function storedFiles(frames: readonly StoredFrame[]): Map<string, StoredPart[]> {
+/** Throws CACHE_TOO_LARGE if there are more files and directories than two caches may have. */
+function storedFiles(
+  frames: readonly StoredFrame[],
+  limits: CompareLimits,
+  checkpoint: Checkpoint,
+): Map<string, StoredPart[]> {
   const files = new Map<string, StoredPart[]>();
-  frames.forEach(({ section, superseded }, frame) => {
+  frames.forEach(({ section, contentBytes, superseded }, frame) => {
     const gone = new Set(superseded);
-    for (const record of decodeIndexSection(section)) {
+    for (const record of decodeIndexSection(section, contentBytes, checkpoint)) {
       if (gone.has(record.name)) continue;
       const parts = files.get(record.name);
       if (parts) parts.push({ frame, record });
       else files.set(record.name, [{ frame, record }]);
     }
+    if (files.size > 2 * limits.maxFileCount)
+      throw tooLarge(
+        limits,
+        "maxFileCount",
+        "the stored cache lists",
+        "files, and as many directories",
+      );
   });
   return files;
 }

@@ -1,6 +1,6 @@
 import type { ArchiveFormat } from "../../domain/cache-id.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
-import type { Comparison, StoredFrame } from "./compare.ts";
+import type { CompareLimits, Comparison, StoredFrame } from "./compare.ts";
 import type { PackedFrame } from "./frame-packer.ts";
 import type { ListOptions, ScanResult } from "./scan.ts";
 
@@ -28,6 +28,7 @@ export interface CompareJob extends ScanJob {
   readonly root: RootPaths;
   /** What is compared with: the frames of the stored cache. */
   readonly stored: readonly StoredFrame[];
+  readonly limits: CompareLimits;
 }
 
 export interface PackJob {

@@ -2,14 +2,18 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
 import { CacheError } from "../../domain/cache-error.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
 import { fileKindBytes, fileKindOf } from "../format/file-kind.ts";
 import { decompressFrames } from "./zstd-frames.ts";
 
 /**
  * The tar stream in a file, which may be compressed with gzip or zstd, or not at all. Throws
- * ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
+ * ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or ARCHIVE_UNSUPPORTED.
  */
-export async function* decompress(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* decompress(
+  chunks: AsyncIterable<Buffer>,
+  checkpoint: Checkpoint,
+): AsyncGenerator<Buffer> {
   const iterator = chunks[Symbol.asyncIterator]();
   let head: Buffer = Buffer.alloc(0);
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
@@ -22,7 +26,7 @@ export async function* decompress(chunks: AsyncIterable<Buffer>): AsyncGenerator
   })();
   const kind = fileKindOf(head.subarray(0, fileKindBytes));
   if (kind === "gzip") yield* gunzip(all);
-  else if (kind === "zstd") yield* decompressFrames(all);
+  else if (kind === "zstd") yield* decompressFrames(all, checkpoint);
   else yield* all;
 }
 

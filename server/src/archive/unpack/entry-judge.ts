@@ -1,17 +1,22 @@
 import { dirname } from "node:path";
 import { unsafeArchive } from "../../domain/archive-error.ts";
+import type { Limits } from "../../domain/limits.ts";
 import type { TarEntry } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
+import { tooManyDirectories } from "./entry-writer.ts";
 import type { EntryFile, EntrySink } from "./tar-entries.ts";
-
-/** Bounds the memory that names take. */
-const mostNames = 2_000_000;
 
 const unwritten: EntryFile = { write() {}, finish() {}, close() {} };
 
 /** A sink that writes nothing, and refuses what EntryWriter would refuse. */
 export class EntryJudge implements EntrySink {
+  readonly #limits: Pick<Limits, "maxFileCount">;
   readonly #kinds = new Map<string, "file" | "directory">([[".", "directory"]]);
+  #directories = 0;
+
+  constructor(limits: Pick<Limits, "maxFileCount">) {
+    this.#limits = limits;
+  }
 
   makeDirectory(name: string): void {
     this.#ensure(judgeEntryName(name), name);
@@ -21,7 +26,7 @@ export class EntryJudge implements EntrySink {
     const plain = judgeEntryName(name);
     this.#ensure(dirname(plain), name);
     if (this.#kinds.has(plain)) throw clash(name);
-    this.#add(plain, "file");
+    this.#kinds.set(plain, "file");
     return unwritten;
   }
 
@@ -39,15 +44,9 @@ export class EntryJudge implements EntrySink {
     if (kind === "file") throw clash(name);
     if (kind) return;
     this.#ensure(dirname(directory), name);
-    this.#add(directory, "directory");
-  }
-
-  #add(name: string, kind: "file" | "directory"): void {
-    this.#kinds.set(name, kind);
-    if (this.#kinds.size > mostNames)
-      throw unsafeArchive(
-        `the archive holds more than ${mostNames} names of files and directories`,
-      );
+    this.#kinds.set(directory, "directory");
+    this.#directories += 1;
+    if (this.#directories > this.#limits.maxFileCount) throw tooManyDirectories(this.#limits);
   }
 }
 

@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { unsafeArchive } from "../../domain/archive-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
+import { type Limits, tooLarge } from "../../domain/limits.ts";
 import { madeDirectoryMode, madeFileMode } from "../../local/tree/file-mode.ts";
 import { toLocalError } from "../../local/tree/local-error.ts";
-import type { Owner } from "../../local/tree/tree.ts";
 import type { TarEntry } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
 
@@ -22,8 +23,8 @@ export interface StageDirectory {
   readonly path: string;
   /** How messages name it to people: the path of the directory that it will become. */
   readonly shownAs: string;
-  /** Who is to own what is written; absent for the daemon's own user. */
-  readonly owner?: Owner;
+  /** The group of what is written, if that is another than the process's. */
+  readonly group?: number;
 }
 
 /**
@@ -32,10 +33,15 @@ export interface StageDirectory {
  */
 export class EntryWriter {
   readonly #stage: StageDirectory;
+  readonly #limits: Pick<Limits, "maxFileCount">;
   readonly #made = new Set<string>(["."]);
+  /** How many directories it has made, of those that no one else had. */
+  madeDirectories = 0;
 
-  constructor(stage: StageDirectory) {
+  /** It makes no more directories than there may be files. */
+  constructor(stage: StageDirectory, limits: Pick<Limits, "maxFileCount">) {
     this.#stage = stage;
+    this.#limits = limits;
   }
 
   /** Makes a directory, and the directories above it. */
@@ -97,12 +103,14 @@ export class EntryWriter {
     const path = `${this.#stage.path}/${directory}`;
     try {
       fs.mkdirSync(path, madeDirectoryMode);
-      if (this.#stage.owner) fs.lchownSync(path, this.#stage.owner.uid, this.#stage.owner.gid);
+      this.madeDirectories += 1;
+      if (this.#stage.group !== undefined) fs.lchownSync(path, -1, this.#stage.group);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       if (!fs.lstatSync(path).isDirectory()) throw error;
     }
     this.#made.add(directory);
+    if (this.madeDirectories > this.#limits.maxFileCount) throw tooManyDirectories(this.#limits);
   }
 
   #guard<T>(name: string, body: () => T): T {
@@ -119,6 +127,11 @@ export class EntryWriter {
       throw toLocalError(error, this.#stage.shownAs);
     }
   }
+}
+
+/** The error of an archive that has more directories than there may be files. */
+export function tooManyDirectories(limits: Pick<Limits, "maxFileCount">): CacheError {
+  return tooLarge(limits, "maxFileCount", "the archive holds", "directories");
 }
 
 function copyContent(source: number, file: OpenEntry, onBytes: (count: number) => void): void {
@@ -154,9 +167,9 @@ export class OpenEntry {
     }
   }
 
-  /** Sets owner and time, after the last write. */
+  /** Sets group and time, after the last write. */
   finish(): void {
-    if (this.#stage.owner) fs.fchownSync(this.#fd, this.#stage.owner.uid, this.#stage.owner.gid);
+    if (this.#stage.group !== undefined) fs.fchownSync(this.#fd, -1, this.#stage.group);
     fs.futimesSync(this.#fd, this.#entry.mtime, this.#entry.mtime);
   }
 

@@ -41,12 +41,12 @@ export async function unpackForeignStream(
     report(entries);
   };
   const entries = new TarEntries(
-    stage ? new EntryWriter(stage) : new EntryJudge(),
+    stage ? new EntryWriter(stage, limits) : new EntryJudge(limits),
     limits,
     onBytes,
   );
   const archive = new CountedChunks(chunks);
-  const content = decompress(archive);
+  const content = decompress(archive, checkpoint);
   try {
     for (let next = await content.next(); !next.done; next = await content.next()) {
       checkpoint();

@@ -9,6 +9,7 @@ import { releaseMemory } from "../release-memory.ts";
 import { relocatedKind, relocateWhole } from "../torch/relocate-content.ts";
 import type { Relocation } from "../torch/relocation.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
+import type { UnpackLimits } from "./tar-entries.ts";
 
 /** One data frame as it was fetched, with what the manifest says of it. */
 export interface FetchedFrame {
@@ -33,6 +34,8 @@ export interface UnpackedPart {
 /** What was written from one frame. */
 export interface UnpackedFrame {
   readonly fileCount: number;
+  /** Directories that had to be made for them. */
+  readonly directoryCount: number;
   readonly bytes: number;
   readonly parts: UnpackedPart[];
   /**
@@ -48,11 +51,11 @@ export interface UnpackedFrame {
 const writers = new Map<string, EntryWriter>();
 const rememberedStages = 8;
 
-function writerFor(stage: StageDirectory): EntryWriter {
+function writerFor(stage: StageDirectory, limits: UnpackLimits): EntryWriter {
   let writer = writers.get(stage.id);
   if (!writer) {
     if (writers.size >= rememberedStages) writers.clear();
-    writer = new EntryWriter(stage);
+    writer = new EntryWriter(stage, limits);
     writers.set(stage.id, writer);
   }
   return writer;
@@ -66,21 +69,22 @@ function writerFor(stage: StageDirectory): EntryWriter {
 export function unpackFrame(
   stage: StageDirectory,
   fetched: FetchedFrame,
+  limits: UnpackLimits,
   checkpoint: Checkpoint,
 ): UnpackedFrame {
   requireDigest(fetched.frame, fetched.sha256);
   const content = decompress(fetched);
   releaseMemory(fetched.frame);
   try {
-    const records = decodeIndexSection(fetched.section);
-    return unpackContent(stage, content, records, fetched, checkpoint);
+    const records = decodeIndexSection(fetched.section, fetched.contentBytes, checkpoint);
+    return unpackContent(writerFor(stage, limits), content, records, fetched, checkpoint);
   } finally {
     releaseMemory(content);
   }
 }
 
 function unpackContent(
-  stage: StageDirectory,
+  writer: EntryWriter,
   content: Buffer,
   records: readonly FileRecord[],
   fetched: FetchedFrame,
@@ -89,10 +93,10 @@ function unpackContent(
   if (records.length === 0) {
     if (content.length < tarTrailer.length || content.some((byte) => byte !== 0))
       throw disagreement();
-    return { fileCount: 0, bytes: 0, parts: [], toRelocate: [], ends: true };
+    return { fileCount: 0, directoryCount: 0, bytes: 0, parts: [], toRelocate: [], ends: true };
   }
   const superseded = new Set(fetched.superseded);
-  const writer = writerFor(stage);
+  const directoriesBefore = writer.madeDirectories;
   const { relocation } = fetched;
   const parts: UnpackedPart[] = [];
   const toRelocate: string[] = [];
@@ -129,7 +133,8 @@ function unpackContent(
     if (end === size) fileCount += 1;
   }
   if (at !== content.length) throw disagreement();
-  return { fileCount, bytes, parts, toRelocate, ends: false };
+  const directoryCount = writer.madeDirectories - directoriesBefore;
+  return { fileCount, directoryCount, bytes, parts, toRelocate, ends: false };
 }
 
 function decompress({ frame, contentBytes }: FetchedFrame): Buffer {

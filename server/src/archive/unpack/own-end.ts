@@ -1,7 +1,13 @@
 import { createZstdDecompress } from "node:zlib";
 import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
-import { indexMagic, manifestMagic, skippableHeaderBytes, zstdMagic } from "../format/format.ts";
-import { decodeManifest, isManifest } from "../format/manifest.ts";
+import { decodeManifest, isManifest } from "../format/decode-manifest.ts";
+import {
+  indexMagic,
+  manifestMagic,
+  maxManifestBytes,
+  skippableHeaderBytes,
+  zstdMagic,
+} from "../format/format.ts";
 import { seekEntriesOf } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
 import type { Bytes } from "./bytes.ts";
@@ -9,7 +15,6 @@ import type { Bytes } from "./bytes.ts";
 /** Enough of a file index, and of a manifest, to know them. */
 const indexStartBytes = 256 * 1024;
 const manifestStartBytes = 256;
-const maxManifestBytes = 64 * 1024 * 1024;
 
 const lostItsEnd = "it has lost its end, or that was changed";
 
@@ -40,7 +45,12 @@ async function judgeEnd(source: Bytes): Promise<Error> {
   const isThere =
     header.length === skippableHeaderBytes && header.readUInt32LE(0) === manifestMagic;
   const length = isThere ? header.readUInt32LE(4) : 0;
-  if (!isThere || length > maxManifestBytes) return damagedArchive(lostItsEnd);
+  if (!isThere) return damagedArchive(lostItsEnd);
+  if (length > maxManifestBytes) {
+    // A file that is shorter than its manifest is damaged.
+    await source.skip(skippableHeaderBytes + length);
+    return malformedArchive(`its manifest has ${length} bytes, far more than an archive needs`);
+  }
   const frame = await source.take(skippableHeaderBytes + length);
   const manifest = decodeManifest(frame.subarray(skippableHeaderBytes));
   const table = encodeSeekTable(seekEntriesOf(manifest, frame.length));

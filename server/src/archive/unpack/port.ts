@@ -32,6 +32,7 @@ export interface UnpackJob {
   readonly stage: StageDirectory;
   /** The buffer of its frame moves to the thread, and is empty afterwards. */
   readonly fetched: FetchedFrame;
+  readonly limits: UnpackLimits;
 }
 
 export interface RelocateJob {

@@ -7,6 +7,9 @@ import type { Relocation } from "../torch/relocation.ts";
 import { judgeEntryName } from "./entry-name.ts";
 import { EntryWriter, type StageDirectory } from "./entry-writer.ts";
 
+/** All directories are there. */
+const noDirectories = { maxFileCount: 0 };
+
 /**
  * Rewrites the paths in a file of a stage, if the relocation changes any. Throws INSUFFICIENT_SPACE, or
  * the local directory's error.
@@ -28,7 +31,7 @@ export function relocateEntry(
     // The old content is still read by its descriptor, while the new file takes the name.
     fs.unlinkSync(path);
     const entry = { name, size: moved.size, mode, mtime: mtimeMs / 1000 };
-    const file = new EntryWriter(stage).openFile(entry);
+    const file = new EntryWriter(stage, noDirectories).openFile(entry);
     try {
       let at = 0;
       for (const piece of moved.pieces()) {

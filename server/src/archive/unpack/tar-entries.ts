@@ -6,7 +6,7 @@ import {
   unsupportedArchive,
 } from "../../domain/archive-error.ts";
 import type { CacheError } from "../../domain/cache-error.ts";
-import { type Limits, tooLarge } from "../../domain/limits.ts";
+import { type Limits, mostHeaderBytes, tooLarge } from "../../domain/limits.ts";
 import { gzipMagic, zstdMagic } from "../format/format.ts";
 import { type TarEntry, tarBlockBytes } from "../format/tar-header.ts";
 import { judgeEntryName } from "./entry-name.ts";
@@ -36,9 +36,8 @@ const otherTypes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Bytes that a tar stream may hold besides the content of its files: for each entry, and beyond that.
+ * Bytes that a tar stream may hold besides the content of its files, and what each entry may take.
  */
-const maxEntryOverheadBytes = 16 * 1024;
 const maxOtherBytes = 16 * 1024 * 1024;
 
 /** Bounds the memory that the names of files take. */
@@ -97,7 +96,7 @@ export class TarEntries {
     // The parser would buffer all that follows the end of the archive.
     if (!this.#sawEnd) this.#attempt(() => this.#parser.write(piece));
     const overhead = this.#streamBytes - this.#contentBytes;
-    if (overhead > maxOtherBytes + this.#entries * maxEntryOverheadBytes)
+    if (overhead > maxOtherBytes + this.#entries * mostHeaderBytes)
       this.#fail(unsafeArchive("the archive holds far more than its files account for"));
     if (this.#failure) throw this.#failure;
   }

@@ -6,7 +6,7 @@ import type { ArchiveReader } from "../../store/store.ts";
 import type { IndexedFrame, OwnArchive } from "../format/open-archive.ts";
 import { readExactly } from "../format/read-exactly.ts";
 import { relocationBetween } from "../torch/relocation.ts";
-import type { StageDirectory } from "./entry-writer.ts";
+import { type StageDirectory, tooManyDirectories } from "./entry-writer.ts";
 import type { Unpacked } from "./foreign-unpacker.ts";
 import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
 import type { RelocateJob, UnpackWork } from "./port.ts";
@@ -24,19 +24,20 @@ export async function* unpackOwn(options: {
   stage: StageDirectory;
   /** The local directory that the stage becomes. */
   localDir: RootPaths;
+  limits: UnpackLimits;
   work: UnpackWork;
   signal: AbortSignal;
 }): AsyncGenerator<Unpacked, Unpacked> {
-  const { archive, stage, localDir, work, signal } = options;
+  const { archive, stage, localDir, limits, work, signal } = options;
   const frames = await archive.readIndex(signal);
   const unpack = async (indexed: IndexedFrame) => {
     const frame = await archive.readFrame(indexed, signal);
     // A copy: sending a view to another thread would send the whole buffer behind it.
-    const section = Uint8Array.from(indexed.section);
+    const section = new Uint8Array(indexed.section);
     const { sha256, contentBytes, superseded, savedFrom = localDir } = indexed;
     const relocation = relocationBetween(savedFrom, localDir);
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
-    const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched });
+    const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched, limits });
     return { ...unpacked, toRelocate: toRelocate.map((name) => ({ stage, name, relocation })) };
   };
   const toRelocate: RelocateJob[] = [];
@@ -44,11 +45,14 @@ export async function* unpackOwn(options: {
   let ended = false;
   let fileCount = 0;
   let bytes = 0;
+  let directoryCount = 0;
   for await (const unpacked of inOrder(frames, work.threads + 1, unpack)) {
     if (ended) throw disagreement();
     ended = unpacked.ends;
     fileCount += unpacked.fileCount;
     bytes += unpacked.bytes;
+    directoryCount += unpacked.directoryCount;
+    if (directoryCount > limits.maxFileCount) throw tooManyDirectories(limits);
     if (fileCount > archive.fileCount || bytes > archive.contentBytes) throw wrongTotals();
     spanning.add(unpacked.parts);
     toRelocate.push(...unpacked.toRelocate);

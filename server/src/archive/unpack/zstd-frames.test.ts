@@ -12,7 +12,8 @@ async function* inChunks(content: Buffer, bytes: number) {
 
 async function decompress(content: Buffer, chunkBytes = 1 << 20): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for await (const piece of decompressFrames(inChunks(content, chunkBytes))) pieces.push(piece);
+  for await (const piece of decompressFrames(inChunks(content, chunkBytes), () => {}))
+    pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
@@ -63,7 +64,8 @@ describe("a stream of zstd frames", () => {
       const stopsHere = Buffer.concat([frame, Buffer.from("no frame")]);
       const got: Buffer[] = [];
       const reading = (async () => {
-        for await (const piece of decompressFrames(inChunks(stopsHere, 1000))) got.push(piece);
+        for await (const piece of decompressFrames(inChunks(stopsHere, 1000), () => {}))
+          got.push(piece);
       })();
       await assert.rejects(reading, corrupt);
       assert.ok(Buffer.concat(got).equals(content), "all of the frame came before the refusal");
@@ -179,9 +181,32 @@ describe("a stream of zstd frames", () => {
   });
 
   it("stops its decoder when its caller stops early", async () => {
-    for await (const piece of decompressFrames(inChunks(stream, 1000))) {
+    for await (const piece of decompressFrames(inChunks(stream, 1000), () => {})) {
       assert.ok(piece.length > 0);
       break;
     }
+  });
+
+  it("is refused when it is frames, or blocks, of nothing", async () => {
+    const empty = zstdCompressSync(Buffer.alloc(0));
+    const skippable = skippableFrame(0x184d2a5a, Buffer.alloc(0));
+    const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x58]);
+    const frames = (frame: Buffer) => Buffer.alloc(140_000 * frame.length, frame);
+    for (const content of [
+      frames(skippable),
+      frames(empty),
+      Buffer.concat([header, Buffer.alloc(3 * 140_000)]),
+    ])
+      await assert.rejects(decompress(content), { reason: "ARCHIVE_UNSAFE" });
+  });
+
+  it("hears a cancel between frames of nothing", async () => {
+    const content = Buffer.alloc(10_000 * 8, skippableFrame(0x184d2a5a, Buffer.alloc(0)));
+    let frames = 0;
+    const checkpoint = () => {
+      if (++frames === 100) throw new Error("cancelled");
+    };
+    const pieces = decompressFrames(inChunks(content, content.length), checkpoint);
+    await assert.rejects(pieces.next(), /cancelled/);
   });
 });

@@ -3,35 +3,58 @@ import { createZstdDecompress } from "node:zlib";
 import {
   damagedArchive,
   malformedArchive,
+  unsafeArchive,
   unsupportedArchive,
 } from "../../domain/archive-error.ts";
 import { CacheError } from "../../domain/cache-error.ts";
-import { skippableMagicFirst, skippableMagicLast, zstdMagic } from "../format/format.ts";
+import type { Checkpoint } from "../../local/tree/tree.ts";
+import { maxFrames, skippableMagicFirst, skippableMagicLast, zstdMagic } from "../format/format.ts";
+import { tarBlockBytes } from "../format/tar-header.ts";
 import { Bytes } from "./bytes.ts";
 import { findOwnEnd } from "./own-end.ts";
 
 /** As much as any zstd reads that was not told otherwise: `--long=27`. */
 const maxWindowLog = 27;
 
+/** How many frames and blocks a stream may have besides one for each block of tar. */
+const mostIdleParts = 2 * maxFrames;
+
 /**
  * Decompresses a stream of zstd frames one by one, because Node 24 silently stops after the first.
- * Ignores skippable frames, except our own: they show that an archive has lost its seek table. Throws
- * ARCHIVE_CORRUPT or ARCHIVE_UNSUPPORTED.
+ * Ignores skippable frames, except our own: they show that an archive has lost its seek table. Calls
+ * `checkpoint` before each frame and block. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSUPPORTED, or ARCHIVE_UNSAFE for an
+ * archive of frames that hold next to nothing.
  */
-export async function* decompressFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* decompressFrames(
+  chunks: AsyncIterable<Buffer>,
+  checkpoint: Checkpoint,
+): AsyncGenerator<Buffer> {
   const source = new Bytes(chunks);
+  let contentBytes = 0;
+  let parts = 0;
+  const countPart = () => {
+    checkpoint();
+    parts += 1;
+    if (parts > mostIdleParts + contentBytes / tarBlockBytes)
+      throw unsafeArchive("the archive has far more zstd frames than what it holds accounts for");
+  };
   while (!(await source.atEnd())) {
+    countPart();
     const magic = (await source.peek(4)).readUInt32LE(0);
     if (magic >= skippableMagicFirst && magic <= skippableMagicLast) {
       await findOwnEnd(source);
       await source.take(4);
       await source.skip((await source.take(4)).readUInt32LE(0));
-    } else if (magic === zstdMagic) yield* decompressFrame(source);
-    else throw malformedArchive("something that is not zstd data follows its zstd data");
+    } else if (magic === zstdMagic) {
+      for await (const piece of decompressFrame(source, countPart)) {
+        contentBytes += piece.length;
+        yield piece;
+      }
+    } else throw malformedArchive("something that is not zstd data follows its zstd data");
   }
 }
 
-async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
+async function* decompressFrame(source: Bytes, onBlock: () => void): AsyncGenerator<Buffer> {
   const header = await readFrameHeader(source);
   const decoder = createZstdDecompress();
   const out: Buffer[] = [];
@@ -49,7 +72,7 @@ async function* decompressFrame(source: Bytes): AsyncGenerator<Buffer> {
     });
   const ended = once(decoder, "end").catch(() => {});
   try {
-    for await (const piece of rawFrame(source, header)) {
+    for await (const piece of rawFrame(source, header, onBlock)) {
       await feed(piece);
       if (failure) throw failure;
       while (out.length > 0) yield out.shift() as Buffer;
@@ -126,9 +149,11 @@ function littleEndian(bytes: Buffer): bigint {
 async function* rawFrame(
   source: Bytes,
   { bytes, hasChecksum }: FrameHeader,
+  onBlock: () => void,
 ): AsyncGenerator<Buffer> {
   yield* bytes;
   for (let last = false; !last; ) {
+    onBlock();
     const header = await source.take(3);
     const bits = header.readUIntLE(0, 3);
     last = (bits & 1) !== 0;

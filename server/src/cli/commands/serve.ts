@@ -7,6 +7,7 @@ import {
   type SettingKey,
   settings,
 } from "../../config/settings.ts";
+import type { Daemon } from "../../daemon.ts";
 import type { Logger } from "../../domain/logger.ts";
 import { ListenError } from "../../listen/listen-error.ts";
 import { endProcess } from "../end-process.ts";
@@ -55,8 +56,8 @@ async function serve(options: Record<string, string>): Promise<void> {
   try {
     const warnings: string[] = [];
     const warn = (warning: string) => warnings.push(warning);
-    const config = readConfig(flagsGiven(options), process.env, warn);
-    await run(config, warnings);
+    const read = () => readConfig(flagsGiven(options), process.env, warn);
+    await run(read, warnings);
   } catch (error) {
     if (error instanceof ConfigError) exitWithMistakes(error.mistakes);
     if (error instanceof ListenError) exitWithMistakes([error.message]);
@@ -69,21 +70,44 @@ function exitWithMistakes(mistakes: readonly string[]): never {
   process.exit(exitCodeOfMistake);
 }
 
-async function run(config: Config, warnings: readonly string[]): Promise<void> {
+async function run(read: () => Config, warnings: string[]): Promise<void> {
   // The other commands start sooner without the server's libraries.
   const { startDaemon } = await import("../../daemon.ts");
   const { createLogger } = await import("../../logging.ts");
+  // From here to `reloadOnSignal` nothing waits, so no change of the files is missed.
+  const config = read();
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   // A closed pipe ends the other commands; the daemon goes on without a reader of its log.
   process.stdout.removeAllListeners("error").on("error", () => {});
   process.on("unhandledRejection", (error) => logger.error("unhandled rejection", { error }));
-  for (const warning of warnings) logger.warn(warning);
+  for (const warning of warnings.splice(0)) logger.warn(warning);
   const starting = startDaemon(config, logger);
   const stop = stopper(async () => (await starting).stop(), logger);
   stopOnSignals(stop);
+  reloadOnSignal(starting, read, warnings, logger);
   stopWithNpx(() => stop("npx ended"));
   const { idle } = await starting;
   idle.then(() => stop("idle"));
+}
+
+/** SIGHUP has tokens, rules and certificates read again; what is no good leaves those from before. */
+function reloadOnSignal(
+  starting: Promise<Daemon>,
+  read: () => Config,
+  warnings: string[],
+  logger: Logger,
+): void {
+  process.on("SIGHUP", async () => {
+    try {
+      (await starting).reload(read());
+      for (const warning of warnings.splice(0)) logger.warn(warning);
+      logger.info("the configuration's files were read again");
+    } catch (error) {
+      const isTold = error instanceof ConfigError || error instanceof ListenError;
+      const told = isTold ? { reason: error.message } : { error };
+      logger.error("the configuration stays as it was", told);
+    }
+  });
 }
 
 /** The first signal stops the daemon in order, the second one ends it at once. */

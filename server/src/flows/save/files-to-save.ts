@@ -2,7 +2,7 @@ import { EssentialFileChanged, type Unstable } from "../../archive/pack/pack.ts"
 import { type LeftOutFiles, leftOutCount, leftOutReasons } from "../../domain/left-out.ts";
 import type { FlowContext } from "../context.ts";
 import { openLocal } from "../held-directories.ts";
-import type { SaveTarget } from "./attempt.ts";
+import type { FilesToSave, SaveTarget } from "./attempt.ts";
 import { scanToSave } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 
@@ -14,7 +14,7 @@ export async function* saveFiles(
   context: FlowContext,
   target: SaveTarget,
   signal: AbortSignal,
-  save: (rootFd: number, unstable: readonly Unstable[]) => SaveFlow,
+  save: (files: FilesToSave) => SaveFlow,
 ): SaveFlow {
   const { logger, workers } = context;
   const { profile, localDir } = target;
@@ -28,15 +28,16 @@ export async function* saveFiles(
   if (!directory?.opened.holdsFiles) {
     nothing("it has no files");
     if (!directory) return skipped("NO_FILES");
-    const what = { rootFd: directory.opened.fd, unstable: [], profile };
-    const { leftOut } = await scanToSave(context, what, signal);
+    const files = { rootFd: directory.opened.fd, workers: directory.workers, unstable: [] };
+    const { leftOut } = await scanToSave(context, files, profile, signal);
     logLeftOut(context, target, leftOut);
     return nothingPacked(leftOut);
   }
   const unstable: Unstable[] = [];
   for (;;)
     try {
-      const outcome = yield* save(directory.opened.fd, unstable);
+      const files = { rootFd: directory.opened.fd, workers: directory.workers, unstable };
+      const outcome = yield* save(files);
       logLeftOut(context, target, outcome.leftOut);
       return outcome;
     } catch (error) {

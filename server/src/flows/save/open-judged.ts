@@ -17,13 +17,14 @@ import type { SaveTarget } from "./attempt.ts";
  * of the file alone.
  */
 export async function openToSkip(
+  { workers }: FlowContext,
   target: SaveTarget,
   reader: ArchiveReader,
   signal: AbortSignal,
 ): Promise<OwnArchive | undefined> {
   let archive: OwnArchive | undefined;
   try {
-    archive = await openArchive(reader, signal);
+    archive = await openArchive(reader, workers.under(signal), signal);
   } catch (error) {
     // Of a newer format: a daemon that reads it will judge it.
     if (error instanceof CacheError && error.reason === "ARCHIVE_UNSUPPORTED") return undefined;
@@ -41,13 +42,13 @@ export async function openToRefresh(
   reader: ArchiveReader,
   signal: AbortSignal,
 ): Promise<OwnArchive | undefined> {
-  const archive = await openArchive(reader, signal);
+  const work = workers.under(signal);
+  const archive = await openArchive(reader, work, signal);
   if (archive) {
     requireCacheOf(target, archive);
     return archive;
   }
   requireWithin(limits, "maxArchiveBytes", reader.bytes, "the stored cache has");
-  const work = workers.under(signal);
   for await (const _ of unpackForeign({ reader, stage: undefined, limits, work, signal }));
   return undefined;
 }

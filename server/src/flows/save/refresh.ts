@@ -7,6 +7,7 @@ import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
+import { mostHeaderBytes, mostStreamBytes } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import { pathsOf } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
@@ -16,7 +17,7 @@ import { rootPathsOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { describe } from "../stored-archives.ts";
 import { withStored } from "../with-stored.ts";
-import type { SaveAttempt, SaveTarget } from "./attempt.ts";
+import { type FilesToSave, generationAfter, type SaveAttempt, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
 import { openToRefresh } from "./open-judged.ts";
@@ -41,11 +42,11 @@ export async function* refresh(
   signal: AbortSignal,
 ): Flow {
   yield { phase: "CHECKING" };
-  return yield* saveFiles(context, target, signal, async function* (rootFd, unstable): SaveFlow {
+  return yield* saveFiles(context, target, signal, async function* (files): SaveFlow {
     let healed = false;
     for (let tries = 1; tries <= mostTries; tries++) {
       try {
-        const outcome = yield* refreshOnce(context, target, rootFd, unstable, signal);
+        const outcome = yield* refreshOnce(context, target, files, signal);
         if (outcome) return outcome;
         context.logger.info("another save came first; comparing once more");
       } catch (error) {
@@ -72,18 +73,17 @@ interface Stored {
 function refreshOnce(
   context: FlowContext,
   target: SaveTarget,
-  rootFd: number,
-  unstable: readonly Unstable[],
+  files: FilesToSave,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
   return withStored(context, target, signal, async function* (reader) {
     if (!reader) {
-      const attempt = { rootFd, unstable, mode: "create", generation: 1 } as const;
+      const attempt = { ...files, mode: "create", generation: 1 } as const;
       return yield* wholeIfItFits(context, target, attempt, signal);
     }
     const archive = await openToRefresh(context, target, reader, signal);
     const stored = { reader, archive };
-    const outcome = yield* refreshStored(context, target, stored, rootFd, unstable, signal);
+    const outcome = yield* refreshStored(context, target, stored, files, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
     return { ...outcome, cache: describe(reader, archive) };
   });
@@ -93,16 +93,16 @@ async function* refreshStored(
   context: FlowContext,
   target: SaveTarget,
   { reader, archive }: { reader: ArchiveReader; archive: OwnArchive | undefined },
-  rootFd: number,
-  unstable: readonly Unstable[],
+  files: FilesToSave,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const generation = (archive?.generation ?? 0) + 1;
+  const generation = generationAfter(archive?.generation ?? 0);
   const isOurName = reader.filename === archiveFilename(target.cacheKey, context.archiveFormat);
   const mode = isOurName ? { replaces: reader.version } : ("create" as const);
-  const attempt = { rootFd, unstable, mode, generation };
-  // An archive without an index cannot be compared; a machine that loaded it has all of it here.
-  if (!archive || context.archiveFormat !== "tar.zst")
+  const attempt = { ...files, mode, generation };
+  // An archive without an index cannot be compared; a machine that loaded it has all of it here. One
+  // that no load would take is not worth a comparison.
+  if (!archive || context.archiveFormat !== "tar.zst" || isOverLimits(context, reader, archive))
     return yield* wholeIfItFits(context, target, attempt, signal);
 
   const stored = { archive, frames: await archive.readIndex(signal) };
@@ -113,7 +113,7 @@ async function* refreshStored(
     context.logger.info("the stored cache has nearly all of this", { newFiles, newBytes });
     const isUnfinished = newFiles === 0 && newBytes === 0 && fresh.young.length > 0;
     const reason = isUnfinished ? "UNFINISHED" : "TOO_LITTLE_NEW";
-    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, unstable));
+    return skipped(reason, allLeftOut(fresh.leftOut, fresh.young, files.unstable));
   }
   if (isBetterPackedAfresh(context, archive, comparison))
     return yield* wholeIfItFits(context, target, attempt, signal);
@@ -130,10 +130,10 @@ async function* refreshStored(
 
 /** Compares when all files are old enough; those that still change are left out. */
 async function compare(
-  { workers, archiveFormat: format }: FlowContext,
+  { limits, archiveFormat: format }: FlowContext,
   target: SaveTarget,
   { frames }: Stored,
-  { rootFd, unstable }: SaveAttempt,
+  { rootFd, workers, unstable }: SaveAttempt,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const work = workers.under(signal);
@@ -146,8 +146,11 @@ async function compare(
       profile: target.profile,
       root,
       format,
-      stored: frames.map(({ section, superseded, savedFrom = root }) => ({
-        section: Uint8Array.from(section),
+      limits,
+      // Views of one buffer, which is copied once.
+      stored: frames.map(({ section, contentBytes, superseded, savedFrom = root }) => ({
+        section,
+        contentBytes,
         superseded,
         savedFrom,
       })),
@@ -155,6 +158,19 @@ async function compare(
   const comparison = await compareNow([]);
   if (comparison.fresh.young.length === 0) return comparison;
   return afterPause(comparison.fresh, compareNow, signal);
+}
+
+function isOverLimits(
+  { limits }: FlowContext,
+  reader: ArchiveReader,
+  archive: OwnArchive,
+): boolean {
+  return (
+    reader.bytes > limits.maxArchiveBytes ||
+    archive.contentBytes > limits.maxContentBytes ||
+    archive.fileCount > limits.maxFileCount ||
+    archive.streamBytes > mostStreamBytes(limits)
+  );
 }
 
 function isWorthIt(
@@ -181,6 +197,8 @@ function isBetterPackedAfresh(
   const bytes = archive.contentBytes + fresh.bytes;
   const files = archive.fileCount + fresh.fileCount;
   if (bytes > limits.maxContentBytes || files > limits.maxFileCount) return true;
+  const headers = fresh.fileCount * mostHeaderBytes;
+  if (archive.streamBytes + fresh.bytes + headers > mostStreamBytes(limits)) return true;
   return absent === 0 && appended > mostAppended * bytes;
 }
 
@@ -192,8 +210,8 @@ async function* append(
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const { workers, archiveFormat: format } = context;
-  const { rootFd, unstable } = attempt;
+  const { archiveFormat: format } = context;
+  const { rootFd, workers, unstable } = attempt;
   const { profile } = target;
   const { young } = comparison.fresh;
   const scan = { ...comparison.fresh, young: [] };

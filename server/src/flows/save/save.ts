@@ -3,7 +3,7 @@ import { CacheError } from "../../domain/cache-error.ts";
 import type { Flow } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
 import { describe, openStored } from "../stored-archives.ts";
-import type { SaveTarget } from "./attempt.ts";
+import { generationAfter, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { skipIfStored } from "./skip-if-stored.ts";
 import { skipped } from "./skipped.ts";
@@ -12,15 +12,15 @@ import { saveWhole } from "./whole.ts";
 /** Local directory to store, whole: policies SKIP and REPLACE. */
 export async function* save(context: FlowContext, target: SaveTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
-  const { store } = context;
   if (target.policy === "SKIP") {
     const already = yield* skipIfStored(context, target, signal);
     if (already) return already;
   }
   const mode = target.policy === "SKIP" ? "create" : "replace";
-  return yield* saveFiles(context, target, signal, async function* (rootFd, unstable) {
-    const generation = mode === "create" ? 1 : (await storedGeneration(store, target, signal)) + 1;
-    const attempt = { rootFd, unstable, mode, generation } as const;
+  return yield* saveFiles(context, target, signal, async function* (files) {
+    const stored = mode === "create" ? 0 : await storedGeneration(context, target, signal);
+    const generation = generationAfter(stored);
+    const attempt = { ...files, mode, generation } as const;
     const outcome = yield* saveWhole(context, target, attempt, signal);
     if (outcome) return outcome;
     const winner = yield* skipIfStored(context, target, signal);
@@ -30,14 +30,14 @@ export async function* save(context: FlowContext, target: SaveTarget, signal: Ab
 
 /** The generation of the stored cache; 0 where there is none, or none that can be read. */
 async function storedGeneration(
-  store: FlowContext["store"],
+  { store, workers }: FlowContext,
   target: SaveTarget,
   signal: AbortSignal,
 ): Promise<number> {
   await using reader = await openStored(store, target, signal);
   if (!reader) return 0;
   try {
-    return describe(reader, await openArchive(reader, signal)).generation;
+    return describe(reader, await openArchive(reader, workers.under(signal), signal)).generation;
   } catch (error) {
     if (error instanceof CacheError && error.reason !== "STORE_UNAVAILABLE") return 0;
     throw error;

@@ -1,21 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { namesOf, type Unstable } from "../../archive/pack/pack.ts";
+import { namesOf } from "../../archive/pack/pack.ts";
 import { pauseUntil, type ScanResult } from "../../archive/pack/scan.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Profile } from "../../domain/profile.ts";
 import type { FlowContext } from "../context.ts";
+import type { FilesToSave } from "./attempt.ts";
 
 /** Lists what a save takes of an open directory, on a worker thread. */
 export async function scanToSave(
-  { workers, logger, archiveFormat: format }: FlowContext,
-  what: { rootFd: number; unstable: readonly Unstable[]; profile: Profile },
+  { logger, archiveFormat: format }: FlowContext,
+  { rootFd, workers, unstable }: FilesToSave,
+  profile: Profile,
   signal: AbortSignal,
 ): Promise<ScanResult> {
   const { scan: list } = workers.under(signal);
-  const job = { ...what, unstable: namesOf(what.unstable), format };
+  const job = { rootFd, unstable: namesOf(unstable), profile, format };
   let scan = await list(job);
   // Only an entry that is surely finished can stand for its kernels, and the newest is often young.
-  if (what.profile.withoutBundledKernels && scan.young.length > 0)
+  if (profile.withoutBundledKernels && scan.young.length > 0)
     scan = await afterPause(scan, (seen) => list({ ...job, seen }), signal);
   logBundled(logger, scan);
   return scan;

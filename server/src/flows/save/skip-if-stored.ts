@@ -22,7 +22,7 @@ export async function* skipIfStored(
     return yield* withStored(context, target, signal, async function* (reader) {
       yield { phase: "CHECKING" };
       if (!reader) return undefined;
-      const archive = await openToSkip(target, reader, signal);
+      const archive = await openToSkip(context, target, reader, signal);
       return skipped("ALREADY_STORED", [], describe(reader, archive));
     });
   } catch (error) {

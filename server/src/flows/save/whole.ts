@@ -18,10 +18,10 @@ export async function* saveWhole(
   attempt: SaveAttempt,
   signal: AbortSignal,
 ): AsyncGenerator<Progress, SaveOutcome | undefined> {
-  const { workers, limits, archiveFormat: format } = context;
-  const { rootFd, unstable } = attempt;
+  const { limits, archiveFormat: format } = context;
+  const { rootFd, workers, unstable } = attempt;
   const { profile } = target;
-  const scan = await scanToSave(context, { rootFd, unstable, profile }, signal);
+  const scan = await scanToSave(context, attempt, profile, signal);
   const fileCount = scan.fileCount + scan.young.length;
   requireWithin(limits, "maxFileCount", fileCount, "the directory holds");
   const bytes = scan.bytes + bytesOf(scan.young);

@@ -1,19 +1,19 @@
 import * as fs from "node:fs";
 import { madeFileMode } from "./file-mode.ts";
-import type { Checkpoint, Owner } from "./tree.ts";
+import type { Checkpoint } from "./tree.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 const bufferBytes = 1024 * 1024;
 
 /**
- * Copies an open file to a path where nothing may be yet, with its time and, if that is given, an
- * owner. Returns the number of bytes.
+ * Copies an open file to a path where nothing may be yet, with its time and, if that is given, a
+ * group. Returns the number of bytes.
  */
 export function copyFile(
   from: number,
   target: fs.PathLike,
   checkpoint: Checkpoint,
-  owner?: Owner,
+  group?: number,
 ): number {
   const stat = fs.fstatSync(from);
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
@@ -24,7 +24,7 @@ export function copyFile(
       checkpoint();
       const read = fs.readSync(from, buffer, 0, buffer.length, done);
       if (read === 0) {
-        if (owner) fs.fchownSync(to, owner.uid, owner.gid);
+        if (group !== undefined) fs.fchownSync(to, -1, group);
         fs.futimesSync(to, stat.mtime, stat.mtime);
         return done;
       }

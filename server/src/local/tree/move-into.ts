@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { CacheError } from "../../domain/cache-error.ts";
 import { copyFile } from "./copy-file.ts";
 import { entriesIn, statAt, textOf } from "./entries.ts";
+import { otherGroup } from "./group.ts";
 import { type EntryName, pathAt, withDirectoryAt } from "./pinned-directory.ts";
 import { removeAt, removeFiles } from "./removal.ts";
 import { stagePrefix } from "./transient-names.ts";
@@ -116,12 +117,12 @@ function withCopyIn(
 
 function copyBelow(fromFd: number, toFd: number, checkpoint: Checkpoint): void {
   for (const { name, stat } of entriesIn(fromFd)) {
-    const owner = process.geteuid?.() === 0 ? stat : undefined;
+    const group = otherGroup(stat.gid);
     if (stat.isDirectory()) {
       fs.mkdirSync(pathAt(toFd, name), stat.mode & 0o777);
       withDirectoryAt(fromFd, name, (from) =>
         withDirectoryAt(toFd, name, (to) => {
-          if (owner) fs.fchownSync(to, owner.uid, owner.gid);
+          if (group !== undefined) fs.fchownSync(to, -1, group);
           copyBelow(from, to, checkpoint);
         }),
       );
@@ -131,7 +132,7 @@ function copyBelow(fromFd: number, toFd: number, checkpoint: Checkpoint): void {
         fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW,
       );
       try {
-        copyFile(from, pathAt(toFd, name), checkpoint, owner);
+        copyFile(from, pathAt(toFd, name), checkpoint, group);
       } finally {
         fs.closeSync(from);
       }

@@ -12,14 +12,14 @@ import {
   textOf,
 } from "./entries.ts";
 import { toLocalError } from "./local-error.ts";
-import { mountsBelow } from "./mounts.ts";
-import { type EntryName, pathAt, withDirectoryAt } from "./pinned-directory.ts";
+import { isMountPoint, mountsBelow } from "./mounts.ts";
+import { currentPath, type EntryName, pathAt, withDirectoryAt } from "./pinned-directory.ts";
 import { isSystemDirectory, isTransientDirectory, isTransientFile } from "./transient-names.ts";
 import type { Checkpoint, Totals } from "./tree.ts";
 
 /**
  * Removes what is the daemon's own, whatever it is, by its name in an open directory, if it exists;
- * adds its files to `removed`.
+ * adds its files to `removed`. Whatever is mounted there stays, and so does the directory.
  */
 export function removeAt(
   fd: number,
@@ -31,7 +31,10 @@ export function removeAt(
   if (!stat) return;
   try {
     if (stat.isDirectory()) {
-      withDirectoryAt(fd, name, (child) => emptyDirectory(child, removed, checkpoint));
+      withDirectoryAt(fd, name, (child) => {
+        if (!isMountPoint(currentPath(child)))
+          emptyDirectory(child, mountsBelow(child), "", removed, checkpoint);
+      });
       fs.rmdirSync(pathAt(fd, name));
     } else {
       fs.unlinkSync(pathAt(fd, name));
@@ -42,10 +45,30 @@ export function removeAt(
   }
 }
 
-function emptyDirectory(fd: number, removed: Totals, checkpoint: Checkpoint): void {
-  for (const name of namesIn(fd)) {
+function emptyDirectory(
+  fd: number,
+  mounts: ReadonlySet<string>,
+  prefix: string,
+  removed: Totals,
+  checkpoint: Checkpoint,
+): void {
+  for (const { name, stat } of entriesIn(fd)) {
     checkpoint();
-    removeAt(fd, name, removed, checkpoint);
+    const path = prefix + textOf(name);
+    if (mounts.has(path)) continue;
+    try {
+      if (stat.isDirectory()) {
+        withDirectoryAt(fd, name, (child) =>
+          emptyDirectory(child, mounts, `${path}/`, removed, checkpoint),
+        );
+        fs.rmdirSync(pathAt(fd, name));
+      } else {
+        fs.unlinkSync(pathAt(fd, name));
+        count(stat, removed);
+      }
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 }
 

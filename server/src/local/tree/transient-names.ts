@@ -1,5 +1,4 @@
-/** Prefix of all that the daemon itself puts in or beside a local directory: stages and the marker. */
-export const ownPrefix = ".compilecache-";
+import { ownPrefix } from "../../domain/own-names.ts";
 
 /** Prefix of stages: directories that hold a load or copy until it is published. */
 export const stagePrefix = `${ownPrefix}stage-`;

@@ -7,12 +7,6 @@ import { isSystemDirectory, isTransientDirectory, isTransientFile } from "./tran
 // Synchronous work on directory trees, for worker threads. It reaches everything through open
 // directories.
 
-/** A user and group, by their numbers. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** A number of files, and the sum of their sizes in bytes. */
 export interface Totals {
   fileCount: number;
@@ -44,21 +38,37 @@ const maxNameLength = 4096;
  * Throws only where the open directory itself cannot be listed.
  */
 export function* walk(fd: number, leaveOut?: LeaveOut): Generator<WalkEntry> {
-  yield* walkNames(fd, namesIn(fd), "", leaveOut);
+  yield* walkNames(fd, namesIn(fd), "", { leaveOut, ownerAlone: ownerAlone(fd) });
+}
+
+/** What all directories of a walk share. */
+interface Walk {
+  readonly leaveOut: LeaveOut | undefined;
+  /** The one whose files alone may be taken. */
+  readonly ownerAlone: number | undefined;
+}
+
+/**
+ * The owner whose files alone a process of root takes from an open directory: it could read any, and
+ * others may have linked or moved files there that are none of theirs.
+ */
+export function ownerAlone(fd: number): number | undefined {
+  return process.geteuid?.() === 0 ? fs.fstatSync(fd).uid : undefined;
 }
 
 function* walkNames(
   fd: number,
   names: readonly EntryName[],
   prefix: string,
-  leaveOut: LeaveOut | undefined,
+  walk: Walk,
 ): Generator<WalkEntry> {
+  const { leaveOut } = walk;
   for (const { name, stat } of anyEntriesIn(fd, names)) {
     const path = prefix + textOf(name);
     const isDirectory = stat?.isDirectory() ?? false;
-    const reason = isDirectory ? whyNoDirectory(name) : whyNoFile(fd, name, stat);
+    const reason = isDirectory ? whyNoDirectory(name) : whyNoFile(fd, name, stat, walk);
     if (isDirectory && reason) leaveOutBelow(fd, name, path, reason, leaveOut);
-    else if (isDirectory) yield* walkDirectory(fd, name, `${path}/`, leaveOut);
+    else if (isDirectory) yield* walkDirectory(fd, name, `${path}/`, walk);
     else if (reason) leaveOut?.(reason, path);
     else if (stat) yield { name: path, stat };
   }
@@ -68,14 +78,14 @@ function* walkDirectory(
   parentFd: number,
   name: EntryName,
   path: string,
-  leaveOut: LeaveOut | undefined,
+  walk: Walk,
 ): Generator<WalkEntry> {
-  const opened = openToList(parentFd, name, path, leaveOut);
+  const opened = openToList(parentFd, name, path, walk.leaveOut);
   if (!opened) return;
   const { fd, names } = opened;
   try {
     if (names.length === 0) yield { name: path, stat: fs.fstatSync(fd) };
-    else yield* walkNames(fd, names, path, leaveOut);
+    else yield* walkNames(fd, names, path, walk);
   } finally {
     fs.closeSync(fd);
   }
@@ -143,6 +153,7 @@ function whyNoFile(
   fd: number,
   name: EntryName,
   stat: fs.Stats | undefined,
+  { ownerAlone }: Walk,
 ): LeftOutReason | undefined {
   // First by name: an editor's lock is a link.
   if (isTransientFile(nameToMatch(name))) return "TEMPORARY";
@@ -150,6 +161,8 @@ function whyNoFile(
   if (stat.isSymbolicLink()) return "LINK";
   if (!stat.isFile()) return "SPECIAL";
   if (typeof name !== "string") return "NAME";
+  if (ownerAlone !== undefined && stat.nlink > 1) return "LINK";
+  if (ownerAlone !== undefined && stat.uid !== ownerAlone) return "UNREADABLE";
   return mayRead(fd, name, stat) ? undefined : "UNREADABLE";
 }
 

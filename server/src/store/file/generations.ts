@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { backOff } from "../../async/back-off.ts";
@@ -19,13 +19,19 @@ import { linkIfFree, renameOver } from "./naming.ts";
 export interface Newest {
   readonly path: string;
   readonly version: string;
-  /** The highest number that is taken; 0 if none is. */
-  readonly number: number;
+  /** The number that a file which replaces it may take. */
+  readonly next: number;
   /** Whether it has the archive's own name. */
   readonly published: boolean;
 }
 
 const sweptAfterMs = 3_600_000;
+
+/**
+ * The highest number that counts: far more than any cache is refreshed, and far less than numbers that
+ * have no successor.
+ */
+const highestNumber = 999_999_999_999;
 
 /** How often another may take a number first, until a writer gives up. */
 const mostTries = 30;
@@ -55,16 +61,16 @@ export function findNewest(target: string): Promise<Newest | undefined> {
 }
 
 async function findNewestNow(target: string): Promise<Newest | undefined> {
-  const number = Math.max(0, ...(await numbers(target)));
+  const { highest: number, next } = await numbers(target);
   const [latest, numbered] = await Promise.all([
     statIfThere(target),
     number > 0 ? statIfThere(pathOf(target, number)) : undefined,
   ]);
   // A writer that replaces any version takes no number if there are none, so the later file counts.
   if (latest && (!numbered || numbered.ino === latest.ino || numbered.mtimeNs < latest.mtimeNs))
-    return { path: target, version: versionOf(latest), number, published: true };
+    return { path: target, version: versionOf(latest), next, published: true };
   if (!numbered) return undefined;
-  return { path: pathOf(target, number), version: versionOf(numbered), number, published: false };
+  return { path: pathOf(target, number), version: versionOf(numbered), next, published: false };
 }
 
 /**
@@ -86,12 +92,13 @@ export async function replaceVersion(
     await rename();
     return "committed";
   }
-  const number = newest.number + 1;
-  const claim = pathOf(target, number);
-  await makeDurableDirectory(dirname(claim));
+  const number = newest.next;
+  const claim = pathToClaim(target, number);
+  await makeDurableDirectory(folderOf(target));
+  await refreshNames(folderOf(target));
   if ((await linkIfFree(partial, claim)) === "taken") return "exists";
   // Another may have replaced ours by now.
-  const isReplaced = (await numbers(target)).some((taken) => taken > number);
+  const isReplaced = (await numbers(target)).highest > number;
   if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
     await fs.rm(claim, { force: true });
     return "exists";
@@ -135,9 +142,9 @@ export async function replaceAny(
 async function takeNextNumber(partial: string, target: string): Promise<boolean> {
   for (let tries = 1; tries <= mostTries; tries++) {
     if (tries > 1) await backOff(tries - 1);
-    const taken = await numbers(target);
-    if (taken.length === 0) return false;
-    const claim = pathOf(target, Math.max(...taken) + 1);
+    const { highest, next } = await numbers(target);
+    if (highest === 0) return false;
+    const claim = pathToClaim(target, next);
     const answer = await linkIfFree(partial, claim).catch((error) => {
       // All numbers were taken away.
       if (error.code === "ENOENT") return "taken";
@@ -155,14 +162,14 @@ async function takeNextNumber(partial: string, target: string): Promise<boolean>
 
 /** Removes all numbered files of an archive; false if there were none. */
 export async function removeNumbered(target: string): Promise<boolean> {
-  const there = (await numbers(target)).length > 0;
+  const there = (await numbers(target)).highest > 0;
   await fs.rm(folderOf(target), { recursive: true, force: true });
   return there;
 }
 
 /** Removes the numbered files that are that very version. */
 export async function removeNumberedVersion(target: string, version: string): Promise<void> {
-  for (const number of await numbers(target)) {
+  for (const number of (await numbers(target)).taken) {
     const stat = await statIfThere(pathOf(target, number));
     if (stat && versionOf(stat) === version) await fs.rm(pathOf(target, number), { force: true });
   }
@@ -172,8 +179,7 @@ export async function removeNumberedVersion(target: string, version: string): Pr
 async function finish(target: string): Promise<void> {
   const newest = await findNewest(target);
   if (newest && !newest.published) await publish(newest.path, target);
-  const taken = await numbers(target);
-  const highest = Math.max(...taken);
+  const { taken, highest } = await numbers(target);
   const now = (await statIfThere(pathOf(target, highest)))?.ctimeMs ?? 0n;
   for (const number of taken) {
     const stat = number < highest ? await statIfThere(pathOf(target, number)) : undefined;
@@ -198,18 +204,59 @@ function folderOf(target: string): string {
 }
 
 function pathOf(target: string, number: number): string {
-  return join(folderOf(target), String(number).padStart(8, "0"));
+  return join(folderOf(target), nameOf(number));
 }
 
-async function numbers(target: string): Promise<number[]> {
+function nameOf(number: number): string {
+  return String(number).padStart(8, "0");
+}
+
+function isNumberName(name: string): boolean {
+  return /^\d{8,12}$/.test(name) && nameOf(Number(name)) === name;
+}
+
+function pathToClaim(target: string, number: number): string {
+  if (number <= highestNumber) return pathOf(target, number);
+  throw new CacheError(
+    "STORE_UNAVAILABLE",
+    `${folderOf(target)} holds the number ${highestNumber}, which has no next, and which no daemon has given: ` +
+      "remove that folder, or delete this cache",
+  );
+}
+
+interface Numbers {
+  /** Those that files have, which alone count for readers. */
+  readonly taken: readonly number[];
+  /** The highest of them; 0 if there is none. */
+  readonly highest: number;
+  /** One that nothing has, above all of them. */
+  readonly next: number;
+}
+
+const listed = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/**
+ * The numbers of an archive. Whoever may write in the store may put anything into the folder, or in its
+ * place: what is no file, no folder or no possible number is passed over.
+ */
+async function numbers(target: string): Promise<Numbers> {
   // Another machine may have made the folder since this one looked last.
   await refreshNames(dirname(target));
+  let folder: fs.FileHandle | undefined;
   try {
-    const names = await fs.readdir(folderOf(target));
-    return names.filter((name) => /^\d{8,}$/.test(name)).map(Number);
+    folder = await fs.open(folderOf(target), listed);
+    const entries = await fs.readdir(`/proc/self/fd/${folder.fd}`, { withFileTypes: true });
+    const numbered = entries.filter(({ name }) => isNumberName(name));
+    const taken = numbered.filter((entry) => entry.isFile()).map(({ name }) => Number(name));
+    const highest = taken.reduce((most, number) => Math.max(most, number), 0);
+    const top = numbered.reduce((most, { name }) => Math.max(most, Number(name)), 0);
+    return { taken, highest, next: top + 1 };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) return { taken: [], highest: 0, next: 1 };
     throw error;
+  } finally {
+    await folder?.close();
   }
 }
 

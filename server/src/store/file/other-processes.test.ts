@@ -125,12 +125,16 @@ describe("the file store that others use meanwhile", () => {
     it(`looks again when NFS says ${code} of what others replace (${call})`, async (t) => {
       const { store } = await freshStore(t);
       await put(store, "first");
+      // Only where an archive was replaced is there a folder to list.
+      const last = call === "readdir" ? "second" : "first";
+      if (last === "second") await put(store, last, { replaces: await versionIn(store) });
       let times = 0;
       injectFault(t, call, async (real, [path]) => {
-        if (/\.latest/.test(String(path)) && ++times % 3 !== 0) throw systemError(code, errno);
+        if (/\.latest|\/fd\//.test(String(path)) && ++times % 3 !== 0)
+          throw systemError(code, errno);
         return real();
       });
-      assert.equal(await contentOf(store), "first");
+      assert.equal(await contentOf(store), last);
       assert.ok(times > 1);
     });
 

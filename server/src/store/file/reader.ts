@@ -1,9 +1,15 @@
 import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
-import { type ArchiveName, type ArchiveReader, ArchiveReplaced } from "../store.ts";
+import {
+  type ArchiveName,
+  type ArchiveReader,
+  ArchiveReplaced,
+  ArchiveUnreadable,
+} from "../store.ts";
 import { findNewest, isSameVersion, versionOf } from "./generations.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { isStaleHandle, lookAgainIfStale } from "./mount/nfs-looks.ts";
+import { liesAt } from "./place.ts";
 
 /** Not through a link, if one took the name since it was looked at. */
 const readable = constants.O_RDONLY | constants.O_NOFOLLOW;
@@ -14,7 +20,7 @@ export async function openFileArchive(
   name: ArchiveName,
   target: string,
 ): Promise<ArchiveReader | undefined> {
-  const opened = await lookAgainIfStale(() => openNewest(target));
+  const opened = await lookAgainIfStale(() => openNewest(root, target));
   if (!opened) {
     await fs.access(root);
     return undefined;
@@ -63,17 +69,26 @@ export async function openFileArchive(
 }
 
 async function openNewest(
+  root: string,
   target: string,
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
   const file = await openToRead(newest.path);
   try {
+    await requirePlace(file, root, newest.path);
     return { file, stat: await file.stat({ bigint: true }) };
   } catch (error) {
     file.close().catch(() => {});
     throw error;
   }
+}
+
+async function requirePlace(file: fs.FileHandle, root: string, path: string): Promise<void> {
+  if (!(await liesAt(file, root, path)))
+    throw new ArchiveUnreadable(
+      `${path} is reached through a link, which the store does not follow`,
+    );
 }
 
 /** Waits for a file server's lease to end, but not for somebody who writes to a FIFO. */

@@ -7,6 +7,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,6 +41,34 @@ function modeOf(path: string): string {
 }
 
 describe("the file store that users share", { skip: cannotBeNobody }, () => {
+  it("takes what one user keeps from another for that archive's fault, and not the store's", (t) => {
+    const root = rootOf(t, 0o2775);
+    const kept: Record<string, string> = {
+      closed: ".",
+      unsearchable: ".",
+      numbers: `.${one}.generations`,
+      file: one,
+    };
+    for (const [namespace, name] of Object.entries(kept)) {
+      mkdirSync(join(root, namespace, `.${one}.generations`), { recursive: true });
+      writeFileSync(join(root, namespace, one), "archive");
+      chmodSync(join(root, namespace, name), namespace === "unsearchable" ? 0o444 : 0o700);
+    }
+    const opened = inStoreAs(
+      bob,
+      root,
+      `return Promise.all(${JSON.stringify(Object.keys(kept))}.map((namespace) =>
+        store.open({ namespace, filename: "${one}" }).then(
+          () => "opened",
+          (error) => error.constructor.name,
+        )))`,
+    );
+    assert.deepEqual(
+      opened,
+      Object.keys(kept).map(() => "ArchiveUnreadable"),
+    );
+  });
+
   it("is everybody's of the directory's group, with umask 002", (t) => {
     const root = rootOf(t, 0o2775);
     const namespace = join(root, "shared");

@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -19,6 +20,7 @@ import {
   archiveName,
   contentOf,
   freshStore,
+  lookIn,
   put,
   temporaryDirectory,
 } from "../../../../test/support/file-store.ts";
@@ -69,6 +71,103 @@ describe("the file store with strange things in it", () => {
       return real();
     });
     await assert.rejects(store.open(archiveName), { reason: "STORE_UNAVAILABLE" });
+  });
+
+  for (const number of [
+    "9007199254740992",
+    "9007199254740991",
+    "1000000000000",
+    "000000000007",
+    "99999999x",
+  ])
+    it(`passes over ${number}, which is no number of a daemon`, async (t) => {
+      const { store, folder } = await freshStore(t);
+      await put(store, "first");
+      const generations = join(folder, `.${archiveName.filename}.generations`);
+      mkdirSync(generations);
+      writeFileSync(join(generations, number), "planted");
+      assert.equal(await contentOf(store), "first");
+      for (const content of ["second", "third"]) {
+        const { version = "" } = await lookIn(store);
+        assert.equal(await put(store, content, { replaces: version }), "committed");
+        assert.equal(await contentOf(store), content);
+      }
+      assert.equal(await put(store, "fourth", "replace"), "committed");
+      assert.equal(await contentOf(store), "fourth");
+      assert.ok(await store.remove(archiveName));
+    });
+
+  it("passes over links, FIFOs and directories that have a number", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    writeFileSync(join(root, "secret"), "not an archive");
+    await put(store, "first");
+    const generations = join(folder, `.${archiveName.filename}.generations`);
+    mkdirSync(join(generations, "00000003"), { recursive: true });
+    symlinkSync(join(root, "secret"), join(generations, "00000001"));
+    execFileSync("mkfifo", [join(generations, "00000004")]);
+    assert.equal(await contentOf(store), "first");
+    for (const content of ["second", "third"]) {
+      const { version = "" } = await lookIn(store);
+      assert.equal(await put(store, content, { replaces: version }), "committed");
+      assert.equal(await contentOf(store), content);
+    }
+    assert.equal(await put(store, "fourth", "replace"), "committed");
+    assert.equal(await contentOf(store), "fourth");
+  });
+
+  it("says in words that a number is the last", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "first");
+    const generations = join(folder, `.${archiveName.filename}.generations`);
+    mkdirSync(generations);
+    writeFileSync(join(generations, "999999999999"), "planted");
+    const { version = "" } = await lookIn(store);
+    await assert.rejects(put(store, "second", { replaces: version }), /which no daemon has given/);
+    assert.ok(await store.remove(archiveName));
+    assert.equal(await put(store, "third"), "committed");
+  });
+
+  it("neither reads nor writes numbers through a link", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "first");
+    mkdirSync(join(root, "elsewhere"));
+    writeFileSync(join(root, "elsewhere", "00000001"), "secret");
+    symlinkSync(join(root, "elsewhere"), join(folder, `.${archiveName.filename}.generations`));
+    const { content, version = "" } = await lookIn(store);
+    assert.equal(content, "first");
+    await assert.rejects(put(store, "second", { replaces: version }), /is not a directory/);
+    assert.deepEqual(readdirSync(join(root, "elsewhere")), ["00000001"]);
+    assert.ok(await store.remove(archiveName));
+    assert.deepEqual(readdirSync(join(root, "elsewhere")), ["00000001"]);
+  });
+
+  it("reads nothing through a link that takes a namespace's place meanwhile", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "archive");
+    await put(store, "secret", "create", { ...archiveName, namespace: "other" });
+    injectFault(t, "open", (real, [path]) => {
+      if (String(path).endsWith(archiveName.filename) && !lstatSync(folder).isSymbolicLink()) {
+        renameSync(folder, `${folder}-moved`);
+        symlinkSync(join(root, "other"), folder);
+      }
+      return real();
+    });
+    await assert.rejects(store.open(archiveName), /is reached through a link/);
+  });
+
+  it("writes nothing through such a link either", async (t) => {
+    const { store, root, folder } = await freshStore(t);
+    await put(store, "archive");
+    mkdirSync(join(root, "elsewhere"));
+    injectFault(t, "open", (real, [path]) => {
+      if (String(path).includes("partial") && !lstatSync(folder).isSymbolicLink()) {
+        renameSync(folder, `${folder}-moved`);
+        symlinkSync(join(root, "elsewhere"), folder);
+      }
+      return real();
+    });
+    await assert.rejects(put(store, "another", "replace"), /is a link by now/);
+    assert.deepEqual(readdirSync(join(root, "elsewhere")), []);
   });
 
   it("follows no link that has a namespace's name", async (t) => {

@@ -9,6 +9,7 @@ import type { FileStoreContext } from "./mount/context.ts";
 import { syncDirectory, syncIfPossible } from "./mount/durable-directory.ts";
 import { hiddenPath } from "./mount/hidden-files.ts";
 import { linkIfFree, openErrors, renameOver } from "./naming.ts";
+import { liesAt } from "./place.ts";
 
 /** Writing and making durable may rightly take longer than a look. */
 const timeoutMs = 120_000;
@@ -26,12 +27,17 @@ export interface FileArchiveWriter extends ArchiveWriter {
  * with the mode that umask, or the directory's default ACL, leaves it.
  */
 export async function createFileArchiveWriter(
-  { call, abilitiesAt }: FileStoreContext,
+  { root, call, abilitiesAt }: FileStoreContext,
   target: string,
 ): Promise<FileArchiveWriter> {
   const partial = hiddenPath(target, "partial");
   const file = await fs.open(partial, "wx", 0o666);
   const [{ ctimeMs: createdAtMs }, abilities] = await (async () => {
+    if (!(await liesAt(file, root, partial)))
+      throw new CacheError(
+        "STORE_UNAVAILABLE",
+        `${dirname(target)} is a link by now, which the store does not follow`,
+      );
     const stat = await file.stat();
     return [stat, await abilitiesAt(stat.dev, target)] as const;
   })().catch(async (error) => {

@@ -27,14 +27,15 @@ def configured_address() -> str | None:
 def default_address() -> str:
     """Return where a daemon is expected, without asking whether one is there.
 
-    COMPILE_CACHE_ADDRESS, else the system's socket, or the user's where only that one is there.
+    COMPILE_CACHE_ADDRESS, else the system's socket, or the user's where this user may not connect
+    to the first, or it is not there.
     """
     configured = configured_address()
     if configured:
         return configured
     of_user = user_socket()
     # Anyone may write to /tmp: a directory that another user made there would get our calls.
-    if not Path(SYSTEM_SOCKET).exists() and _is_ours(of_user.parent) and of_user.exists():
+    if not os.access(SYSTEM_SOCKET, os.W_OK) and _is_ours(of_user.parent) and of_user.exists():
         return f"unix:{of_user}"
     return f"unix:{SYSTEM_SOCKET}"
 

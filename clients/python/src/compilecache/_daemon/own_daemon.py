@@ -26,6 +26,10 @@ _client_settings = {
         "NAMESPACE",
         "TOKEN",
         "NODE",
+        "TLS_CA",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TLS_NAME",
         "LOAD_DEADLINE_SECONDS",
         "SAVE_DEADLINE_SECONDS",
     )

@@ -111,6 +111,9 @@ def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
         "--torch-cache-dir": local_dir,
         "--idle-exit-seconds": idle_seconds,
     }
+    # Copies of a daemon are off by default; this one does nothing that its user could not.
+    if not os.environ.get("LOCAL_WORK_DIR"):
+        options["--local-work-dir"] = "/app"
     flags = [word for option in options.items() for word in option]
     return [find_node(), str(_server), "serve", *flags]
 

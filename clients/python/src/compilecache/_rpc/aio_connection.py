@@ -13,7 +13,6 @@ from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.identity import Sight
-from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
 from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
@@ -40,7 +39,13 @@ class AsyncConnection:
     def __init__(self, settings: ConnectionSettings) -> None:
         """Connect with the first call."""
         self._settings = settings
-        self._channel = grpc.aio.insecure_channel(grpc_target(settings.address), CHANNEL_OPTIONS)
+        options = settings.channel_options()
+        target, credentials = grpc_target(settings.address), settings.credentials()
+        self._channel = (
+            grpc.aio.secure_channel(target, credentials, options)
+            if credentials
+            else grpc.aio.insecure_channel(target, options)
+        )
         # The type has another name for channels of asyncio, and the class has not.
         self.stub = cast("CacheServiceAsyncStub", CacheServiceStub(self._channel))
 

@@ -11,7 +11,6 @@ from compilecache._base.local_directory import create_local_directory
 from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.identity import Sight
-from compilecache._rpc.settings import CHANNEL_OPTIONS
 from compilecache._rpc.transfer_call import only_answer, operation_id_in, start_transfer_call
 from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
@@ -38,8 +37,13 @@ class Connection:
         self._settings = settings
         # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, which the type stubs lack.
         # Without it, one stream in a hundred outlived a killed daemon and its own time-out.
-        options = [*CHANNEL_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-        self._channel = grpc.insecure_channel(grpc_target(settings.address), options)
+        options = [*settings.channel_options(), ("SingleThreadedUnaryStream", 1)]
+        target, credentials = grpc_target(settings.address), settings.credentials()
+        self._channel = (
+            grpc.secure_channel(target, credentials, options)
+            if credentials
+            else grpc.insecure_channel(target, options)
+        )
         self.stub = CacheServiceStub(self._channel)
 
     def call(

@@ -28,5 +28,10 @@ def error_from_rpc(error: grpc.RpcError, address: str) -> CacheServiceError:
     message = error.details() or ""
     # What comes without details comes from gRPC itself.
     if code == "UNAVAILABLE":
+        if "Permission denied" in message:
+            message = (
+                "only the user and the group of this socket may connect, and this process is "
+                f"neither ({message})"
+            )
         message = f"no daemon answers at {address}: {message}"
     return CacheServiceError(code, None, message)

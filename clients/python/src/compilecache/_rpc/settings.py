@@ -6,8 +6,11 @@ import math
 import os
 from dataclasses import dataclass, field
 
+import grpc
+
 from compilecache._daemon.address import default_address
 from compilecache._rpc.address import parse_address, parse_token
+from compilecache._rpc.tls import TlsSettings, is_socket, require_safe_for_token, tls_settings
 
 CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
     # The daemon is on this node or near: proxies are for the internet.
@@ -28,6 +31,19 @@ class ConnectionSettings:
     metadata: tuple[tuple[str, str], ...] = field(repr=False)
     """Holds the token, which no message may show."""
     timeout_seconds: float | None
+    tls: TlsSettings | None = None
+
+    def channel_options(self) -> list[tuple[str, str | int]]:
+        """Return the options of every channel."""
+        named = self.tls and self.tls.name
+        name = [("grpc.ssl_target_name_override", named)] if named else []
+        return [*CHANNEL_OPTIONS, *name]
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Return what proves either side to the other; None without encryption."""
+        if self.tls is None:
+            return None
+        return grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.certificate)
 
     def call_timeout_seconds(self, asked: float | None, otherwise: float | None) -> float | None:
         """Return the time-out of a call: what it asks, else the client's, else `otherwise`."""
@@ -51,9 +67,14 @@ def connection_settings(
     token = parse_token(os.environ.get("COMPILE_CACHE_TOKEN", "") if token is None else token)
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip()
+    address = parse_address((address or "").strip() or default_address())
+    # The variables are about other machines: what listens on a socket of this one speaks no TLS.
+    tls = None if is_socket(address) else tls_settings()
+    require_safe_for_token(address, token, encrypted=tls is not None)
     return ConnectionSettings(
-        address=parse_address((address or "").strip() or default_address()),
+        address=address,
         namespace=namespace,
         metadata=(("authorization", f"Bearer {token}"),) if token else (),
         timeout_seconds=timeout_seconds,
+        tls=tls,
     )

@@ -269,10 +269,13 @@ class _LeftOutReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     LEFT_OUT_REASON_UNSPECIFIED: _LeftOutReason.ValueType  # 0
     """Never sent."""
     LEFT_OUT_REASON_LINK: _LeftOutReason.ValueType  # 1
-    """A symbolic link; links are neither followed nor saved."""
+    """A symbolic link; links are neither followed nor saved. For a daemon of root
+    also a file with several names, which may be another user's.
+    """
     LEFT_OUT_REASON_UNREADABLE: _LeftOutReason.ValueType  # 2
     """A file that cannot be read, or a directory that cannot be listed and counts
-    as one.
+    as one. For a daemon of root also a file with another owner than the local
+    directory.
     """
     LEFT_OUT_REASON_TEMPORARY: _LeftOutReason.ValueType  # 3
     """A lock or temporary file, by its name."""
@@ -289,10 +292,13 @@ class LeftOutReason(_LeftOutReason, metaclass=_LeftOutReasonEnumTypeWrapper):
 LEFT_OUT_REASON_UNSPECIFIED: LeftOutReason.ValueType  # 0
 """Never sent."""
 LEFT_OUT_REASON_LINK: LeftOutReason.ValueType  # 1
-"""A symbolic link; links are neither followed nor saved."""
+"""A symbolic link; links are neither followed nor saved. For a daemon of root
+also a file with several names, which may be another user's.
+"""
 LEFT_OUT_REASON_UNREADABLE: LeftOutReason.ValueType  # 2
 """A file that cannot be read, or a directory that cannot be listed and counts
-as one.
+as one. For a daemon of root also a file with another owner than the local
+directory.
 """
 LEFT_OUT_REASON_TEMPORARY: LeftOutReason.ValueType  # 3
 """A lock or temporary file, by its name."""

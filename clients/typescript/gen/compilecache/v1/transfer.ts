@@ -497,11 +497,15 @@ export function saveSkipReasonToJSON(object: SaveSkipReason): string {
 export const LeftOutReason = {
   /** LEFT_OUT_REASON_UNSPECIFIED - Never sent. */
   LEFT_OUT_REASON_UNSPECIFIED: 0,
-  /** LEFT_OUT_REASON_LINK - A symbolic link; links are neither followed nor saved. */
+  /**
+   * LEFT_OUT_REASON_LINK - A symbolic link; links are neither followed nor saved. For a daemon of root
+   * also a file with several names, which may be another user's.
+   */
   LEFT_OUT_REASON_LINK: 1,
   /**
    * LEFT_OUT_REASON_UNREADABLE - A file that cannot be read, or a directory that cannot be listed and counts
-   * as one.
+   * as one. For a daemon of root also a file with another owner than the local
+   * directory.
    */
   LEFT_OUT_REASON_UNREADABLE: 2,
   /** LEFT_OUT_REASON_TEMPORARY - A lock or temporary file, by its name. */

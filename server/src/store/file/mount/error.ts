@@ -24,7 +24,8 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
     );
   if (isRefusal(error) && path !== undefined) {
     const refusal = await describeRefusal(error as NodeJS.ErrnoException);
-    return refusal.ofOneFile
+    // What cannot be read below the root is of one archive, or of one namespace.
+    return refusal.unreadable?.startsWith(`${root}/`)
       ? new ArchiveUnreadable(refusal.text, error)
       : new CacheError("STORE_UNAVAILABLE", refusal.text, { cause });
   }

@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 
 // "EACCES" tells nobody what to do: whose directory it is does, and how users share one.
 
-/** What a user may not do, in a sentence, and whether that is to read one archive. */
+/** What a user may not do, in a sentence. */
 export interface Refusal {
   readonly text: string;
-  readonly ofOneFile: boolean;
+  /** The file or directory that may not be read; absent where it may not be written. */
+  readonly unreadable?: string;
 }
 
 const writingCalls = ["mkdir", "rename", "link", "unlink", "rmdir", "rm"];
@@ -23,23 +24,20 @@ export async function describeRefusal(error: NodeJS.ErrnoException): Promise<Ref
     if (isSticky(directory.stat) && file && file.uid !== process.geteuid?.())
       return {
         text: `${who} may not replace or remove a file of user ${file.uid} in ${directory.path} (${ownership(directory.stat)}): run "chmod -t" on that directory as its owner; ${howUsersShare}`,
-        ofOneFile: false,
       };
     if (error.code === "EPERM")
       return {
         text: `${who} may not change ${dest}: the file system or a security module forbids it (EPERM)`,
-        ofOneFile: false,
       };
     return {
       text: `${who} may not write in ${directory.path} (${ownership(directory.stat)}): ${mended(who, "g+ws", directory.path)}`,
-      ofOneFile: false,
     };
   }
   const found = await nearest(path);
-  const ofOneFile = found.path === path && found.stat?.isFile() === true;
+  const isFile = found.path === path && found.stat?.isFile() === true;
   return {
-    text: `${who} may not read ${found.path} (${ownership(found.stat)}): ${mended(who, ofOneFile ? "g+r" : "g+rx", found.path)}`,
-    ofOneFile,
+    text: `${who} may not read ${found.path} (${ownership(found.stat)}): ${mended(who, isFile ? "g+r" : "g+rx", found.path)}`,
+    unreadable: found.path,
   };
 }
 
