@@ -56,6 +56,7 @@ export async function startDaemon(
     workers: config.workers,
     workerIdleMs: config.workerIdleMs,
     saveNice: config.saveNice,
+    signing: { key: config.signingKey, trusted: config.trustedKeys },
     logger,
   });
   const { maxConnections, idleExitMs, shutdownGraceMs } = config;

@@ -18,6 +18,7 @@ import { load } from "../../server/src/flows/load.ts";
 import { refresh } from "../../server/src/flows/save/refresh.ts";
 import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
+import { type Signing, Trust } from "../../server/src/signing/trust.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Flow, Progress } from "../../server/src/transfers/state.ts";
 import { createWorkers } from "../../server/src/workers/workers.ts";
@@ -92,6 +93,8 @@ export async function createFlowBench(
     store?: Store;
     /** How long its threads outlast their work: for many short flows. */
     workerIdleMs?: number;
+    /** Default: nothing is signed, and nothing need be. */
+    signing?: Signing;
   } = {},
 ): Promise<FlowBench> {
   const dir = options.dir ?? scratchDir(t, options.parent);
@@ -121,6 +124,7 @@ export async function createFlowBench(
     limits,
     refreshMinPercent: 1,
     workers,
+    trust: new Trust(options.signing ?? {}),
     logger,
   };
   const uncancelled = () => new AbortController().signal;

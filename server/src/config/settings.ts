@@ -5,6 +5,7 @@ import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
 import { builtInProfiles } from "../domain/profile.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
+import type { SigningKey, TrustedKey } from "../signing/keys.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
 import { defaultMaxConnections } from "./default-max-connections.ts";
@@ -19,8 +20,10 @@ import {
   parseKeyId,
   parseListen,
   parseProfilesFile,
+  parseSigningKeyFile,
   parseStore,
   parseTokensFile,
+  parseTrustedKeyFiles,
   wholeNumber,
 } from "./values.ts";
 
@@ -182,6 +185,29 @@ export const settings = {
     fallback: { make: () => undefined, shown: "none, every caller is admitted" },
     keep: "from readers",
     parse: parseTokensFile,
+  }),
+  signingKey: setting({
+    variable: "COMPILE_CACHE_SIGNING_KEY",
+    placeholder: "file",
+    description: "a private Ed25519 key in PEM (compilecache keygen), which signs what is saved",
+    fallback: {
+      make: (): SigningKey | undefined => undefined,
+      shown: "none, nothing is signed",
+    },
+    keep: "from readers",
+    parse: (text): SigningKey | undefined => parseSigningKeyFile(text),
+  }),
+  trustedKeys: setting({
+    variable: "COMPILE_CACHE_TRUSTED_KEYS",
+    placeholder: "files",
+    description: "public keys in PEM: only what one of them signed is loaded",
+    fallback: {
+      make: (): readonly TrustedKey[] | undefined => undefined,
+      shown: "none, whatever is stored is loaded",
+    },
+    keep: "from writers",
+    list: true,
+    parse: (text): readonly TrustedKey[] | undefined => parseTrustedKeyFiles(text),
   }),
   archiveFormat: setting({
     variable: "ARCHIVE_FORMAT",

@@ -6,6 +6,13 @@ import { harmless } from "../domain/harmless-text.ts";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
 import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
+import {
+  NotAKey,
+  parseSigningKey,
+  parseTrustedKeys,
+  type SigningKey,
+  type TrustedKey,
+} from "../signing/keys.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 
 /** What is wrong with a setting's text, worded to follow it: "is not a whole number". */
@@ -201,6 +208,27 @@ export function parseTokensFile(path: string): readonly FileToken[] | undefined 
     );
   if (tokens.length === 0) throw new Mistake("holds no token, so no call would be allowed");
   return tokens;
+}
+
+/** The private key in a file, by its path; no path means no key. */
+export function parseSigningKeyFile(path: string): SigningKey | undefined {
+  return path === "" ? undefined : keyIn(path, parseSigningKey);
+}
+
+/** The public keys in files, by their paths; no path means no keys. */
+export function parseTrustedKeyFiles(text: string): readonly TrustedKey[] | undefined {
+  const paths = text.split(",").filter((path) => path.trim() !== "");
+  if (paths.length === 0) return undefined;
+  return paths.flatMap((path) => keyIn(path.trim(), parseTrustedKeys));
+}
+
+function keyIn<Key>(path: string, parse: (pem: string) => Key): Key {
+  try {
+    return parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof NotAKey) throw new Mistake(`${path} ${error.message}`);
+    throw new Mistake(`${path} cannot be read: ${reasonOf(error)}`);
+  }
 }
 
 /** The built-in profiles and those in a JSON file, by its path; no path means the built-in ones. */

@@ -8,6 +8,11 @@ export interface CacheTarget extends NamedEnvironment, CacheId {
   readonly localDir: AllowedPath;
 }
 
+/** A cache's name among all of a store. */
+export function nameOf({ namespace, cacheKey }: CacheId): string {
+  return `${namespace}/${cacheKey}`;
+}
+
 /** The paths by which files in the local directory may name it. */
 export function rootPathsOf({ localDir: { clientPath, otherPath } }: CacheTarget): RootPaths {
   return { path: clientPath, ...(otherPath === undefined ? {} : { otherPath }) };

@@ -4,7 +4,7 @@ import { mostStreamBytes, requireWithin, tooLarge } from "../domain/limits.ts";
 import type { LoadOutcome } from "../domain/outcome.ts";
 import type { ArchiveReader } from "../store/store.ts";
 import type { Flow, Progress } from "../transfers/state.ts";
-import { type CacheTarget, rootPathsOf } from "./cache-target.ts";
+import { type CacheTarget, nameOf, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { type LocalDirectory, openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
 import { logSpared } from "./log-spared.ts";
@@ -68,6 +68,7 @@ async function* loadFrom(
   if (archive && archive.streamBytes > mostStreamBytes(limits))
     throw tooLarge(limits, "maxContentBytes", "the archive unpacks to far", "bytes");
   if (archive) requireCacheOf(target, archive);
+  context.trust.requireTrusted(nameOf(target), archive);
   yield { phase: "UNPACKING", bytesTotal: contentBytes, filesTotal: fileCount };
 
   await using made = found ? undefined : await openOrMakeLocal(workers, target.localDir, signal);

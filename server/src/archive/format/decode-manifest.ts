@@ -18,6 +18,7 @@ import {
   maxSuperseded,
 } from "./format.ts";
 import type { FrameRecord, Manifest } from "./manifest.ts";
+import { signatureIn } from "./signature.ts";
 
 const digestBytes = 32;
 /** Linux's PATH_MAX. */
@@ -55,7 +56,8 @@ function matchesDigest(payload: Uint8Array): boolean {
  */
 export function decodeManifest(payload: Buffer): Manifest {
   if (!matchesDigest(payload)) throw damagedArchive("its manifest does not match its digest");
-  const manifest = parseJson(payload.subarray(digestBytes));
+  const json = payload.subarray(digestBytes);
+  const manifest = parseJson(json);
   if (manifest.format !== formatName)
     throw malformedArchive(`its manifest names the format ${shown(manifest.format)}`);
   if (!isCount(manifest.version) || manifest.version < 1)
@@ -65,7 +67,8 @@ export function decodeManifest(payload: Buffer): Manifest {
       `the archive has format version ${manifest.version}, and this daemon reads up to ${formatVersion}: use a newer one`,
     );
   requireShape(manifest);
-  return knownPart(manifest);
+  const signature = signatureIn(json, (manifest as { key_id?: unknown }).key_id);
+  return { ...knownPart(manifest), ...(signature ? { signature } : {}) };
 }
 
 function parseJson(json: Buffer): Manifest {

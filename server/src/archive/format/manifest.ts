@@ -3,6 +3,7 @@ import type { Environment } from "../../domain/environment.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import { formatName, formatVersion, manifestMagic, skippableFrame } from "./format.ts";
+import { type ManifestSignature, type Signer, signJson } from "./signature.ts";
 
 /** One data frame: a zstd frame of tar stream, and the section of the file index that lists it. */
 export interface FrameRecord {
@@ -49,6 +50,8 @@ export interface Manifest {
   readonly frames: readonly FrameRecord[];
   /** The skippable frame of the file index: its size with its header, and its SHA-256. */
   readonly index: { readonly bytes: number; readonly sha256: string };
+  /** Where it was read and is signed: the signature, which nobody has verified yet. */
+  readonly signature?: ManifestSignature;
 }
 
 /** The part of a manifest that does not follow from the frames. */
@@ -111,9 +114,9 @@ export function savedFromOf({
   return { path: local_dir, ...(other_dir === undefined ? {} : { otherPath: other_dir }) };
 }
 
-/** The skippable frame of a manifest: its SHA-256 (32 bytes), then its JSON text. */
-export function encodeManifest(manifest: Manifest): Buffer {
-  const json = Buffer.from(JSON.stringify(manifest), "utf8");
+/** The skippable frame of a manifest: its SHA-256 (32 bytes), then its JSON text, which may be signed. */
+export function encodeManifest(manifest: Manifest, signer?: Signer): Buffer {
+  const json = Buffer.from(signer ? signJson(manifest, signer) : JSON.stringify(manifest), "utf8");
   const digest = createHash("sha256").update(json).digest();
   return skippableFrame(manifestMagic, Buffer.concat([digest, json]));
 }

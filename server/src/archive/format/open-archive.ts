@@ -26,6 +26,7 @@ import {
   seekTableBytes,
   seekTableFooterBytes,
 } from "./seek-table.ts";
+import type { ManifestSignature } from "./signature.ts";
 
 /** A file index is read, and hashed, in pieces that keep nobody waiting. */
 const indexPieceBytes = 4 * 1024 * 1024;
@@ -73,6 +74,8 @@ export class OwnArchive {
   readonly streamBytes: number;
   /** Where the skippable frame of the file index starts. */
   readonly indexOffset: number;
+  /** Who signed it, as it says itself. */
+  readonly signature: ManifestSignature | undefined;
   readonly #reader: ArchiveReader;
   readonly #index: Manifest["index"];
 
@@ -90,6 +93,7 @@ export class OwnArchive {
     this.streamBytes = manifest.frames.reduce((sum, frame) => sum + frame.content_bytes, 0);
     this.#reader = reader;
     this.#index = manifest.index;
+    this.signature = manifest.signature;
   }
 
   /** Whether it was saved for this namespace and environment. */

@@ -22,6 +22,7 @@ import {
 } from "../format/manifest.ts";
 import type { IndexedFrame } from "../format/open-archive.ts";
 import { encodeSeekTable } from "../format/seek-table.ts";
+import type { Signer } from "../format/signature.ts";
 import { tarTrailer } from "../format/tar-header.ts";
 import { compressFrame, type PackedFrame } from "./frame-packer.ts";
 
@@ -72,10 +73,10 @@ export class ArchiveAssembler {
   }
 
   /**
-   * Ends the tar stream and, for `tar.zst`, adds file index, manifest and seek table. Throws
-   * CACHE_TOO_LARGE.
+   * Ends the tar stream and, for `tar.zst`, adds file index, manifest and seek table; `signer` signs
+   * them. Throws CACHE_TOO_LARGE.
    */
-  async finish(head: ArchiveHead, totals: ArchiveTotals): Promise<void> {
+  async finish(head: ArchiveHead, totals: ArchiveTotals, signer?: Signer): Promise<void> {
     const frame = compressFrame(tarTrailer, this.#format);
     await this.addPacked({
       frame,
@@ -94,6 +95,7 @@ export class ArchiveAssembler {
         frames: this.#frames,
         index: { bytes: index.length, sha256: hash("sha256", index, "hex") },
       }),
+      signer,
     );
     if (manifest.length > maxManifestBytes) throw needsPackingAfresh();
     const seekTable = encodeSeekTable([

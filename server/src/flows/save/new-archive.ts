@@ -73,7 +73,7 @@ export class NewArchive implements AsyncDisposable {
       createdAt: new Date(),
       appendedBytes: saved.appendedBytes ?? 0,
     };
-    await this.assembler.finish(head, saved);
+    await this.assembler.finish(head, saved, this.#context.trust.signer);
     const result = await this.#writer.commit(mode, this.#signal);
     if (result === "exists") return undefined;
     return committed(this.#context, this.#target, this.#writer, head, saved);

@@ -5,6 +5,7 @@ import { unpackForeign } from "../../archive/unpack/unpack.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { requireWithin } from "../../domain/limits.ts";
 import type { ArchiveReader } from "../../store/store.ts";
+import { nameOf } from "../cache-target.ts";
 import type { FlowContext } from "../context.ts";
 import { requireCacheOf } from "../stored-archives.ts";
 import type { SaveTarget } from "./attempt.ts";
@@ -17,7 +18,7 @@ import type { SaveTarget } from "./attempt.ts";
  * of the file alone.
  */
 export async function openToSkip(
-  { workers }: FlowContext,
+  { workers, trust }: FlowContext,
   target: SaveTarget,
   reader: ArchiveReader,
   signal: AbortSignal,
@@ -31,23 +32,24 @@ export async function openToSkip(
     throw error;
   }
   if (archive) requireCacheOf(target, archive);
-  else fileKindOf(await readExactly(reader, 0, Math.min(fileKindBytes, reader.bytes), signal));
+  trust.requireTrusted(nameOf(target), archive);
+  if (!archive)
+    fileKindOf(await readExactly(reader, 0, Math.min(fileKindBytes, reader.bytes), signal));
   return archive;
 }
 
 /** The archive, if it is ours; undefined for one of another tool, once that was read to its end. */
 export async function openToRefresh(
-  { workers, limits }: FlowContext,
+  { workers, limits, trust }: FlowContext,
   target: SaveTarget,
   reader: ArchiveReader,
   signal: AbortSignal,
 ): Promise<OwnArchive | undefined> {
   const work = workers.under(signal);
   const archive = await openArchive(reader, work, signal);
-  if (archive) {
-    requireCacheOf(target, archive);
-    return archive;
-  }
+  if (archive) requireCacheOf(target, archive);
+  trust.requireUnited(nameOf(target), archive);
+  if (archive) return archive;
   requireWithin(limits, "maxArchiveBytes", reader.bytes, "the stored cache has");
   for await (const _ of unpackForeign({ reader, stage: undefined, limits, work, signal }));
   return undefined;
