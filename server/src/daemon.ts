@@ -7,6 +7,7 @@ import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { serve } from "./service/serve.ts";
+import { type Signing, Trust } from "./signing/trust.ts";
 import { openStore, type S3Options } from "./store/open-store.ts";
 
 const storeProbeMs = 5_000;
@@ -15,7 +16,7 @@ const storeProbeMs = 5_000;
 export interface Daemon {
   /** Where clients connect, as they take it, with the ports that the system chose. */
   readonly addresses: readonly string[];
-  /** Goes by other tokens and rules, and reads certificates again. Throws where that is not possible. */
+  /** Goes by other tokens, rules and keys, and reads certificates again. Throws where that is not possible. */
   reload(next: Config): void;
   /** Ends within the configured grace period and some seconds; a second call waits too. */
   stop(): Promise<void>;
@@ -42,6 +43,7 @@ export async function startDaemon(
   store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
     logger.warn("the store cannot be used now", { store: store.url, error });
   });
+  const trust = new Trust(signingOf(config));
   const operations = createCacheOperations({
     store,
     localDir: config.torchCacheDir,
@@ -56,7 +58,7 @@ export async function startDaemon(
     workers: config.workers,
     workerIdleMs: config.workerIdleMs,
     saveNice: config.saveNice,
-    signing: { key: config.signingKey, trusted: config.trustedKeys },
+    trust,
     logger,
   });
   const { maxConnections, idleExitMs, shutdownGraceMs } = config;
@@ -72,6 +74,7 @@ export async function startDaemon(
         if (!isDeepStrictEqual(others.map(placeOf), listeners.map(placeOf)))
           throw new Error("other listeners than now need a restart of the daemon");
         reload(others.map(({ policy }) => policy));
+        trust.use(signingOf(next));
       },
       stop: () => stop(shutdownGraceMs),
       idle,
@@ -80,6 +83,10 @@ export async function startDaemon(
     await operations.close(0);
     throw error;
   }
+}
+
+function signingOf({ signingKey: key, trustedKeys: trusted }: Config): Signing {
+  return { key, trusted };
 }
 
 function s3OptionsOf({ s3Anonymous, s3Sse, s3SseKmsKeyId }: Config): S3Options {

@@ -24,6 +24,8 @@ export interface Cache {
   readonly isCurrentEnvironment: boolean;
   /** 1 for a first save, one more for each refresh. 0 when the archive does not say. */
   readonly generation: number;
+  /** The key that signed it, as the archive says; absent where nobody did. */
+  readonly signedBy?: string;
 }
 
 /** The stored cache of the same namespace that comes closest to the one asked for. */
@@ -45,6 +47,7 @@ export function fromCacheMessage(message: CacheMessage): Cache {
     ...(message.createdAt && { createdAt: message.createdAt }),
     isCurrentEnvironment: message.isCurrentEnvironment,
     generation: Number(message.generation),
+    ...(message.signedBy && { signedBy: message.signedBy }),
   };
 }
 

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { toolVersion } from "../domain/tool-version.ts";
 import { addClearCommand } from "./commands/clear.ts";
 import { addInfoCommand } from "./commands/info.ts";
+import { addKeygenCommand } from "./commands/keygen.ts";
 import { addLoadCommand } from "./commands/load.ts";
 import { addLsCommand } from "./commands/ls.ts";
 import { addRmCommand } from "./commands/rm.ts";
@@ -44,5 +45,6 @@ function createProgram(): Command {
   addInfoCommand(program);
   addRmCommand(program);
   addClearCommand(program);
+  addKeygenCommand(program);
   return program;
 }

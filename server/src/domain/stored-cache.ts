@@ -16,6 +16,8 @@ export interface StoredCache {
   readonly createdAt: Date | undefined;
   /** 0 when the archive does not say. */
   readonly generation: number;
+  /** The key that signed it, as the archive says; absent where nobody did. */
+  readonly signedBy?: string;
 }
 
 /** The stored cache that differs least from an environment, and in which components. */

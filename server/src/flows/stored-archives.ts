@@ -84,6 +84,7 @@ export function describe(reader: ArchiveReader, own: OwnArchive | undefined): St
     fileCount: own?.fileCount ?? 0,
     createdAt: own?.createdAt ?? reader.modifiedAt,
     generation: own?.generation ?? 0,
+    ...(own?.signature ? { signedBy: own.signature.keyId } : {}),
   };
 }
 

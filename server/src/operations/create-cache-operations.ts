@@ -18,7 +18,7 @@ import {
   listCacheArchives,
 } from "../flows/stored-archives.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
-import { type Signing, Trust } from "../signing/trust.ts";
+import type { Trust } from "../signing/trust.ts";
 import type { ArchiveName, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
@@ -52,7 +52,7 @@ export interface CacheOperationsOptions {
   /** Priority of saves and copies, 0 to 19; larger is lower. */
   readonly saveNice: number;
   /** Who signs what is saved, and whose signatures count. */
-  readonly signing?: Signing;
+  readonly trust: Trust;
   readonly logger: Logger;
 }
 
@@ -62,9 +62,8 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
   const { workers: threads, workerIdleMs: idleMs, saveNice } = options;
   const foreground = createWorkers({ threads, nice: 0, idleMs });
   const background = createWorkers({ threads, nice: saveNice, idleMs });
-  const trust = new Trust(options.signing ?? {});
   const contextOf = (workers: DaemonWorkers, logger: Logger): FlowContext => {
-    return { ...options, trust, workers, logger };
+    return { ...options, workers, logger };
   };
   const directoryQueue = createDirectoryQueue();
   const registry = createTransferRegistry({ logger, directoryQueue });

@@ -35,6 +35,7 @@ export function toWireCache(cache: StoredCache, currentKey: string | undefined):
     createdAt: cache.createdAt,
     isCurrentEnvironment: cache.cacheKey === currentKey,
     generation: BigInt(cache.generation),
+    signedBy: cache.signedBy ?? "",
   };
 }
 

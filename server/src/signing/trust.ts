@@ -22,11 +22,16 @@ const mostRemembered = 10_000;
 
 /** Judges stored archives by their signatures. What it refuses stays where it is. */
 export class Trust {
-  readonly #signing: Signing;
+  #signing: Signing;
   /** The newest archive of each cache that this daemon has trusted. */
   readonly #newest = new Map<string, Pick<Signed, "generation" | "createdAt">>();
 
   constructor(signing: Signing) {
+    this.#signing = signing;
+  }
+
+  /** Goes by other keys from now on. */
+  use(signing: Signing): void {
     this.#signing = signing;
   }
 

@@ -34,12 +34,14 @@ function infoText(info: CacheInfo, namespace: string, localDir: string): string 
   ].join("\n");
 }
 
-function storedText({ filename, generation, archiveBytes, createdAt }: Cache): string {
+function storedText(cache: Cache): string {
+  const { filename, generation, archiveBytes, createdAt, signedBy } = cache;
   return [
     filename,
     // An archive that another tool made has none.
     ...(generation > 0 ? [`generation ${generation}`] : []),
     bytesText(archiveBytes),
     ...(createdAt ? [`saved ${dateText(createdAt)} UTC`] : []),
+    ...(signedBy ? [`signed by ${signedBy}`] : []),
   ].join(", ");
 }

@@ -105,7 +105,7 @@ export async function createNewArchive(
 }
 
 async function committed(
-  { store, archiveFormat, logger }: FlowContext,
+  { store, archiveFormat, trust: { signer }, logger }: FlowContext,
   target: CacheTarget,
   writer: ArchiveWriter,
   head: ArchiveHead,
@@ -134,6 +134,7 @@ async function committed(
       fileCount: saved.fileCount,
       createdAt: head.createdAt,
       generation: head.generation,
+      ...(signer ? { signedBy: signer.id } : {}),
     },
     leftOut: saved.leftOut,
   };

@@ -30,6 +30,7 @@ class Cache(google.protobuf.message.Message):
     CREATED_AT_FIELD_NUMBER: builtins.int
     IS_CURRENT_ENVIRONMENT_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
+    SIGNED_BY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     """Whose cache it is."""
     cache_key: builtins.str
@@ -54,6 +55,11 @@ class Cache(google.protobuf.message.Message):
     """How many times this cache was written: 1 for a first save, one more for each
     refresh. Zero when the archive does not say.
     """
+    signed_by: builtins.str
+    """The key that signed it, as the archive says: the first 16 hexadecimal digits
+    of the SHA-256 of the public key. Empty when nobody signed it. Whether that
+    is true shows when a daemon with trusted keys loads it.
+    """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
         """The environment that it was saved for. Absent when the archive does not say,
@@ -77,9 +83,10 @@ class Cache(google.protobuf.message.Message):
         created_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         is_current_environment: builtins.bool = ...,
         generation: builtins.int = ...,
+        signed_by: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["created_at", b"created_at", "environment", b"environment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive_bytes", b"archive_bytes", "cache_key", b"cache_key", "content_bytes", b"content_bytes", "created_at", b"created_at", "environment", b"environment", "file_count", b"file_count", "filename", b"filename", "generation", b"generation", "is_current_environment", b"is_current_environment", "namespace", b"namespace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["archive_bytes", b"archive_bytes", "cache_key", b"cache_key", "content_bytes", b"content_bytes", "created_at", b"created_at", "environment", b"environment", "file_count", b"file_count", "filename", b"filename", "generation", b"generation", "is_current_environment", b"is_current_environment", "namespace", b"namespace", "signed_by", b"signed_by"]) -> None: ...
 
 global___Cache = Cache
 

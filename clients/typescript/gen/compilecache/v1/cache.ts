@@ -54,6 +54,12 @@ export interface Cache {
    * refresh. Zero when the archive does not say.
    */
   generation: bigint;
+  /**
+   * The key that signed it, as the archive says: the first 16 hexadecimal digits
+   * of the SHA-256 of the public key. Empty when nobody signed it. Whether that
+   * is true shows when a daemon with trusted keys loads it.
+   */
+  signedBy: string;
 }
 
 /**
@@ -84,6 +90,7 @@ function createBaseCache(): Cache {
     createdAt: undefined,
     isCurrentEnvironment: false,
     generation: 0n,
+    signedBy: "",
   };
 }
 
@@ -130,6 +137,9 @@ export const Cache: MessageFns<Cache> = {
         throw new globalThis.Error("value provided for field message.generation of type int64 too large");
       }
       writer.uint32(80).int64(message.generation);
+    }
+    if (message.signedBy !== "") {
+      writer.uint32(90).string(message.signedBy);
     }
     return writer;
   },
@@ -227,6 +237,14 @@ export const Cache: MessageFns<Cache> = {
             message.generation = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.signedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -275,6 +293,11 @@ export const Cache: MessageFns<Cache> = {
         ? globalThis.Boolean(object.is_current_environment)
         : false,
       generation: isSet(object.generation) ? BigInt(object.generation) : 0n,
+      signedBy: isSet(object.signedBy)
+        ? globalThis.String(object.signedBy)
+        : isSet(object.signed_by)
+        ? globalThis.String(object.signed_by)
+        : "",
     };
   },
 
@@ -310,6 +333,9 @@ export const Cache: MessageFns<Cache> = {
     if (message.generation !== 0n) {
       obj.generation = message.generation.toString();
     }
+    if (message.signedBy !== "") {
+      obj.signedBy = message.signedBy;
+    }
     return obj;
   },
 
@@ -336,6 +362,7 @@ export const Cache: MessageFns<Cache> = {
     message.generation = (object.generation !== undefined && object.generation !== null)
       ? BigInt(object.generation)
       : 0n;
+    message.signedBy = object.signedBy ?? "";
     return message;
   },
 };

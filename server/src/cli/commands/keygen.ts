@@ -1,0 +1,36 @@
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { generateKeys, parseSigningKey } from "../../signing/keys.ts";
+import { exitCode } from "../exit-code.ts";
+
+/** `compilecache keygen`: makes a pair of keys, to sign caches and to trust them. */
+export function addKeygenCommand(program: Command): void {
+  program
+    .command("keygen")
+    .description("make a key that signs caches, and the one that daemons trust it by")
+    .helpOption("-h, --help", "show this help")
+    .argument("[name]", "begins the files' names: <name>.key and <name>.pub", "compilecache")
+    .action((name: string) => {
+      process.exitCode = keygen(resolve(name));
+    });
+}
+
+function keygen(path: string): number {
+  const { signingKey, trustedKey } = generateKeys();
+  const [privatePath, publicPath] = [`${path}.key`, `${path}.pub`];
+  try {
+    // Neither replaces one that is there: what it signed could not be loaded any more.
+    writeFileSync(privatePath, signingKey, { mode: 0o600, flag: "wx" });
+    writeFileSync(publicPath, trustedKey, { mode: 0o644, flag: "wx" });
+  } catch (error) {
+    process.stderr.write(`compilecache: no keys were made: ${(error as Error).message}\n`);
+    return exitCode.failure;
+  }
+  process.stdout.write(
+    `key ${parseSigningKey(signingKey).id}\n` +
+      `  ${privatePath}  signs: COMPILE_CACHE_SIGNING_KEY of daemons that save; keep it secret\n` +
+      `  ${publicPath}  is trusted: COMPILE_CACHE_TRUSTED_KEYS of daemons that load\n`,
+  );
+  return exitCode.success;
+}
