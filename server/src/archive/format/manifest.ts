@@ -60,8 +60,8 @@ export interface ArchiveHead {
   readonly environment: Environment;
   readonly environmentKey: string;
   readonly generation: number;
-  /** The directory that it is saved from. */
-  readonly savedFrom: RootPaths;
+  /** The directory that it is saved from, where it is known. */
+  readonly savedFrom: RootPaths | undefined;
   readonly createdAt: Date;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
@@ -86,7 +86,7 @@ export function manifestOf(
     environment: head.environment,
     environment_key: head.environmentKey,
     generation: head.generation,
-    ...recordOf(head.savedFrom),
+    ...(head.savedFrom ? recordOf(head.savedFrom) : {}),
     created_at: head.createdAt.toISOString(),
     tool: `compilecache/${toolVersion}`,
     ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),

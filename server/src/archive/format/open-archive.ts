@@ -68,6 +68,8 @@ export class OwnArchive {
   readonly contentBytes: number;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
+  /** The directory that it was last saved from, where it is known. */
+  readonly savedFrom: RootPaths | undefined;
   /** The data frames, in their order in the file. */
   readonly frames: readonly ArchiveFrame[];
   /** Size of the whole tar stream. */
@@ -88,6 +90,7 @@ export class OwnArchive {
     this.fileCount = manifest.file_count;
     this.contentBytes = manifest.content_bytes;
     this.appendedBytes = Math.min(manifest.appended_bytes ?? 0, manifest.content_bytes);
+    this.savedFrom = savedFromOf(manifest);
     this.frames = placeFrames(manifest);
     this.indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);
     this.streamBytes = manifest.frames.reduce((sum, frame) => sum + frame.content_bytes, 0);

@@ -1,0 +1,56 @@
+import { decodeIndexSection } from "../archive/format/file-index.ts";
+import { openArchive } from "../archive/format/open-archive.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import { parseArchiveFilename } from "../domain/cache-id.ts";
+import { cacheKeyOf } from "../domain/environment.ts";
+import { requireCacheOf } from "../flows/stored-archives.ts";
+import type { ArchiveName } from "../store/store.ts";
+import { pathOf, type UpkeepContext } from "./context.ts";
+
+/** What became of one archive. */
+export interface Verdict {
+  readonly name: ArchiveName;
+  /** Absent where it is sound; else why a load would not take it. */
+  readonly error?: CacheError;
+  /** Who signed it, as it says; undefined for nobody. */
+  readonly signedBy?: string;
+  readonly bytes: number;
+}
+
+/**
+ * Reads an archive to its end: manifest, seek table, file index, every frame against its digest, its
+ * signature if there are keys to trust. Yields the bytes read so far. An archive that another tool made
+ * has nothing to verify it by, and is no error. Returns undefined where it is gone. Changes nothing.
+ */
+export async function* verifyArchive(
+  { store, work, trust }: UpkeepContext,
+  name: ArchiveName,
+  signal: AbortSignal,
+): AsyncGenerator<number, Verdict | undefined> {
+  await using reader = await store.open(name, signal);
+  if (!reader) return undefined;
+  const verdict = { name, bytes: reader.bytes };
+  try {
+    const archive = await openArchive(reader, work, signal);
+    trust.requireTrusted(pathOf(name), archive);
+    if (!archive) return verdict;
+    const { environmentKey } = archive;
+    const cacheKey = parseArchiveFilename(name.filename)?.cacheKey;
+    if (archive.namespace !== name.namespace || cacheKeyOf(environmentKey) !== cacheKey)
+      requireCacheOf(
+        { namespace: name.namespace, environmentKey: `cache key ${cacheKey}` },
+        archive,
+      );
+    for (const frame of await archive.readIndex(signal)) {
+      decodeIndexSection(frame.section, frame.contentBytes);
+      await archive.readVerifiedFrame(frame, signal);
+      yield frame.offset + frame.bytes;
+    }
+    yield reader.bytes;
+    const { signature } = archive;
+    return { ...verdict, ...(signature ? { signedBy: signature.keyId } : {}) };
+  } catch (error) {
+    if (!(error instanceof CacheError) || !error.reason.startsWith("ARCHIVE_")) throw error;
+    return { ...verdict, error };
+  }
+}
