@@ -8,6 +8,8 @@ import { addLsCommand } from "./commands/ls.ts";
 import { addRmCommand } from "./commands/rm.ts";
 import { addSaveCommand } from "./commands/save.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { addSignCommand } from "./commands/sign.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import { exitCode, exitCodeHelp } from "./exit-code.ts";
 
@@ -46,5 +48,7 @@ function createProgram(): Command {
   addRmCommand(program);
   addClearCommand(program);
   addKeygenCommand(program);
+  addSignCommand(program);
+  addVerifyCommand(program);
   return program;
 }

@@ -13,6 +13,12 @@ export interface UpkeepContext {
   readonly logger: Logger;
 }
 
+/** How much of an archive has been read, in bytes. */
+export interface ReadSoFar {
+  readonly done: number;
+  readonly total: number;
+}
+
 /** An archive's name among all of a store. */
 export function pathOf({ namespace, filename }: ArchiveName): string {
   return `${namespace}/${filename}`;

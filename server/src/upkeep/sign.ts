@@ -2,7 +2,7 @@ import { openArchive } from "../archive/format/open-archive.ts";
 import { ArchiveAssembler } from "../archive/pack/assembler.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveName } from "../store/store.ts";
-import type { UpkeepContext } from "./context.ts";
+import type { ReadSoFar, UpkeepContext } from "./context.ts";
 
 /** What became of an archive that was to be signed. */
 export type SignResult =
@@ -23,7 +23,7 @@ export async function* signArchive(
   { store, work, limits, trust }: UpkeepContext,
   name: ArchiveName,
   signal: AbortSignal,
-): AsyncGenerator<number, SignResult> {
+): AsyncGenerator<ReadSoFar, SignResult> {
   const { signer } = trust;
   if (!signer) throw new CacheError("INVALID_REQUEST", "there is no key to sign with");
   await using reader = await store.open(name, signal);
@@ -38,7 +38,7 @@ export async function* signArchive(
     // The last frame only ends the tar stream, as the assembler does.
     for (const frame of frames.slice(0, -1)) {
       await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
-      yield frame.offset + frame.bytes;
+      yield { done: frame.offset + frame.bytes, total: reader.bytes };
     }
     const { namespace, environment, environmentKey, generation, createdAt, appendedBytes } =
       archive;

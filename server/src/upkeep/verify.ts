@@ -5,7 +5,7 @@ import { parseArchiveFilename } from "../domain/cache-id.ts";
 import { cacheKeyOf } from "../domain/environment.ts";
 import { requireCacheOf } from "../flows/stored-archives.ts";
 import type { ArchiveName } from "../store/store.ts";
-import { pathOf, type UpkeepContext } from "./context.ts";
+import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
 
 /** What became of one archive. */
 export interface Verdict {
@@ -26,7 +26,7 @@ export async function* verifyArchive(
   { store, work, trust }: UpkeepContext,
   name: ArchiveName,
   signal: AbortSignal,
-): AsyncGenerator<number, Verdict | undefined> {
+): AsyncGenerator<ReadSoFar, Verdict | undefined> {
   await using reader = await store.open(name, signal);
   if (!reader) return undefined;
   const verdict = { name, bytes: reader.bytes };
@@ -44,9 +44,9 @@ export async function* verifyArchive(
     for (const frame of await archive.readIndex(signal)) {
       decodeIndexSection(frame.section, frame.contentBytes);
       await archive.readVerifiedFrame(frame, signal);
-      yield frame.offset + frame.bytes;
+      yield { done: frame.offset + frame.bytes, total: reader.bytes };
     }
-    yield reader.bytes;
+    yield { done: reader.bytes, total: reader.bytes };
     const { signature } = archive;
     return { ...verdict, ...(signature ? { signedBy: signature.keyId } : {}) };
   } catch (error) {

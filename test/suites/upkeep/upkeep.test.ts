@@ -9,7 +9,7 @@ import {
   parseTrustedKeys,
 } from "../../../server/src/signing/keys.ts";
 import { type Signing, Trust } from "../../../server/src/signing/trust.ts";
-import type { UpkeepContext } from "../../../server/src/upkeep/context.ts";
+import type { ReadSoFar, UpkeepContext } from "../../../server/src/upkeep/context.ts";
 import { signArchive } from "../../../server/src/upkeep/sign.ts";
 import { verifyArchive } from "../../../server/src/upkeep/verify.ts";
 import { cacheKey, createFlowBench, type FlowBench, namespace } from "../../support/flow-bench.ts";
@@ -33,12 +33,12 @@ function upkeepOf({ context }: FlowBench, signing: Signing): UpkeepContext {
 }
 
 /** What a generator returns, and all that it yielded before. */
-async function resultOf<Result>(work: AsyncGenerator<number, Result>) {
+async function resultOf<Result>(work: AsyncGenerator<ReadSoFar, Result>) {
   const yielded: number[] = [];
   for (;;) {
     const { done, value } = await work.next();
     if (done) return { result: value, yielded };
-    yielded.push(value);
+    yielded.push(value.done);
   }
 }
 

@@ -1,16 +1,11 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { ConfigError, readConfig } from "../../config/config.ts";
-import {
-  type Config,
-  flagOf,
-  prefixedFlagOf,
-  type SettingKey,
-  settings,
-} from "../../config/settings.ts";
+import { type Config, type SettingKey, settings } from "../../config/settings.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { Logger } from "../../domain/logger.ts";
 import { ListenError } from "../../listen/listen-error.ts";
 import { endProcess } from "../end-process.ts";
+import { addSettings, flagsGiven } from "../setting-options.ts";
 import { stopWithNpx } from "../stop-with-npx.ts";
 
 const exitCodeOfMistake = 2;
@@ -22,35 +17,7 @@ export const serveCommand = new Command("serve")
   .helpOption("-h, --help", "show this help")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodeOfMistake))
   .action(serve);
-for (const key of settingKeys) for (const option of optionsOf(key)) serveCommand.addOption(option);
-
-/** A setting's flag, and a hidden one that keeps the prefix of its variable. */
-function optionsOf(key: SettingKey): Option[] {
-  const { variable, placeholder, description, fallback, ...rest } = settings[key];
-  const byDefault = typeof fallback === "string" ? fallback : fallback.shown;
-  const option = (flag: string) => {
-    const help = `${description} [${variable}, default: ${byDefault}]`;
-    const made = new Option(`${flag} <${placeholder}>`, help);
-    return "list" in rest ? made.argParser(joinToList) : made;
-  };
-  const prefixed = prefixedFlagOf(key);
-  return [option(flagOf(key)), ...(prefixed ? [option(prefixed).hideHelp()] : [])];
-}
-
-function joinToList(text: string, before: string | undefined): string {
-  return before === undefined ? text : `${before},${text}`;
-}
-
-/** The text of each flag that was given, by setting. */
-function flagsGiven(options: Record<string, string>): Partial<Record<SettingKey, string>> {
-  const given: Partial<Record<SettingKey, string>> = {};
-  for (const key of settingKeys) {
-    const texts = optionsOf(key).map((option) => options[option.attributeName()]);
-    const text = texts.find((candidate) => candidate !== undefined);
-    if (text !== undefined) given[key] = text;
-  }
-  return given;
-}
+addSettings(serveCommand, settingKeys);
 
 async function serve(options: Record<string, string>): Promise<void> {
   try {

@@ -1,0 +1,35 @@
+import type { Command } from "commander";
+import { CacheError } from "../../domain/cache-error.ts";
+import { exitCode } from "../exit-code.ts";
+import { drawBytes } from "../output/byte-bar.ts";
+import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command.ts";
+
+/** `compilecache sign`: signs what is stored already. */
+export function addSignCommand(program: Command): void {
+  addStoreCommand(program, "sign", ["signingKey"])
+    .description(
+      "sign the archives that are stored, each once it proved sound; you vouch for who wrote them",
+    )
+    .action((options: StoreOptions) =>
+      runOnStore(options, async ({ context, names, signal, print }) => {
+        const { signArchive } = await import("../../upkeep/sign.ts");
+        let failed = 0;
+        for (const name of names) {
+          const label = `${name.namespace}/${name.filename}`;
+          try {
+            const result = await drawBytes(label, signArchive(context, name, signal));
+            print({ ...name, result }, `${label}: ${result}`);
+          } catch (error) {
+            if (!(error instanceof CacheError) || !error.reason.startsWith("ARCHIVE_")) throw error;
+            failed += 1;
+            const { reason, message } = error;
+            print(
+              { ...name, result: "refused", reason, message },
+              `${label}: ${message} (${reason})`,
+            );
+          }
+        }
+        return failed > 0 ? exitCode.failure : exitCode.success;
+      }),
+    );
+}

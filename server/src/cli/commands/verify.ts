@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import { exitCode } from "../exit-code.ts";
+import { drawBytes } from "../output/byte-bar.ts";
+import { bytesText } from "../output/quantities.ts";
+import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command.ts";
+
+/** `compilecache verify`: reads what is stored to its end. */
+export function addVerifyCommand(program: Command): void {
+  addStoreCommand(program, "verify", ["trustedKeys"])
+    .description(
+      "read all archives of the store to their ends, against their digests and signatures; changes nothing",
+    )
+    .action((options: StoreOptions) =>
+      runOnStore(options, async ({ context, names, signal, print }) => {
+        const { verifyArchive } = await import("../../upkeep/verify.ts");
+        let unsound = 0;
+        for (const name of names) {
+          const label = `${name.namespace}/${name.filename}`;
+          const verdict = await drawBytes(label, verifyArchive(context, name, signal));
+          if (!verdict) continue;
+          const { error, bytes, signedBy } = verdict;
+          if (error) unsound += 1;
+          const told = { ...name, bytes, ...(signedBy ? { signed_by: signedBy } : {}) };
+          const answer = error
+            ? { ...told, sound: false, reason: error.reason, message: error.message }
+            : { ...told, sound: true };
+          const by = signedBy ? `, signed by ${signedBy}` : "";
+          print(
+            answer,
+            error
+              ? `${label}: ${error.message} (${error.reason})`
+              : `${label}: sound, ${bytesText(bytes)}${by}`,
+          );
+        }
+        return unsound > 0 ? exitCode.failure : exitCode.success;
+      }),
+    );
+}

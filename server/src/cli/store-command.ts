@@ -1,0 +1,96 @@
+import type { Command } from "commander";
+import { ConfigError, readConfig } from "../config/config.ts";
+import type { SettingKey } from "../config/settings.ts";
+import { CacheError } from "../domain/cache-error.ts";
+import { harmless } from "../domain/harmless-text.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { ArchiveName } from "../store/store.ts";
+import type { UpkeepContext } from "../upkeep/context.ts";
+import { exitCode } from "./exit-code.ts";
+import { addSettings, flagsGiven } from "./setting-options.ts";
+
+/** What the work of a command on a store is given. */
+export interface StoreSession {
+  readonly context: UpkeepContext;
+  /** The archives that it is about. */
+  readonly names: readonly ArchiveName[];
+  /** Aborts on Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Prints one answer: with `--json` as a line of JSON, else the text. */
+  print(answer: unknown, text: string): void;
+}
+
+/** The options that all commands on a store have, besides those of its settings. */
+export interface StoreOptions extends Record<string, unknown> {
+  namespace?: string;
+  json?: true;
+}
+
+const storeSettings: readonly SettingKey[] = [
+  "store",
+  "fileStoreDir",
+  "s3Anonymous",
+  "s3Sse",
+  "s3SseKmsKeyId",
+];
+
+/** Adds a command that works on the store itself, and needs no daemon. */
+export function addStoreCommand(
+  program: Command,
+  name: string,
+  more: readonly SettingKey[],
+): Command {
+  const command = program
+    .command(name)
+    .helpOption("-h, --help", "show this help")
+    .option("--namespace <name>", "only this namespace (default: all)")
+    .option("--json", "print JSON for programs, a line for each cache");
+  return addSettings(command, [...storeSettings, ...more]);
+}
+
+/** Runs such a command's work, and sets the exit code: what the work returns, or what its error means. */
+export async function runOnStore(
+  { namespace, json, ...options }: StoreOptions,
+  work: (session: StoreSession) => Promise<number>,
+): Promise<void> {
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  const interrupt = () => interruption.abort(new CacheError("CANCELLED", "interrupted"));
+  process.once("SIGINT", interrupt);
+  const print = (answer: unknown, text: string) =>
+    process.stdout.write(`${json ? JSON.stringify(answer) : harmless(text)}\n`);
+  try {
+    const config = readConfig(flagsGiven(options as Record<string, string>), process.env, complain);
+    // The other commands start sooner without the server's libraries.
+    const { openUpkeep } = await import("../upkeep/open-upkeep.ts");
+    await using upkeep = await openUpkeep(config, complaints, signal);
+    const names = await upkeep.context.store.list(namespace, signal);
+    process.exitCode = await work({ context: upkeep.context, names, signal, print });
+  } catch (error) {
+    process.exitCode = exitCodeOf(error, signal);
+    const texts = error instanceof ConfigError ? error.mistakes : [(error as Error).message];
+    for (const text of texts) complain(text);
+  } finally {
+    process.off("SIGINT", interrupt);
+  }
+}
+
+function exitCodeOf(error: unknown, signal: AbortSignal): number {
+  if (signal.aborted) return exitCode.interrupted;
+  if (error instanceof ConfigError) return exitCode.usage;
+  if (error instanceof CacheError) return exitCode.failure;
+  throw error;
+}
+
+function complain(text: string): void {
+  process.stderr.write(`compilecache: ${harmless(text)}\n`);
+}
+
+/** What a store says while it works, for people. */
+const complaints: Logger = {
+  debug() {},
+  info() {},
+  warn: (message) => complain(message),
+  error: (message) => complain(message),
+  child: () => complaints,
+};
