@@ -62,10 +62,13 @@ export function rulesIn(
 
 /** Whether a rule holds in a namespace. */
 export function holdsIn(namespace: string, { namespaces }: Rule): boolean {
-  return namespaces === undefined || namespaces.some((pattern) => matches(namespace, pattern));
+  return (
+    namespaces === undefined || namespaces.some((pattern) => namespaceMatches(namespace, pattern))
+  );
 }
 
-function matches(namespace: string, pattern: string): boolean {
+/** Whether a pattern, in which `*` stands for any text, fits a namespace. */
+export function namespaceMatches(namespace: string, pattern: string): boolean {
   const [first = "", ...rest] = pattern.split("*");
   if (rest.length === 0) return namespace === pattern;
   if (!namespace.startsWith(first)) return false;

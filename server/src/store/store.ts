@@ -46,6 +46,25 @@ export interface ArchiveReader extends ArchiveName, AsyncDisposable {
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
 }
 
+/** What a store holds under one name: an archive, one that was set aside, or what a writer left behind. */
+export interface StoredFile {
+  readonly kind: "archive" | "damaged" | "unfinished";
+  /** Where it lies below the store's root. */
+  readonly path: string;
+  readonly namespace: string;
+  readonly bytes: number;
+  /** When it was last written, by the store's clock. */
+  readonly modifiedAt: Date;
+  /** When an archive was last loaded, as far as that was noted; absent where it never was. */
+  readonly usedAt?: Date;
+}
+
+/** All that a store holds, at a time by its own clock. */
+export interface Inventory {
+  readonly now: Date;
+  readonly files: readonly StoredFile[];
+}
+
 /**
  * When an archive may take its name: `create`, if no archive has it; `replace`, always; `replaces`, if
  * the archive that has it is of that version.
