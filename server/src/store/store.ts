@@ -107,6 +107,15 @@ export interface Store {
    * version; false if it does not.
    */
   setAside(name: ArchiveName, version: string, signal?: AbortSignal): Promise<boolean>;
+  /** Lists all that the store holds, hidden files too. */
+  inventory(signal?: AbortSignal): Promise<Inventory>;
+  /**
+   * Removes a file of an inventory if it is still the one that was listed; false if it is not. Whoever
+   * reads it meanwhile has its own bytes to the end, or ArchiveReplaced.
+   */
+  removeFile(file: StoredFile, signal?: AbortSignal): Promise<boolean>;
+  /** Notes that an archive was loaded now; a note of the last hours is left as it is. */
+  noteUse(name: ArchiveName, signal?: AbortSignal): Promise<void>;
   /** Bytes that can still be written, or undefined where the store has no such bound. */
   freeBytes(signal?: AbortSignal): Promise<number | undefined>;
 }

@@ -7,6 +7,7 @@ import {
   type ArchiveWriter,
   type CommitMode,
   type Store,
+  type StoredFile,
 } from "../store.ts";
 
 /** Storage for archives, fresh and empty, and stores over it. */
@@ -448,6 +449,96 @@ export function testStore(
       await writer.abort();
       await reader[Symbol.asyncDispose]();
       assert.equal(await contentOf(store), "there");
+    });
+  });
+
+  describe(`${what}: upkeep`, () => {
+    const another = archiveName("ba9876543210", "contract-b");
+    /** The listed files of a kind, by path. */
+    const listed = async (store: Store, kind: StoredFile["kind"]) =>
+      (await store.inventory()).files
+        .filter((file) => file.kind === kind)
+        .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    const pathOf = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
+
+    check("lists archives with size and time, and those that were set aside", async (store) => {
+      await put(store, "one");
+      await put(store, "another", { of: another });
+      const { now, files } = await store.inventory();
+      assert.deepEqual(
+        files
+          .map(({ kind, path, namespace, bytes }) => ({ kind, path, namespace, bytes }))
+          .toSorted((a, b) => a.bytes - b.bytes),
+        [
+          { kind: "archive", path: pathOf(name), namespace: name.namespace, bytes: 3 },
+          { kind: "archive", path: pathOf(another), namespace: another.namespace, bytes: 7 },
+        ],
+      );
+      for (const { modifiedAt } of files)
+        assert.ok(Math.abs(now.getTime() - modifiedAt.getTime()) < 60_000);
+      await store.setAside(name, await versionOf(store));
+      assert.deepEqual(
+        (await listed(store, "archive")).map(({ path }) => path),
+        [pathOf(another)],
+      );
+      const [damaged] = await listed(store, "damaged");
+      assert.equal(damaged?.bytes, 3);
+      assert.ok(damaged && (await store.removeFile(damaged)));
+      assert.deepEqual(await listed(store, "damaged"), []);
+    });
+
+    check("removes an archive that is still what was listed, once", async (store, storage) => {
+      const other = await storage.connect();
+      await put(store, "one");
+      const [file] = await listed(store, "archive");
+      assert.ok(file);
+      const results = await Promise.all([store, other, store].map((each) => each.removeFile(file)));
+      assert.deepEqual(results.filter(Boolean), [true]);
+      assert.equal(await store.open(name), undefined);
+      assert.deepEqual((await store.inventory()).files, []);
+      assert.equal(await put(store, "anew"), "committed");
+      assert.equal(await contentOf(store), "anew");
+    });
+
+    check("removes nothing that came after it was listed", async (store, storage) => {
+      const other = await storage.connect();
+      await put(store, "one");
+      const [file] = await listed(other, "archive");
+      assert.ok(file);
+      await put(store, "other one", { mode: "replace" });
+      assert.equal(await other.removeFile(file), false);
+      assert.equal(await contentOf(store), "other one");
+    });
+
+    check(
+      "lets who reads an archive that is removed have its bytes, or none",
+      async (store, storage) => {
+        const other = await storage.connect();
+        await put(store, "whole content");
+        await withReader(store, async (reader) => {
+          const [file] = await listed(other, "archive");
+          assert.ok(file && (await other.removeFile(file)));
+          const read = reader.read(0, reader.bytes).then(String);
+          const found = await read.catch((error: unknown) => {
+            assert.ok(error instanceof ArchiveReplaced);
+            return "whole content";
+          });
+          assert.equal(found, "whole content");
+        });
+      },
+    );
+
+    check("notes the use of an archive, which goes with it", async (store, storage) => {
+      const other = await storage.connect();
+      await put(store, "one");
+      assert.equal((await listed(store, "archive"))[0]?.usedAt, undefined);
+      await Promise.all([store.noteUse(name), other.noteUse(name)]);
+      const [file] = await listed(other, "archive");
+      assert.ok(file?.usedAt && file.usedAt.getTime() >= file.modifiedAt.getTime() - 1000);
+      assert.deepEqual(await store.list(undefined), [name]);
+      await store.removeFile(file);
+      await put(store, "anew");
+      assert.equal((await listed(store, "archive"))[0]?.usedAt, undefined);
     });
   });
 

@@ -6,6 +6,7 @@ import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../store.ts";
 import { removeNumbered } from "./generations.ts";
+import { listInventory, noteUseOf } from "./inventory.ts";
 import type { GatedCallOptions } from "./mount/call-gate.ts";
 import { createFileStoreContext, type FileStoreContext } from "./mount/context.ts";
 import { makeDurableDirectory, syncDirectory } from "./mount/durable-directory.ts";
@@ -14,7 +15,7 @@ import { sweepHiddenFiles } from "./mount/hidden-files.ts";
 import { lookAgainIfStale, refreshNames } from "./mount/nfs-looks.ts";
 import { createRootCheck } from "./mount/root-check.ts";
 import { openFileArchive } from "./reader.ts";
-import { setFileAside } from "./set-aside.ts";
+import { removeListed, setFileAside } from "./set-aside.ts";
 import { createFileArchiveWriter } from "./writer.ts";
 
 /**
@@ -54,6 +55,9 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
     remove: (name, signal) => callBelowRoot(() => removeArchive(pathOf(name)), { signal }),
     setAside: (name, version, signal) =>
       callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
+    inventory: (signal) => callBelowRoot(() => listInventory(root), { signal }),
+    removeFile: (file, signal) => callBelowRoot(() => removeListed(context, file), { signal }),
+    noteUse: (name, signal) => callBelowRoot(() => noteUseOf(pathOf(name)), { signal }),
     freeBytes: (signal) => callBelowRoot(() => freeBytesAt(root), { signal }),
   };
 }

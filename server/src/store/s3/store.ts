@@ -9,6 +9,7 @@ import { withDeadline } from "./calls/deadline.ts";
 import { withS3Errors } from "./calls/error.ts";
 import { isArchive, lookAt, versionOf } from "./calls/found-object.ts";
 import { requireProvenAnswers } from "./calls/proven-answer.ts";
+import { listInventory, noteUseOf, removeListed } from "./inventory.ts";
 import { openS3Archive } from "./reader.ts";
 import { setObjectAside } from "./set-aside.ts";
 import { createConditions } from "./write/conditions.ts";
@@ -81,6 +82,13 @@ export async function createS3Store({
         const isConditional = await conditions.hold({ replaces: version }, signal);
         return setObjectAside(context, keyOf(name), version, isConditional, signal);
       }, signal),
+    inventory: (signal) => call(() => listInventory(context, signal), signal),
+    removeFile: (file, signal) =>
+      call(async () => {
+        const isConditional = await conditions.hold({ replaces: "" }, signal);
+        return removeListed(context, file, isConditional, signal);
+      }, signal),
+    noteUse: (name, signal) => call(() => noteUseOf(context, keyOf(name), signal), signal),
     async freeBytes() {
       return undefined;
     },

@@ -5,6 +5,18 @@ import { basename, dirname, join } from "node:path";
 const hiddenName =
   /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.[0-9a-f]{12}\.(?<kind>partial|damaged)$/;
 
+/** The kind of a hidden file by its name; undefined for any other name. */
+export function hiddenKindOf(name: string): "damaged" | "unfinished" | undefined {
+  const { kind } = hiddenName.exec(name)?.groups ?? {};
+  if (kind === undefined) return undefined;
+  return kind === "damaged" ? "damaged" : "unfinished";
+}
+
+/** The file whose time says when an archive was last loaded. */
+export function usePath(target: string): string {
+  return join(dirname(target), `.${basename(target)}.used`);
+}
+
 /** A process that writes a file does so more often; a damaged archive is kept for whoever looks into it. */
 const keptForMs: Record<string, number> = { partial: 3_600_000, damaged: 7 * 24 * 3_600_000 };
 

@@ -1,0 +1,38 @@
+import type { CacheError } from "../domain/cache-error.ts";
+import { toCacheError } from "../domain/cache-error.ts";
+import type { UpkeepContext } from "./context.ts";
+import { type GcPolicy, planGc, type Removal } from "./gc-plan.ts";
+
+/** What became of a file that was to go. */
+export interface Removed extends Removal {
+  /** `planned` where nothing is removed yet, `changed` where it was written or removed meanwhile. */
+  readonly result: "planned" | "removed" | "changed" | "failed";
+  readonly error?: CacheError;
+}
+
+/**
+ * Removes what a policy wants to go, one file at a time, each only if it is still what was listed. Any
+ * number of daemons may do so at once: each file is removed by one of them. With `dryRun` it only says
+ * what would go. One that cannot be removed does not keep the others from it.
+ */
+export async function* collectGarbage(
+  { store }: Pick<UpkeepContext, "store">,
+  policy: GcPolicy,
+  { dryRun }: { dryRun: boolean },
+  signal: AbortSignal,
+): AsyncGenerator<Removed, void> {
+  for (const removal of planGc(await store.inventory(signal), policy)) {
+    signal.throwIfAborted();
+    if (dryRun) {
+      yield { ...removal, result: "planned" };
+      continue;
+    }
+    try {
+      const isRemoved = await store.removeFile(removal.file, signal);
+      yield { ...removal, result: isRemoved ? "removed" : "changed" };
+    } catch (error) {
+      signal.throwIfAborted();
+      yield { ...removal, result: "failed", error: toCacheError(error) };
+    }
+  }
+}
