@@ -1,5 +1,5 @@
 import * as fs from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Inventory, StoredFile } from "../store.ts";
 import { hiddenKindOf, hiddenPath, usePath } from "./mount/hidden-files.ts";
@@ -63,7 +63,7 @@ export async function noteUseOf(target: string): Promise<void> {
   const stat = await statFileAt(path);
   if (stat && Date.now() - stat.mtime.getTime() < noteEveryMs) return;
   // A new file has the file system's own time, and any user of a shared directory may make one.
-  const fresh = join(dirname(path), `${basename(path)}.${process.pid}.${Date.now()}`);
+  const fresh = hiddenPath(target, "partial");
   await fs.writeFile(fresh, "", { flag: "wx", mode: 0o666 });
   await fs.rename(fresh, path).catch(() => fs.rm(fresh, { force: true }));
 }
