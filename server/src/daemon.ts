@@ -9,6 +9,8 @@ import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { serve } from "./service/serve.ts";
 import { type Signing, Trust } from "./signing/trust.ts";
 import { openStore, type S3Options } from "./store/open-store.ts";
+import { startBackgroundGc } from "./upkeep/background-gc.ts";
+import { gcPolicyOf } from "./upkeep/gc-policy.ts";
 
 const storeProbeMs = 5_000;
 
@@ -61,6 +63,7 @@ export async function startDaemon(
     trust,
     logger,
   });
+  const stopGc = startBackgroundGc(store, gcPolicyOf(config), config.gcEvery, logger);
   const { maxConnections, idleExitMs, shutdownGraceMs } = config;
   const listeners = listenersOf(config);
   try {
@@ -76,10 +79,14 @@ export async function startDaemon(
         reload(others.map(({ policy }) => policy));
         trust.use(signingOf(next));
       },
-      stop: () => stop(shutdownGraceMs),
+      stop: () => {
+        stopGc();
+        return stop(shutdownGraceMs);
+      },
       idle,
     };
   } catch (error) {
+    stopGc();
     await operations.close(0);
     throw error;
   }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { toolVersion } from "../domain/tool-version.ts";
 import { addClearCommand } from "./commands/clear.ts";
+import { addGcCommand } from "./commands/gc.ts";
 import { addInfoCommand } from "./commands/info.ts";
 import { addKeygenCommand } from "./commands/keygen.ts";
 import { addLoadCommand } from "./commands/load.ts";
@@ -47,6 +48,7 @@ function createProgram(): Command {
   addInfoCommand(program);
   addRmCommand(program);
   addClearCommand(program);
+  addGcCommand(program);
   addKeygenCommand(program);
   addSignCommand(program);
   addVerifyCommand(program);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ConfigError, readConfig } from "../config/config.ts";
-import type { SettingKey } from "../config/settings.ts";
+import type { Config, SettingKey } from "../config/settings.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { harmless } from "../domain/harmless-text.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -12,6 +12,7 @@ import { addSettings, flagsGiven } from "./setting-options.ts";
 /** What the work of a command on a store is given. */
 export interface StoreSession {
   readonly context: UpkeepContext;
+  readonly config: Config;
   /** The archives that it is about. */
   readonly names: readonly ArchiveName[];
   /** Aborts on Ctrl-C. */
@@ -65,7 +66,7 @@ export async function runOnStore(
     const { openUpkeep } = await import("../upkeep/open-upkeep.ts");
     await using upkeep = await openUpkeep(config, complaints, signal);
     const names = await upkeep.context.store.list(namespace, signal);
-    process.exitCode = await work({ context: upkeep.context, names, signal, print });
+    process.exitCode = await work({ context: upkeep.context, config, names, signal, print });
   } catch (error) {
     process.exitCode = exitCodeOf(error, signal);
     const texts = error instanceof ConfigError ? error.mistakes : [(error as Error).message];

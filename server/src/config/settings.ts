@@ -5,13 +5,14 @@ import { type LogFormat, logFormats, logLevels } from "../domain/logger.ts";
 import { builtInProfiles } from "../domain/profile.ts";
 import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
-import type { SigningKey, TrustedKey } from "../signing/keys.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
 import { defaultMaxConnections } from "./default-max-connections.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
-import type { Keep } from "./exposures.ts";
+import { gcSettings } from "./gc-settings.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
+import { setting } from "./setting.ts";
+import { signingSettings } from "./signing-settings.ts";
 import {
   oneOf,
   parseAllowedDirs,
@@ -20,53 +21,11 @@ import {
   parseKeyId,
   parseListen,
   parseProfilesFile,
-  parseSigningKeyFile,
   parseStore,
   parseTokensFile,
-  parseTrustedKeyFiles,
   wholeNumber,
 } from "./values.ts";
 
-/** The values of settings further up; one that could not be understood is undefined. */
-type ValuesSoFar = Readonly<Record<string, unknown>>;
-
-/**
- * What holds when nothing is given: a text that is parsed, or how the value itself is made, and what
- * the help says of it. A value never becomes text again: a path is no list.
- */
-type Fallback<T> =
-  | string
-  | {
-      readonly make: (values: ValuesSoFar, environment: NodeJS.ProcessEnv) => T;
-      readonly shown: string;
-    };
-
-/** One thing that can be configured. */
-export interface Setting<T> {
-  /** The environment variable; its flag has the same name. */
-  readonly variable: string;
-  /** Another program's variable, which is asked when that one is unset, and what it means there. */
-  readonly other?: { readonly variable: string; readonly parse: (text: string) => T };
-  /**
-   * Whether other programs use the variable, too, so that it may not be meant for us: what cannot be
-   * understood there is passed over with a warning, where of a variable of our own it is a mistake.
-   */
-  readonly shared?: true;
-  /** The word for the value in the help. */
-  readonly placeholder: string;
-  readonly description: string;
-  readonly fallback: Fallback<T>;
-  /** Whether the value is a comma-separated list, so that the flag may be repeated. */
-  readonly list?: true;
-  /** Whether blanks around the text belong to it, as they can to a directory's name. */
-  readonly verbatim?: true;
-  /** What to keep the file from that the text names. */
-  readonly keep?: Keep;
-  /** Throws a Mistake. */
-  readonly parse: (text: string) => T;
-}
-
-const setting = <T>(setting: Setting<T>): Setting<T> => setting;
 const bytesPerMb = 1024 * 1024;
 const mostMb = 1024 ** 3;
 const s3Encryptions = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
@@ -186,29 +145,7 @@ export const settings = {
     keep: "from readers",
     parse: parseTokensFile,
   }),
-  signingKey: setting({
-    variable: "COMPILE_CACHE_SIGNING_KEY",
-    placeholder: "file",
-    description: "a private Ed25519 key in PEM (compilecache keygen), which signs what is saved",
-    fallback: {
-      make: (): SigningKey | undefined => undefined,
-      shown: "none, nothing is signed",
-    },
-    keep: "from readers",
-    parse: (text): SigningKey | undefined => parseSigningKeyFile(text),
-  }),
-  trustedKeys: setting({
-    variable: "COMPILE_CACHE_TRUSTED_KEYS",
-    placeholder: "files",
-    description: "public keys in PEM: only what one of them signed is loaded",
-    fallback: {
-      make: (): readonly TrustedKey[] | undefined => undefined,
-      shown: "none, whatever is stored is loaded",
-    },
-    keep: "from writers",
-    list: true,
-    parse: (text): readonly TrustedKey[] | undefined => parseTrustedKeyFiles(text),
-  }),
+  ...signingSettings,
   archiveFormat: setting({
     variable: "ARCHIVE_FORMAT",
     shared: true,
@@ -290,6 +227,7 @@ export const settings = {
     },
     parse: wholeNumber(1, 65_536),
   }),
+  ...gcSettings,
   shutdownGraceMs: setting({
     variable: "SHUTDOWN_GRACE_SECONDS",
     shared: true,
@@ -325,6 +263,8 @@ export const settings = {
     parse: parseLogFormat,
   }),
 };
+
+export type { Setting } from "./setting.ts";
 
 type Settings = typeof settings;
 export type SettingKey = keyof Settings;

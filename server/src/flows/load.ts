@@ -12,6 +12,8 @@ import type { IfLocalExists } from "./policies.ts";
 import { describe, findClosest, requireCacheOf } from "./stored-archives.ts";
 import { withStored } from "./with-stored.ts";
 
+const noteTimeoutMs = 30_000;
+
 /** A load whose request was found to be sound. */
 export interface LoadTarget extends CacheTarget {
   readonly policy: IfLocalExists;
@@ -100,7 +102,17 @@ async function* loadFrom(
   const exact = target.policy === "REPLACE";
   logSpared(context.logger, shownAs, await stage.publish({ overwrite: exact, exact }));
   directory.keep();
+  noteUse(context, reader);
   return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
+}
+
+/** For who collects garbage. It keeps nobody waiting, and a store that is only read cannot take it. */
+function noteUse({ store, logger }: FlowContext, { namespace, filename }: ArchiveReader): void {
+  store
+    .noteUse({ namespace, filename }, AbortSignal.timeout(noteTimeoutMs))
+    .catch((error: unknown) => {
+      logger.debug("could not note the use of an archive", { namespace, filename, error });
+    });
 }
 
 async function* progressOf(
