@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConfiguredListener } from "./config/access-file.ts";
+import { gcPolicyOf } from "./config/gc-policy.ts";
 import { listenersOf } from "./config/listeners.ts";
 import type { Config } from "./config/settings.ts";
+import { s3OptionsOf, signingOf } from "./config/store-options.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { serve } from "./service/serve.ts";
-import { type Signing, Trust } from "./signing/trust.ts";
-import { openStore, type S3Options } from "./store/open-store.ts";
+import { Trust } from "./signing/trust.ts";
+import { openStore } from "./store/open-store.ts";
 import { startBackgroundGc } from "./upkeep/background-gc.ts";
-import { gcPolicyOf } from "./upkeep/gc-policy.ts";
 
 const storeProbeMs = 5_000;
 
@@ -90,16 +91,4 @@ export async function startDaemon(
     await operations.close(0);
     throw error;
   }
-}
-
-function signingOf({ signingKey: key, trustedKeys: trusted }: Config): Signing {
-  return { key, trusted };
-}
-
-function s3OptionsOf({ s3Anonymous, s3Sse, s3SseKmsKeyId }: Config): S3Options {
-  const key = s3SseKmsKeyId ? { keyId: s3SseKmsKeyId } : {};
-  return {
-    isAnonymous: s3Anonymous,
-    ...(s3Sse ? { encryption: { algorithm: s3Sse, ...key } } : {}),
-  };
 }

@@ -63,7 +63,7 @@ export async function runOnStore(
   try {
     const config = readConfig(flagsGiven(options as Record<string, string>), process.env, complain);
     // The other commands start sooner without the server's libraries.
-    const { openUpkeep } = await import("../upkeep/open-upkeep.ts");
+    const { openUpkeep } = await import("../open-upkeep.ts");
     await using upkeep = await openUpkeep(config, complaints, signal);
     const names = await upkeep.context.store.list(namespace, signal);
     process.exitCode = await work({ context: upkeep.context, config, names, signal, print });

@@ -24,7 +24,7 @@ export function addGcCommand(program: Command): void {
     .action(({ delete: deletes, ...options }: GcOptions) =>
       runOnStore(options, async ({ context, config, signal, print }) => {
         const { collectGarbage } = await import("../../upkeep/gc.ts");
-        const { gcPolicyOf } = await import("../../upkeep/gc-policy.ts");
+        const { gcPolicyOf } = await import("../../config/gc-policy.ts");
         const policy = gcPolicyOf(config);
         let failed = 0;
         let files = 0;

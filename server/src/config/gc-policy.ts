@@ -1,5 +1,5 @@
-import type { Config } from "../config/settings.ts";
-import { defaultGcPolicy, type GcPolicy } from "./gc-plan.ts";
+import { defaultGcPolicy, type GcPolicy } from "../upkeep/gc-plan.ts";
+import type { Config } from "./settings.ts";
 
 /** The policy that a configuration says. */
 export function gcPolicyOf(config: Config): GcPolicy {
