@@ -46,7 +46,7 @@ export async function workUntil(
         tally.wrong.push(`${name}: ${error}`);
       else count(tally.failed, `${name}: ${error.reason ?? error.code}`);
     }
-    const { wrong } = checkAll(local);
+    const { wrong } = checkAll(directory);
     tally.wrong.push(...wrong.map((file) => `${name}: ${file} is not what it was`));
   }
   for (const client of clients) client.close();
