@@ -60,12 +60,18 @@ interface PinnedObject {
   readonly bytes: number;
 }
 
+/** How often a store is asked for an end that it says is not there. */
+const mostAsks = 10;
+
 /** The end of the archive; undefined if there is none. */
 async function getTail(context: S3Context, key: string, signal: AbortSignal | undefined) {
-  const answer = await askForTail(context, key, signal);
-  if (answer !== "empty") return answer;
-  // It has no last bytes. One that is not empty was refused for no reason.
-  if (!isArchive(await lookAt(context, key, signal))) return undefined;
+  for (let ask = 1; ask <= mostAsks; ask++) {
+    if (ask > 1) await backOff(ask - 1, signal);
+    const answer = await askForTail(context, key, signal);
+    if (answer !== "empty") return answer;
+    // It has no last bytes. One that is not empty was written since, or was refused for no reason.
+    if (!isArchive(await lookAt(context, key, signal))) return undefined;
+  }
   throw new CacheError(
     "STORE_UNAVAILABLE",
     `the store ${context.url} does not serve the end of ${key}, which has one`,
