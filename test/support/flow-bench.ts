@@ -64,7 +64,7 @@ export interface FlowBench {
     namespace?: string;
     onProgress?: (progress: Progress) => void | Promise<void>;
   }): Promise<LoadOutcome>;
-  /** Names in the store's namespace, hidden ones too. */
+  /** Names in the store's namespace, hidden ones too, but for notes of use. */
   storeFiles(): string[];
 }
 
@@ -173,7 +173,10 @@ export async function createFlowBench(
       const flow = load(own, target, options.signal ?? uncancelled());
       return (await drive(flow, options.onProgress)) as LoadOutcome;
     },
-    storeFiles: () => readdirSync(join(storeRoot, namespace)).sort(),
+    storeFiles: () =>
+      readdirSync(join(storeRoot, namespace))
+        .filter((name) => !name.endsWith(".used"))
+        .sort(),
   };
 }
 

@@ -138,6 +138,15 @@ describe("readConfig", () => {
     assert.deepEqual(config, {
       torchCacheDir: "/tmp/torchinductor_ada",
       fileStoreDir: "/cache/model/compile_cache",
+      gcEvery: 0,
+      gcKeep: 3_600_000,
+      gcMaxAge: undefined,
+      gcMaxBytes: undefined,
+      gcMaxFiles: undefined,
+      gcMaxIdle: undefined,
+      gcQuotas: undefined,
+      signingKey: undefined,
+      trustedKeys: undefined,
       store: { kind: "file", path: "/cache/model/compile_cache" },
       s3Anonymous: false,
       s3Sse: undefined,
@@ -335,7 +344,11 @@ describe("readConfig", () => {
           assert.ok(sentence.length < 1000 && !/\p{Cc}/u.test(sentence), sentence);
         }
         if (!config) continue;
-        const mayBeUnset = ["tokens", "configFile", "workDir", "s3Sse", "s3SseKmsKeyId"];
+        const mayBeUnset = [
+          ...["tokens", "configFile", "workDir", "s3Sse", "s3SseKmsKeyId"],
+          ...["signingKey", "trustedKeys"],
+          ...["gcMaxAge", "gcMaxIdle", "gcMaxBytes", "gcMaxFiles", "gcQuotas"],
+        ];
         for (const key of Object.keys(settings).filter((key) => !mayBeUnset.includes(key)))
           assert.notEqual(config[key as keyof Config], undefined, `${variable}=${text}: ${key}`);
         createAllowedDirs(config.allowedDirs);

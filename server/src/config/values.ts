@@ -212,22 +212,24 @@ export function parseTokensFile(path: string): readonly FileToken[] | undefined 
 
 /** The private key in a file, by its path; no path means no key. */
 export function parseSigningKeyFile(path: string): SigningKey | undefined {
-  return path === "" ? undefined : keyIn(path, parseSigningKey);
+  return path === "" ? undefined : keyIn(path, parseSigningKey, "");
 }
 
 /** The public keys in files, by their paths; no path means no keys. */
 export function parseTrustedKeyFiles(text: string): readonly TrustedKey[] | undefined {
   const paths = text.split(",").filter((path) => path.trim() !== "");
   if (paths.length === 0) return undefined;
-  return paths.flatMap((path) => keyIn(path.trim(), parseTrustedKeys));
+  return paths.flatMap((path) =>
+    keyIn(path.trim(), parseTrustedKeys, paths.length > 1 ? `holds ${quoted(path)}, which ` : ""),
+  );
 }
 
-function keyIn<Key>(path: string, parse: (pem: string) => Key): Key {
+function keyIn<Key>(path: string, parse: (pem: string) => Key, which: string): Key {
   try {
     return parse(readFileSync(path, "utf8"));
   } catch (error) {
-    if (error instanceof NotAKey) throw new Mistake(`${path} ${error.message}`);
-    throw new Mistake(`${path} cannot be read: ${reasonOf(error)}`);
+    if (error instanceof NotAKey) throw new Mistake(which + error.message);
+    throw new Mistake(`${which}cannot be read: ${reasonOf(error)}`);
   }
 }
 

@@ -50,7 +50,7 @@ const ownKinds: readonly ArchiveKind[] = [
 function storeState(bench: FlowBench): string[] {
   const root = dirname(dirname(bench.archivePath()));
   return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".used"))
     .map(({ parentPath, name }) => {
       const path = join(parentPath, name);
       return `${path} ${statSync(path).mtimeMs} ${readFileSync(path).toString("hex")}`;
@@ -62,7 +62,7 @@ function filesIn(dir: string): Record<string, string> {
   const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
   return Object.fromEntries(
     entries
-      .filter((entry) => entry.isFile())
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(".used"))
       .map(({ parentPath, name }) => join(parentPath, name))
       .map((path) => [path.slice(dir.length + 1), readFileSync(path, "utf8")]),
   );

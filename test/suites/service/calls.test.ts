@@ -113,6 +113,7 @@ describe("Load and Save", () => {
       contentBytes: 12n,
       fileCount: 3n,
       generation: 2n,
+      signedBy: "",
       isCurrentEnvironment: true,
     });
   });
