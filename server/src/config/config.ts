@@ -1,6 +1,7 @@
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import { directoryExposures, fileExposure, listenerExposures } from "./exposures.ts";
-import { type Config, flagOf, type Setting, type SettingKey, settings } from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { type Config, flagOf, type SettingKey, settings } from "./settings.ts";
 import { Mistake, parseEndpoint, quoted } from "./values.ts";
 
 /** All that is wrong with the configuration, one line a mistake. */

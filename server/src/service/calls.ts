@@ -8,7 +8,7 @@ import { toCacheError } from "../domain/cache-error.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { CacheOperations, SharedOperations } from "../operations/cache-operations.ts";
 import type { Audit, AuditedCall } from "./audit.ts";
-import type { PeerCaller } from "./call-gate.ts";
+import type { PeerCaller } from "./bounds/call-gate.ts";
 import { underCallSignal } from "./call-signal.ts";
 import { toServiceError } from "./status.ts";
 

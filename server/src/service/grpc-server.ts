@@ -13,12 +13,17 @@ import type { Turns } from "../async/turns.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
 import type { Audit } from "./audit.ts";
+import {
+  createCallGate,
+  encodingItself,
+  type Identify,
+  type PeerCaller,
+} from "./bounds/call-gate.ts";
+import type { Connections } from "./bounds/connections.ts";
+import { PacedConnection } from "./bounds/paced-connection.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
-import { createCallGate, encodingItself, type Identify, type PeerCaller } from "./call-gate.ts";
 import { createCalls } from "./calls.ts";
-import type { Connections } from "./connections.ts";
 import { addHealth } from "./health.ts";
-import { PacedConnection } from "./paced-connection.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";

@@ -6,7 +6,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
-import { encodingItself } from "./call-gate.ts";
+import { encodingItself } from "./bounds/call-gate.ts";
 
 type Answer = { readonly status: "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN" };
 type Asked = { readonly service: string };

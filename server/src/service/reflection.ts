@@ -14,7 +14,7 @@ import {
   type Server,
   status,
 } from "@grpc/grpc-js";
-import { encodingItself } from "./call-gate.ts";
+import { encodingItself } from "./bounds/call-gate.ts";
 
 /** How many streams there may be at once: each holds some requests, and one answer of up to 100 KB. */
 const mostStreams = 32;

@@ -10,7 +10,7 @@ import type { Listener, OnConnection } from "../listen/listener.ts";
 import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
 import { createAudit } from "./audit.ts";
-import { createConnections } from "./connections.ts";
+import { createConnections } from "./bounds/connections.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 

@@ -23,7 +23,6 @@ import {
   listSource,
   openSource,
 } from "../local/copy-tree.ts";
-import { requireSpace } from "../local/disk-space.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
 import {
   type OpenedDirectory,
@@ -33,6 +32,7 @@ import {
   type UsersDirectory,
 } from "../local/open-directory.ts";
 import type { OpenJob, PublishJob, SpaceJob, UsersJob } from "../local/port.ts";
+import { requireSpace } from "../local/space/disk-space.ts";
 import {
   makeStage,
   type OpenStage,

@@ -239,26 +239,8 @@ const cannotUnshare = (() => {
 
 describe("a daemon of root in a container that has no other users", { skip: cannotUnshare }, () => {
   test("works with its own rights, which are nobody's there", async (t) => {
-    const dir = await tempDir(t);
-    chmodSync(dir, 0o755);
-    const theirs = join(dir, "theirs");
-    mkdirSync(theirs);
-    give(theirs);
+    const { client, theirs } = await daemonWithin(t, ["unshare", "-r"]);
     chmodSync(theirs, 0o777);
-    writeFiles(join(dir, "local"), 3);
-    const daemon = startDaemonProcess({
-      wrapper: ["unshare", "-r"],
-      flags: ["--listen", `unix:${dir}/daemon.sock`],
-      environment: {
-        COMPILE_CACHE_STORE: `file://${dir}/store`,
-        COMPILE_CACHE_ALLOWED_DIRS: dir,
-        TORCH_CACHE_DIR: join(dir, "local"),
-      },
-    });
-    t.after(() => daemon.end("SIGKILL"));
-    await daemon.line("listening");
-    const client = connect(t, `unix:${dir}/daemon.sock`);
-    await call(client, "save", { environment, localDir: join(dir, "local") });
     await call(client, "load", { environment, localDir: theirs });
     assert.equal(readdirSync(theirs).length, 3);
   });
@@ -266,25 +248,8 @@ describe("a daemon of root in a container that has no other users", { skip: cann
 
 describe("a daemon of root that may not become other users", { skip: cannotBeNobody }, () => {
   test("says which capabilities it lacks, and serves its own directory", async (t) => {
-    const dir = await tempDir(t);
-    chmodSync(dir, 0o755);
-    const theirs = join(dir, "theirs");
-    mkdirSync(theirs);
-    give(theirs);
-    writeFiles(join(dir, "local"), 3);
-    const daemon = startDaemonProcess({
-      wrapper: ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"],
-      flags: ["--listen", `unix:${dir}/daemon.sock`],
-      environment: {
-        COMPILE_CACHE_STORE: `file://${dir}/store`,
-        COMPILE_CACHE_ALLOWED_DIRS: dir,
-        TORCH_CACHE_DIR: join(dir, "local"),
-      },
-    });
-    t.after(() => daemon.end("SIGKILL"));
-    await daemon.line("listening");
-    const client = connect(t, `unix:${dir}/daemon.sock`);
-    await call(client, "save", { environment, localDir: join(dir, "local") });
+    const lacking = ["--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"];
+    const { client, theirs } = await daemonWithin(t, ["setpriv", ...lacking]);
     const { info, message } = await failureOf(
       call(client, "load", { environment, localDir: theirs }),
     );
@@ -293,6 +258,30 @@ describe("a daemon of root that may not become other users", { skip: cannotBeNob
     assert.deepEqual(readdirSync(theirs), []);
   });
 });
+
+/** A daemon of root, started by another command, that has saved a cache; and a directory of somebody else. */
+async function daemonWithin(t: TestContext, wrapper: string[]) {
+  const dir = await tempDir(t);
+  chmodSync(dir, 0o755);
+  const theirs = join(dir, "theirs");
+  mkdirSync(theirs);
+  give(theirs);
+  writeFiles(join(dir, "local"), 3);
+  const daemon = startDaemonProcess({
+    wrapper,
+    flags: ["--listen", `unix:${dir}/daemon.sock`],
+    environment: {
+      COMPILE_CACHE_STORE: `file://${dir}/store`,
+      COMPILE_CACHE_ALLOWED_DIRS: dir,
+      TORCH_CACHE_DIR: join(dir, "local"),
+    },
+  });
+  t.after(() => daemon.end("SIGKILL"));
+  await daemon.line("listening");
+  const client = connect(t, `unix:${dir}/daemon.sock`);
+  await call(client, "save", { environment, localDir: join(dir, "local") });
+  return { client, theirs };
+}
 
 /** Replaces the archive of a store by one that another tool made. */
 function repackWithTar(namespace: string, from: string): void {

@@ -1,5 +1,5 @@
 import { CacheError } from "../../domain/cache-error.ts";
-import { requireSpace } from "../../local/disk-space.ts";
+import { requireSpace } from "../../local/space/disk-space.ts";
 import type { Checkpoint } from "../../local/tree/tree.ts";
 import { decompress } from "./decompress.ts";
 import { EntryJudge } from "./entry-judge.ts";

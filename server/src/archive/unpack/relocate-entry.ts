@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { requireSpace } from "../../local/disk-space.ts";
+import { requireSpace } from "../../local/space/disk-space.ts";
 import { toLocalError } from "../../local/tree/local-error.ts";
 import type { Checkpoint } from "../../local/tree/tree.ts";
 import { relocateContent } from "../torch/relocate-content.ts";

@@ -7,7 +7,6 @@ import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { archiveFilename } from "../../domain/cache-id.ts";
 import { type LeftOutFiles, type LeftOutReason, Tally } from "../../domain/left-out.ts";
-import { mostHeaderBytes, mostStreamBytes } from "../../domain/limits.ts";
 import type { SaveOutcome } from "../../domain/outcome.ts";
 import { pathsOf } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
@@ -21,15 +20,13 @@ import { type FilesToSave, generationAfter, type SaveAttempt, type SaveTarget } 
 import { saveFiles } from "./files-to-save.ts";
 import { createNewArchive } from "./new-archive.ts";
 import { openToRefresh } from "./open-judged.ts";
+import { isBetterPackedAfresh, isOverLimits, isWorthIt } from "./refresh-choice.ts";
 import { afterPause, logBundled } from "./scan-when-settled.ts";
 import { nothingPacked, type SaveFlow, skipped } from "./skipped.ts";
 import { saveWhole } from "./whole.ts";
 
 /** How often another save may come first until a refresh gives up. */
 const mostTries = 100;
-
-/** Once more than this share of a cache was appended by refreshes, it is packed afresh. */
-const mostAppended = 1 / 4;
 
 /**
  * Saves again when the local directory holds enough that the stored cache lacks, and keeps the union;
@@ -158,48 +155,6 @@ async function compare(
   const comparison = await compareNow([]);
   if (comparison.fresh.young.length === 0) return comparison;
   return afterPause(comparison.fresh, compareNow, signal);
-}
-
-function isOverLimits(
-  { limits }: FlowContext,
-  reader: ArchiveReader,
-  archive: OwnArchive,
-): boolean {
-  return (
-    reader.bytes > limits.maxArchiveBytes ||
-    archive.contentBytes > limits.maxContentBytes ||
-    archive.fileCount > limits.maxFileCount ||
-    archive.streamBytes > mostStreamBytes(limits)
-  );
-}
-
-function isWorthIt(
-  { refreshMinPercent }: FlowContext,
-  archive: OwnArchive,
-  comparison: Comparison,
-): boolean {
-  const share = refreshMinPercent / 100;
-  const enough = (added: number, stored: number) => added > 0 && added >= share * stored;
-  return (
-    enough(comparison.newFiles, archive.fileCount) ||
-    enough(comparison.newBytes, archive.contentBytes)
-  );
-}
-
-/** The union, where it is the local directory, is packed whole once too much of it was appended. */
-function isBetterPackedAfresh(
-  { limits }: FlowContext,
-  archive: OwnArchive,
-  comparison: Comparison,
-): boolean {
-  const { fresh, absent } = comparison;
-  const appended = archive.appendedBytes + fresh.bytes;
-  const bytes = archive.contentBytes + fresh.bytes;
-  const files = archive.fileCount + fresh.fileCount;
-  if (bytes > limits.maxContentBytes || files > limits.maxFileCount) return true;
-  const headers = fresh.fileCount * mostHeaderBytes;
-  if (archive.streamBytes + fresh.bytes + headers > mostStreamBytes(limits)) return true;
-  return absent === 0 && appended > mostAppended * bytes;
 }
 
 async function* append(

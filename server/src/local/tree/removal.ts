@@ -3,6 +3,7 @@ import { CacheError } from "../../domain/cache-error.ts";
 import { type PassedOver, Tally } from "../../domain/left-out.ts";
 import {
   anyEntriesIn,
+  type Entry,
   entriesIn,
   isDenied,
   isEntryFault,
@@ -28,21 +29,11 @@ export function removeAt(
   checkpoint: Checkpoint,
 ): void {
   const stat = statAt(fd, name);
-  if (!stat) return;
-  try {
-    if (stat.isDirectory()) {
-      withDirectoryAt(fd, name, (child) => {
-        if (!isMountPoint(currentPath(child)))
-          emptyDirectory(child, mountsBelow(child), "", removed, checkpoint);
-      });
-      fs.rmdirSync(pathAt(fd, name));
-    } else {
-      fs.unlinkSync(pathAt(fd, name));
-      count(stat, removed);
-    }
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
+  if (stat)
+    removeEntry(fd, { name, stat }, removed, (child) => {
+      if (!isMountPoint(currentPath(child)))
+        emptyDirectory(child, mountsBelow(child), "", removed, checkpoint);
+    });
 }
 
 function emptyDirectory(
@@ -52,23 +43,33 @@ function emptyDirectory(
   removed: Totals,
   checkpoint: Checkpoint,
 ): void {
-  for (const { name, stat } of entriesIn(fd)) {
+  for (const entry of entriesIn(fd)) {
     checkpoint();
-    const path = prefix + textOf(name);
-    if (mounts.has(path)) continue;
-    try {
-      if (stat.isDirectory()) {
-        withDirectoryAt(fd, name, (child) =>
-          emptyDirectory(child, mounts, `${path}/`, removed, checkpoint),
-        );
-        fs.rmdirSync(pathAt(fd, name));
-      } else {
-        fs.unlinkSync(pathAt(fd, name));
-        count(stat, removed);
-      }
-    } catch (error) {
-      if (!isGone(error)) throw error;
+    const path = prefix + textOf(entry.name);
+    if (!mounts.has(path))
+      removeEntry(fd, entry, removed, (child) =>
+        emptyDirectory(child, mounts, `${path}/`, removed, checkpoint),
+      );
+  }
+}
+
+/** Removes an entry that may be gone by now; a directory once `empty` has emptied it. */
+function removeEntry(
+  fd: number,
+  { name, stat }: Entry,
+  removed: Totals,
+  empty: (childFd: number) => void,
+): void {
+  try {
+    if (stat.isDirectory()) {
+      withDirectoryAt(fd, name, empty);
+      fs.rmdirSync(pathAt(fd, name));
+    } else {
+      fs.unlinkSync(pathAt(fd, name));
+      count(stat, removed);
     }
+  } catch (error) {
+    if (!isGone(error)) throw error;
   }
 }
 

@@ -26,7 +26,19 @@ import {
 } from "../../../../test/support/file-store.ts";
 import { cannotMount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
 import { failing, injectFault, injectFileFault, systemError } from "../contract/faults.ts";
-import { ArchiveReplaced, ArchiveUnreadable } from "../store.ts";
+import { ArchiveReplaced, ArchiveUnreadable, type Store } from "../store.ts";
+
+/** Whatever was planted beside it: the archive, "first", is found, and replaced in both ways. */
+async function assertGoesOn(store: Store): Promise<void> {
+  assert.equal(await contentOf(store), "first");
+  for (const content of ["second", "third"]) {
+    const { version = "" } = await lookIn(store);
+    assert.equal(await put(store, content, { replaces: version }), "committed");
+    assert.equal(await contentOf(store), content);
+  }
+  assert.equal(await put(store, "fourth", "replace"), "committed");
+  assert.equal(await contentOf(store), "fourth");
+}
 
 describe("the file store with strange things in it", () => {
   it("does not wait for a FIFO that has an archive's name", async (t) => {
@@ -86,14 +98,7 @@ describe("the file store with strange things in it", () => {
       const generations = join(folder, `.${archiveName.filename}.generations`);
       mkdirSync(generations);
       writeFileSync(join(generations, number), "planted");
-      assert.equal(await contentOf(store), "first");
-      for (const content of ["second", "third"]) {
-        const { version = "" } = await lookIn(store);
-        assert.equal(await put(store, content, { replaces: version }), "committed");
-        assert.equal(await contentOf(store), content);
-      }
-      assert.equal(await put(store, "fourth", "replace"), "committed");
-      assert.equal(await contentOf(store), "fourth");
+      await assertGoesOn(store);
       assert.ok(await store.remove(archiveName));
     });
 
@@ -105,14 +110,7 @@ describe("the file store with strange things in it", () => {
     mkdirSync(join(generations, "00000003"), { recursive: true });
     symlinkSync(join(root, "secret"), join(generations, "00000001"));
     execFileSync("mkfifo", [join(generations, "00000004")]);
-    assert.equal(await contentOf(store), "first");
-    for (const content of ["second", "third"]) {
-      const { version = "" } = await lookIn(store);
-      assert.equal(await put(store, content, { replaces: version }), "committed");
-      assert.equal(await contentOf(store), content);
-    }
-    assert.equal(await put(store, "fourth", "replace"), "committed");
-    assert.equal(await contentOf(store), "fourth");
+    await assertGoesOn(store);
   });
 
   it("says in words that a number is the last", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { frame, preface, settings } from "../../../test/support/attack/http2-frames.ts";
+import { frame, preface, settings } from "../../../../test/support/attack/http2-frames.ts";
 import { createFrameCutter } from "./frame-cutter.ts";
 
 /** The lengths of the pieces that bytes are cut into, which arrive so many at a time. */

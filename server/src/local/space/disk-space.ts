@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 import { cgroupMemory } from "./cgroup-memory.ts";
 
 const tmpfsMagic = 0x01021994;

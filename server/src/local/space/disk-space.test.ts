@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { cannotMount, mountTmpfs } from "../../../test/support/machine/mounts.ts";
+import { cannotMount, mountTmpfs } from "../../../../test/support/machine/mounts.ts";
 import { freeSpace, requireSpace } from "./disk-space.ts";
 
 const MiB = 1 << 20;

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Socket } from "node:net";
-import type { CallerCertificate } from "../access/caller-certificate.ts";
-import type { Logger } from "../domain/logger.ts";
+import type { CallerCertificate } from "../../access/caller-certificate.ts";
+import type { Logger } from "../../domain/logger.ts";
 
 /** What a connection has of what all of them share. */
 export interface Shares {

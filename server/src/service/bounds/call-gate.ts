@@ -7,15 +7,15 @@ import {
   type ServerInterceptor,
   type ServiceDefinition,
 } from "@grpc/grpc-js";
-import type { Caller } from "../access/caller.ts";
-import type { CallerCertificate } from "../access/caller-certificate.ts";
-import type { Turns } from "../async/turns.ts";
-import { CacheError, toCacheError } from "../domain/cache-error.ts";
+import type { Caller } from "../../access/caller.ts";
+import type { CallerCertificate } from "../../access/caller-certificate.ts";
+import type { Turns } from "../../async/turns.ts";
+import { CacheError, toCacheError } from "../../domain/cache-error.ts";
+import type { Audit } from "../audit.ts";
+import { toServiceError } from "../status.ts";
 import { type Arrival, createArrivals } from "./arrivals.ts";
-import type { Audit } from "./audit.ts";
 import { createShare, type Share } from "./call-share.ts";
 import type { Connection, Connections } from "./connections.ts";
-import { toServiceError } from "./status.ts";
 
 /** What one connection's callers may leave unread before their calls are refused. */
 const mostUnreadBytes = 8 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { CacheError } from "../domain/cache-error.ts";
+import type { CacheError } from "../../domain/cache-error.ts";
 import { createArrivals } from "./arrivals.ts";
 
 describe("createArrivals", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { describe, it } from "node:test";
-import { recordingLogger } from "../../../test/support/recording-logger.ts";
+import { recordingLogger } from "../../../../test/support/recording-logger.ts";
 import { type Connection, createConnections } from "./connections.ts";
 
 /** Connections of which a test sees whether they are open. */

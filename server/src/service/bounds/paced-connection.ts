@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { Turns } from "../async/turns.ts";
+import type { Turns } from "../../async/turns.ts";
 import { createFrameCutter } from "./frame-cutter.ts";
 
 /** What is taken of a connection at its turn: the headers of some hundred calls, at most. */

@@ -1,4 +1,4 @@
-import { CacheError } from "../domain/cache-error.ts";
+import { CacheError } from "../../domain/cache-error.ts";
 
 /** How long a request may take to come whole. */
 const mostMs = 10_000;
