@@ -1,6 +1,6 @@
-import { type BigIntStats, constants } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Abilities } from "./mount/abilities.ts";
@@ -9,6 +9,7 @@ import { statFile } from "./mount/file-kinds.ts";
 import { hiddenPath } from "./mount/hidden-files.ts";
 import { lookAgainIfStale, refreshNames } from "./mount/nfs-looks.ts";
 import { linkIfFree, renameOver } from "./naming.ts";
+import { folderOf, numbers, pathOf, pathToClaim } from "./numbers.ts";
 
 // POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
 // name. A writer that replaces a certain archive links its own as the next number in a hidden folder
@@ -26,12 +27,6 @@ export interface Newest {
 }
 
 const sweptAfterMs = 3_600_000;
-
-/**
- * The highest number that counts: far more than any cache is refreshed, and far less than numbers that
- * have no successor.
- */
-const highestNumber = 999_999_999_999;
 
 /** How often another may take a number first, until a writer gives up. */
 const mostTries = 30;
@@ -169,10 +164,40 @@ export async function removeNumbered(target: string): Promise<boolean> {
 
 /** Removes the numbered files that are that very version. */
 export async function removeNumberedVersion(target: string, version: string): Promise<void> {
+  for (const number of await numbersOf(target, version))
+    await fs.rm(pathOf(target, number), { force: true });
+}
+
+/** Removes the numbered files that are this one, which was removed, and all earlier ones. */
+export async function removeNumberedUpTo(target: string, removed: BigIntStats): Promise<void> {
+  const own = (await numbersOf(target, versionOf(removed))).at(-1) ?? 0;
+  // The newest goes last: else a removal that is cut short would bring back an older one.
   for (const number of (await numbers(target)).taken) {
-    const stat = await statIfThere(pathOf(target, number));
-    if (stat && versionOf(stat) === version) await fs.rm(pathOf(target, number), { force: true });
+    const path = pathOf(target, number);
+    const stat = number <= own ? removed : await statIfThere(path);
+    if (stat && stat.mtimeNs <= removed.mtimeNs) await fs.rm(path, { force: true });
   }
+  await fs.rmdir(folderOf(target)).catch(() => {});
+}
+
+async function numbersOf(target: string, version: string): Promise<number[]> {
+  const stats = (await numbers(target)).taken.map(async (number) => {
+    const stat = await statIfThere(pathOf(target, number));
+    return stat && versionOf(stat) === version ? [number] : [];
+  });
+  return (await Promise.all(stats)).flat();
+}
+
+/** The numbered files of an archive that a newer one has replaced: paths, which take space until swept. */
+export async function listReplaced(target: string): Promise<string[]> {
+  const newest = await findNewest(target);
+  const { taken, highest } = await numbers(target);
+  const paths = taken.filter((number) => number < highest).map((number) => pathOf(target, number));
+  const found = paths.map(async (path) => {
+    const stat = await statIfThere(path);
+    return stat && versionOf(stat) !== newest?.version ? [path] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 // A slow process may have renamed an older file over a newer one; and old numbers keep old files.
@@ -196,67 +221,6 @@ async function publish(path: string, target: string): Promise<void> {
   } finally {
     // Renaming a file over itself does nothing, and leaves the other name.
     await fs.rm(temporary, { force: true });
-  }
-}
-
-function folderOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.generations`);
-}
-
-function pathOf(target: string, number: number): string {
-  return join(folderOf(target), nameOf(number));
-}
-
-function nameOf(number: number): string {
-  return String(number).padStart(8, "0");
-}
-
-function isNumberName(name: string): boolean {
-  return /^\d{8,12}$/.test(name) && nameOf(Number(name)) === name;
-}
-
-function pathToClaim(target: string, number: number): string {
-  if (number <= highestNumber) return pathOf(target, number);
-  throw new CacheError(
-    "STORE_UNAVAILABLE",
-    `${folderOf(target)} holds the number ${highestNumber}, which has no next, and which no daemon has given: ` +
-      "remove that folder, or delete this cache",
-  );
-}
-
-interface Numbers {
-  /** Those that files have, which alone count for readers. */
-  readonly taken: readonly number[];
-  /** The highest of them; 0 if there is none. */
-  readonly highest: number;
-  /** One that nothing has, above all of them. */
-  readonly next: number;
-}
-
-const listed = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-
-/**
- * The numbers of an archive. Whoever may write in the store may put anything into the folder, or in its
- * place: what is no file, no folder or no possible number is passed over.
- */
-async function numbers(target: string): Promise<Numbers> {
-  // Another machine may have made the folder since this one looked last.
-  await refreshNames(dirname(target));
-  let folder: fs.FileHandle | undefined;
-  try {
-    folder = await fs.open(folderOf(target), listed);
-    const entries = await fs.readdir(`/proc/self/fd/${folder.fd}`, { withFileTypes: true });
-    const numbered = entries.filter(({ name }) => isNumberName(name));
-    const taken = numbered.filter((entry) => entry.isFile()).map(({ name }) => Number(name));
-    const highest = taken.reduce((most, number) => Math.max(most, number), 0);
-    const top = numbered.reduce((most, { name }) => Math.max(most, Number(name)), 0);
-    return { taken, highest, next: top + 1 };
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) return { taken: [], highest: 0, next: 1 };
-    throw error;
-  } finally {
-    await folder?.close();
   }
 }
 

@@ -1,8 +1,11 @@
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Inventory, StoredFile } from "../store.ts";
+import { findNewest, listReplaced } from "./generations.ts";
 import { hiddenKindOf, hiddenPath, usePath } from "./mount/hidden-files.ts";
+import { targetOfNumbered } from "./numbers.ts";
+import { setDownAt } from "./set-aside.ts";
 
 /** A use is noted no more often than that. */
 const noteEveryMs = 6 * 3_600_000;
@@ -10,29 +13,45 @@ const noteEveryMs = 6 * 3_600_000;
 /** All files of the store at `root`: archives, those that were set aside, and what writers left. */
 export async function listInventory(root: string): Promise<Inventory> {
   const now = new Date(await clockOf(root));
-  const files: StoredFile[] = [];
   const folders = (await fs.readdir(root, { withFileTypes: true })).filter(
     (entry) => entry.isDirectory() && isNamespace(entry.name),
   );
-  for (const { name: namespace } of folders) {
-    const names = await fs.readdir(join(root, namespace)).catch(() => []);
-    for (const name of names) {
-      const kind = parseArchiveFilename(name) ? "archive" : hiddenKindOf(name);
-      const path = join(namespace, name);
-      const stat = kind && (await statFileAt(join(root, path)));
-      if (!stat) continue;
-      const use = kind === "archive" ? await statFileAt(usePath(join(root, path))) : undefined;
-      files.push({
-        kind,
-        path,
-        namespace,
-        bytes: Number(stat.size),
-        modifiedAt: stat.mtime,
-        ...(use ? { usedAt: use.mtime } : {}),
-      });
-    }
-  }
+  const files: StoredFile[] = [];
+  for (const { name } of folders)
+    for await (const file of listNamespace(join(root, name)))
+      files.push({ ...file, path: join(name, file.path), namespace: name });
   return { now, files };
+}
+
+/** The files of one namespace, with paths below it. */
+async function* listNamespace(directory: string): AsyncGenerator<Omit<StoredFile, "namespace">> {
+  const names = await fs.readdir(directory).catch(() => []);
+  const archives = new Set<string>();
+  for (const name of names) {
+    const numbered = targetOfNumbered(join(directory, name));
+    if (numbered !== undefined) {
+      // A writer that was killed may have left an archive that has a number and no name yet.
+      archives.add(basename(numbered));
+      for (const path of await listReplaced(numbered).catch(() => []))
+        yield* asLeftBehind(path, relative(directory, path), "unfinished");
+    } else if (parseArchiveFilename(name)) archives.add(name);
+    const kind = hiddenKindOf(name);
+    if (kind) yield* asLeftBehind(join(directory, name), name, kind);
+  }
+  for (const name of archives) {
+    if (!parseArchiveFilename(name)) continue;
+    const newest = await findNewest(join(directory, name)).catch(() => undefined);
+    const stat = newest && (await statFileAt(newest.path));
+    if (!stat) continue;
+    const use = await statFileAt(usePath(join(directory, name)));
+    const times = { modifiedAt: stat.mtime, ...(use ? { usedAt: use.mtime } : {}) };
+    yield { kind: "archive", path: name, bytes: Number(stat.size), ...times };
+  }
+}
+
+async function* asLeftBehind(at: string, path: string, kind: "damaged" | "unfinished") {
+  const stat = await statFileAt(at);
+  if (stat) yield { kind, path, bytes: Number(stat.size), modifiedAt: setDownAt(stat) };
 }
 
 async function statFileAt(path: string) {

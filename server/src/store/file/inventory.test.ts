@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { archiveName, contentOf, freshStore, put } from "../../../../test/support/file-store.ts";
+import type { Store, StoredFile } from "../store.ts";
+
+const generations = `.${archiveName.filename}.generations`;
+
+async function refresh(store: Store, content: string): Promise<void> {
+  const reader = await store.open(archiveName);
+  await reader?.[Symbol.asyncDispose]();
+  assert.equal(await put(store, content, { replaces: reader?.version ?? "" }), "committed");
+}
+
+async function listed(store: Store, kind: StoredFile["kind"]): Promise<StoredFile[]> {
+  return (await store.inventory()).files.filter((file) => file.kind === kind);
+}
+
+describe("the inventory of a file store", () => {
+  it("has what refreshes have replaced, which can go at once", async (t) => {
+    const { store } = await freshStore(t);
+    await put(store, "one");
+    for (const content of ["two two", "three", "four"]) await refresh(store, content);
+    const replaced = await listed(store, "unfinished");
+    assert.deepEqual(replaced.map(({ bytes }) => bytes).toSorted(), [5, 7]);
+    for (const file of replaced) assert.ok(await store.removeFile(file));
+    assert.deepEqual(await listed(store, "unfinished"), []);
+    assert.equal(await contentOf(store), "four");
+    await refresh(store, "five");
+    assert.equal(await contentOf(store), "five");
+  });
+
+  it("has an archive that has a number, and no name yet", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "one");
+    await refresh(store, "refreshed");
+    rmSync(join(folder, archiveName.filename));
+    const [file, ...others] = await listed(store, "archive");
+    assert.deepEqual([file?.bytes, others], [9, []]);
+    assert.ok(file && (await store.removeFile(file)));
+    assert.equal(await store.open(archiveName), undefined);
+    assert.ok(!existsSync(join(folder, generations)));
+  });
+
+  it("gives no earlier version back when the newest is removed", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "one");
+    for (const content of ["two", "three", "four"]) await refresh(store, content);
+    const [file] = await listed(store, "archive");
+    assert.ok(file && (await store.removeFile(file)));
+    assert.equal(await store.open(archiveName), undefined);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it("never has a replaced file removed that is the newest by now", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "one");
+    for (const content of ["two", "three"]) await refresh(store, content);
+    const [replaced] = await listed(store, "unfinished");
+    assert.ok(replaced);
+    rmSync(join(folder, archiveName.filename));
+    rmSync(join(folder, generations, "00000002"));
+    assert.equal(await store.removeFile(replaced), false);
+    assert.equal(await contentOf(store), "two");
+  });
+
+  it("tells the age of what was set aside by when that was", async (t) => {
+    const { store, folder } = await freshStore(t);
+    await put(store, "one");
+    utimesSync(join(folder, archiveName.filename), 1000, 1000);
+    const reader = await store.open(archiveName);
+    await reader?.[Symbol.asyncDispose]();
+    assert.ok(await store.setAside(archiveName, reader?.version ?? ""));
+    const { now, files } = await store.inventory();
+    assert.deepEqual([files.length, files[0]?.kind], [1, "damaged"]);
+    assert.ok(now.getTime() - (files[0]?.modifiedAt.getTime() ?? 0) < 60_000);
+  });
+});
