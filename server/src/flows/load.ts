@@ -107,12 +107,11 @@ async function* loadFrom(
 }
 
 /** For who collects garbage. It keeps nobody waiting, and a store that is only read cannot take it. */
-function noteUse({ store, logger }: FlowContext, { namespace, filename }: ArchiveReader): void {
-  store
-    .noteUse({ namespace, filename }, AbortSignal.timeout(noteTimeoutMs))
-    .catch((error: unknown) => {
-      logger.debug("could not note the use of an archive", { namespace, filename, error });
-    });
+function noteUse({ store, logger }: FlowContext, archive: ArchiveReader): void {
+  const { namespace, filename } = archive;
+  store.noteUse(archive, AbortSignal.timeout(noteTimeoutMs)).catch((error: unknown) => {
+    logger.debug("could not note the use of an archive", { namespace, filename, error });
+  });
 }
 
 async function* progressOf(

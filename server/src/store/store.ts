@@ -46,6 +46,9 @@ export interface ArchiveReader extends ArchiveName, AsyncDisposable {
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
 }
 
+/** An archive that was read. */
+export type UsedArchive = Pick<ArchiveReader, keyof ArchiveName | "modifiedAt">;
+
 /** What a store holds under one name: an archive, one that was set aside, or what a writer left behind. */
 export interface StoredFile {
   readonly kind: "archive" | "damaged" | "unfinished";
@@ -57,6 +60,8 @@ export interface StoredFile {
   readonly modifiedAt: Date;
   /** When an archive was last loaded, as far as that was noted; absent where it never was. */
   readonly usedAt?: Date;
+  /** Of an upload to a bucket that was never completed, its id. */
+  readonly uploadId?: string;
 }
 
 /** All that a store holds, at a time by its own clock. */
@@ -114,8 +119,8 @@ export interface Store {
    * reads it meanwhile has its own bytes to the end, or ArchiveReplaced.
    */
   removeFile(file: StoredFile, signal?: AbortSignal): Promise<boolean>;
-  /** Notes that an archive was loaded now; a note of the last hours is left as it is. */
-  noteUse(name: ArchiveName, signal?: AbortSignal): Promise<void>;
+  /** Notes that an archive was loaded now, unless it was written or noted in the last hours. */
+  noteUse(archive: UsedArchive, signal?: AbortSignal): Promise<void>;
   /** Bytes that can still be written, or undefined where the store has no such bound. */
   freeBytes(signal?: AbortSignal): Promise<number | undefined>;
 }

@@ -13,15 +13,17 @@ export interface Removed extends Removal {
 /**
  * Removes what a policy wants to go, one file at a time, each only if it is still what was listed. Any
  * number of daemons may do so at once: each file is removed by one of them. With `dryRun` it only says
- * what would go. One that cannot be removed does not keep the others from it.
+ * what would go; with `namespace` it looks at nothing else. One that cannot be removed does not keep the others from it.
  */
 export async function* collectGarbage(
   { store }: Pick<UpkeepContext, "store">,
   policy: GcPolicy,
-  { dryRun }: { dryRun: boolean },
+  { dryRun, namespace }: { dryRun: boolean; namespace?: string | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<Removed, void> {
-  for (const removal of planGc(await store.inventory(signal), policy)) {
+  const { now, files } = await store.inventory(signal);
+  const own = files.filter((file) => namespace === undefined || file.namespace === namespace);
+  for (const removal of planGc({ now, files: own }, policy)) {
     signal.throwIfAborted();
     if (dryRun) {
       yield { ...removal, result: "planned" };

@@ -161,6 +161,7 @@ export function operationOf(
 ): string {
   if (method === "GET" && query.has("list-type")) return "ListObjectsV2";
   if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
+  if (method === "GET" && query.has("uploadId")) return "ListParts";
   if (method === "POST" && query.has("uploads")) return "CreateMultipartUpload";
   if (method === "POST" && query.has("uploadId")) return "CompleteMultipartUpload";
   if (method === "PUT" && query.has("uploadId")) return "UploadPart";
@@ -256,6 +257,15 @@ const handlers: Record<string, Handler> = {
     store.uploads.delete(query.get("uploadId") ?? "");
     return { status: 204 };
   },
+  ListParts(store, { key }, query) {
+    const { parts } = findUpload(store, query);
+    const items = [...parts].map(
+      ([number, { length }]) =>
+        `<Part><PartNumber>${number}</PartNumber><Size>${length}</Size></Part>`,
+    );
+    const id = query.get("uploadId");
+    return xml(`<R><Key>${key}</Key><UploadId>${id}</UploadId>${items.join("")}</R>`);
+  },
   ListMultipartUploads(store, _call, query) {
     const prefix = query.get("prefix") ?? "";
     const uploads = [...store.uploads].filter(([, { key }]) => key.startsWith(prefix));
@@ -277,6 +287,7 @@ const handlers: Record<string, Handler> = {
       .map(
         (key) =>
           `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size>` +
+          `<LastModified>${store.objects.get(key)?.modifiedAt.toISOString()}</LastModified>` +
           `<ETag>${store.objects.get(key)?.etag}</ETag></Contents>`,
       )
       .join("");

@@ -32,7 +32,7 @@ export function addGcCommand(program: Command): void {
         for await (const { file, reason, result, error } of collectGarbage(
           context,
           policy,
-          { dryRun: deletes !== true },
+          { dryRun: deletes !== true, namespace: options.namespace },
           signal,
         )) {
           const { path, modifiedAt, usedAt } = file;

@@ -532,7 +532,11 @@ export function testStore(
       const other = await storage.connect();
       await put(store, "one");
       assert.equal((await listed(store, "archive"))[0]?.usedAt, undefined);
-      await Promise.all([store.noteUse(name), other.noteUse(name)]);
+      const written = { ...name, modifiedAt: new Date() };
+      await store.noteUse(written);
+      assert.equal((await listed(store, "archive"))[0]?.usedAt, undefined);
+      const old = { ...name, modifiedAt: new Date(0) };
+      await Promise.all([store.noteUse(old), other.noteUse(old)]);
       const [file] = await listed(other, "archive");
       assert.ok(file?.usedAt && file.usedAt.getTime() >= file.modifiedAt.getTime() - 1000);
       assert.deepEqual(await store.list(undefined), [name]);

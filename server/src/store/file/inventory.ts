@@ -1,13 +1,13 @@
 import * as fs from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
-import type { Inventory, StoredFile } from "../store.ts";
+import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import { findNewest, listReplaced } from "./generations.ts";
 import { hiddenKindOf, hiddenPath, usePath } from "./mount/hidden-files.ts";
 import { targetOfNumbered } from "./numbers.ts";
 import { setDownAt } from "./set-aside.ts";
 
-/** A use is noted no more often than that. */
+/** A use is noted no more often than that; that an archive was written says as much as a note. */
 const noteEveryMs = 6 * 3_600_000;
 
 /** All files of the store at `root`: archives, those that were set aside, and what writers left. */
@@ -77,7 +77,8 @@ async function clockOf(root: string): Promise<number> {
 }
 
 /** Notes the use of the archive `target` beside it, for all daemons. What cannot be noted is no failure. */
-export async function noteUseOf(target: string): Promise<void> {
+export async function noteUseOf(target: string, { modifiedAt }: UsedArchive): Promise<void> {
+  if (Date.now() - modifiedAt.getTime() < noteEveryMs) return;
   const path = usePath(target);
   const stat = await statFileAt(path);
   if (stat && Date.now() - stat.mtime.getTime() < noteEveryMs) return;

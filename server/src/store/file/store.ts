@@ -57,7 +57,8 @@ export async function createFileStore(root: string, logger: Logger): Promise<Sto
       callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
     inventory: (signal) => callBelowRoot(() => listInventory(root), { signal }),
     removeFile: (file, signal) => callBelowRoot(() => removeListed(context, file), { signal }),
-    noteUse: (name, signal) => callBelowRoot(() => noteUseOf(pathOf(name)), { signal }),
+    noteUse: (archive, signal) =>
+      callBelowRoot(() => noteUseOf(pathOf(archive), archive), { signal }),
     freeBytes: (signal) => callBelowRoot(() => freeBytesAt(root), { signal }),
   };
 }

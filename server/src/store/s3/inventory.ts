@@ -1,12 +1,23 @@
-import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  ListPartsCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
-import type { Inventory, StoredFile } from "../store.ts";
+import type { Logger } from "../../domain/logger.ts";
+import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
 import { statusOf } from "./calls/error.ts";
 import { isArchive, lookAt } from "./calls/found-object.ts";
 
-/** A use is noted no more often than that, for a note is a request that costs. */
+/**
+ * A use is noted no more often than that, for a note is a request that costs; that an archive was written
+ * says as much as a note.
+ */
 const noteEveryMs = 24 * 3_600_000;
 
 const damagedName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.[0-9a-f]{12}\.damaged$/;
@@ -17,9 +28,15 @@ function useKey(key: string): string {
   return `${key.slice(0, slash)}.${key.slice(slash)}.used`;
 }
 
-/** All objects of the store: archives, and those that were set aside. A request for each thousand. */
+const probeName = /^\.probe-[0-9a-f]+$/;
+
+/**
+ * All objects of the store: archives, those that were set aside, and what was left behind, uploads among
+ * it. A request for each thousand.
+ */
 export async function listInventory(
   context: S3Context,
+  logger: Logger,
   signal: AbortSignal | undefined,
 ): Promise<Inventory> {
   const { client, bucket: Bucket, prefix: Prefix } = context;
@@ -35,11 +52,11 @@ export async function listInventory(
     );
     for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
       const path = Key.slice(Prefix.length);
-      const [namespace = "", name = "", ...rest] = path.split("/");
-      if (rest.length > 0 || !isNamespace(namespace) || !LastModified) continue;
+      const { namespace, name } = placeOf(path);
+      if (!LastModified) continue;
       if (name.endsWith(".used")) uses.set(path, LastModified);
-      const kind = damagedName.test(name) ? "damaged" : "archive";
-      if (kind === "archive" && (Size === 0 || !parseArchiveFilename(name))) continue;
+      const kind = kindOf(namespace, name);
+      if (!kind || (kind === "archive" && Size === 0)) continue;
       files.push({ kind, path, namespace, bytes: Size, modifiedAt: LastModified });
     }
     ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
@@ -50,7 +67,72 @@ export async function listInventory(
     const usedAt = uses.get(useKey(file.path));
     return usedAt ? { ...file, usedAt } : file;
   };
-  return { now, files: files.map(withUse) };
+  const uploads = await listUploads(context, signal).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    logger.warn("could not list uploads that were never completed", { error });
+    return [];
+  });
+  return { now, files: [...files.map(withUse), ...uploads] };
+}
+
+/** Where a path lies: in a namespace, or at the store's root, where probes have their objects. */
+function placeOf(path: string): { namespace: string; name: string } {
+  const slash = path.indexOf("/");
+  return { namespace: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1) };
+}
+
+function kindOf(namespace: string, name: string): StoredFile["kind"] | undefined {
+  if (namespace === "") return probeName.test(name) ? "unfinished" : undefined;
+  if (!isNamespace(namespace)) return undefined;
+  if (damagedName.test(name)) return "damaged";
+  return parseArchiveFilename(name) ? "archive" : undefined;
+}
+
+/** Uploads that were begun, with what their parts take. A request for each thousand, and for each upload. */
+async function listUploads(
+  context: S3Context,
+  signal: AbortSignal | undefined,
+): Promise<StoredFile[]> {
+  const { client, bucket: Bucket, prefix: Prefix } = context;
+  const uploads: StoredFile[] = [];
+  let next: { KeyMarker?: string; UploadIdMarker?: string } = {};
+  for (let isLast = false; !isLast; ) {
+    const request = new ListMultipartUploadsCommand({ Bucket, Prefix, ...next });
+    const page = await withDeadline(context, (options) => client.send(request, options), {
+      signal,
+    });
+    for (const { Key = "", UploadId, Initiated } of page.Uploads ?? []) {
+      const path = Key.slice(Prefix.length);
+      const { namespace, name } = placeOf(path);
+      if (!UploadId || !Initiated || !kindOf(namespace, name)) continue;
+      const bytes = await bytesOfParts(context, { Bucket, Key, UploadId }, signal);
+      const upload = { kind: "unfinished", path, namespace, bytes, uploadId: UploadId } as const;
+      uploads.push({ ...upload, modifiedAt: Initiated });
+    }
+    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+    isLast = !page.IsTruncated || !KeyMarker;
+    next = { ...(KeyMarker ? { KeyMarker } : {}), ...(UploadIdMarker ? { UploadIdMarker } : {}) };
+  }
+  return uploads;
+}
+
+/** Of the first thousand parts, which are more than an archive has; 0 where the upload has ended meanwhile. */
+async function bytesOfParts(
+  context: S3Context,
+  upload: { Bucket: string; Key: string; UploadId: string },
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  try {
+    const { Parts = [] } = await withDeadline(
+      context,
+      (options) => context.client.send(new ListPartsCommand(upload), options),
+      { signal },
+    );
+    return Parts.reduce((sum, { Size = 0 }) => sum + Size, 0);
+  } catch (error) {
+    if (statusOf(error) === 404) return 0;
+    throw error;
+  }
 }
 
 /**
@@ -59,12 +141,13 @@ export async function listInventory(
  */
 export async function removeListed(
   context: S3Context,
-  { kind, path, bytes, modifiedAt }: StoredFile,
+  { kind, path, bytes, modifiedAt, uploadId: UploadId }: StoredFile,
   isConditional: boolean,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const { client, bucket: Bucket, prefix } = context;
   const Key = `${prefix}${path}`;
+  if (UploadId !== undefined) return abortUpload(context, { Bucket, Key, UploadId }, signal);
   const there = await lookAt(context, Key, signal);
   // A listing may have more of a second than an answer to HEAD.
   const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
@@ -99,13 +182,35 @@ export async function removeListed(
   return true;
 }
 
+/** False where it was completed or aborted meanwhile. */
+async function abortUpload(
+  context: S3Context,
+  upload: { Bucket: string; Key: string; UploadId: string },
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await withDeadline(
+      context,
+      (options) => context.client.send(new AbortMultipartUploadCommand(upload), options),
+      { signal },
+    );
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
+}
+
 /** Notes the use of the archive at `key` beside it, for all daemons. */
 export async function noteUseOf(
   context: S3Context,
   key: string,
+  { modifiedAt }: UsedArchive,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { client, bucket: Bucket } = context;
+  const now = Date.now() + client.config.systemClockOffset;
+  if (now - modifiedAt.getTime() < noteEveryMs) return;
   const Key = useKey(key);
   const { Contents = [] } = await withDeadline(
     context,
@@ -113,7 +218,6 @@ export async function noteUseOf(
       client.send(new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 }), options),
     { signal },
   );
-  const now = Date.now() + client.config.systemClockOffset;
   const noted = Contents[0]?.LastModified;
   if (noted && now - noted.getTime() < noteEveryMs) return;
   const note = { Bucket, Key, Body: Buffer.alloc(0), ContentLength: 0, ...context.encryption };

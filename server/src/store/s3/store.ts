@@ -6,7 +6,7 @@ import type { ArchiveName, Store } from "../store.ts";
 import { createS3Client, type S3Server } from "./calls/client.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
-import { withS3Errors } from "./calls/error.ts";
+import { statusOf, withS3Errors } from "./calls/error.ts";
 import { isArchive, lookAt, versionOf } from "./calls/found-object.ts";
 import { requireProvenAnswers } from "./calls/proven-answer.ts";
 import { listInventory, noteUseOf, removeListed } from "./inventory.ts";
@@ -64,6 +64,9 @@ export async function createS3Store({
   const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
     withS3Errors(context, body, signal);
 
+  /** Who may only read is refused once, and not at each load. */
+  let mayNote = !isAnonymous;
+
   return {
     url,
     note: () => conditions.describe(),
@@ -82,13 +85,22 @@ export async function createS3Store({
         const isConditional = await conditions.hold({ replaces: version }, signal);
         return setObjectAside(context, keyOf(name), version, isConditional, signal);
       }, signal),
-    inventory: (signal) => call(() => listInventory(context, signal), signal),
+    inventory: (signal) => call(() => listInventory(context, logger, signal), signal),
     removeFile: (file, signal) =>
       call(async () => {
         const isConditional = await conditions.hold({ replaces: "" }, signal);
         return removeListed(context, file, isConditional, signal);
       }, signal),
-    noteUse: (name, signal) => call(() => noteUseOf(context, keyOf(name), signal), signal),
+    noteUse: (archive, signal) =>
+      call(async () => {
+        if (!mayNote) return;
+        try {
+          await noteUseOf(context, keyOf(archive), archive, signal);
+        } catch (error) {
+          mayNote = statusOf(error) !== 403;
+          throw error;
+        }
+      }, signal),
     async freeBytes() {
       return undefined;
     },

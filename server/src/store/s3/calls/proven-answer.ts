@@ -86,6 +86,8 @@ const rules: Record<string, Rule> = {
     otherThan(exchange, 200) ??
     without(exchange.output.Bucket, "Bucket") ??
     foreignKey(exchange, exchange.output.Uploads),
+  ListParts: (exchange) =>
+    otherThan(exchange, 200) ?? without(exchange.output.UploadId, "UploadId") ?? otherKey(exchange),
   DeleteObject: (exchange) => otherThan(exchange, 200, 204),
   AbortMultipartUpload: (exchange) => otherThan(exchange, 200, 204),
 };
