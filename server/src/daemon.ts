@@ -3,7 +3,7 @@ import type { ConfiguredListener } from "./config/access-file.ts";
 import { gcPolicyOf } from "./config/gc-policy.ts";
 import { listenersOf } from "./config/listeners.ts";
 import type { Config } from "./config/settings.ts";
-import { s3OptionsOf, signingOf } from "./config/store-options.ts";
+import { originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { createLogger } from "./logging.ts";
@@ -61,6 +61,7 @@ export async function startDaemon(
     workers: config.workers,
     workerIdleMs: config.workerIdleMs,
     saveNice: config.saveNice,
+    origin: originOf(config),
     trust,
     logger,
   });

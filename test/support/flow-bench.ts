@@ -124,6 +124,7 @@ export async function createFlowBench(
     limits,
     refreshMinPercent: 1,
     workers,
+    origin: { saver: "bench-1", revision: "sha256:0f0f" },
     trust: new Trust(options.signing ?? {}),
     logger,
   };

@@ -26,6 +26,10 @@ export interface Cache {
   readonly generation: number;
   /** The key that signed it, as the archive says; absent where nobody did. */
   readonly signedBy?: string;
+  /** The name of the daemon that saved it; absent where the archive does not say. */
+  readonly saver?: string;
+  /** What it was saved from: the digest of an image, or a commit; absent where the archive does not say. */
+  readonly revision?: string;
 }
 
 /** The stored cache of the same namespace that comes closest to the one asked for. */
@@ -48,6 +52,8 @@ export function fromCacheMessage(message: CacheMessage): Cache {
     isCurrentEnvironment: message.isCurrentEnvironment,
     generation: Number(message.generation),
     ...(message.signedBy && { signedBy: message.signedBy }),
+    ...(message.saver && { saver: message.saver }),
+    ...(message.revision && { revision: message.revision }),
   };
 }
 

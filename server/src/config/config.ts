@@ -31,7 +31,7 @@ export function readConfig(
   const values: Record<string, unknown> = {};
   const names: Partial<Record<SettingKey, string>> = {};
   for (const key of Object.keys(settings) as SettingKey[]) {
-    const { variable, other, shared, verbatim, fallback, keep, parse } = settings[
+    const { variable, other, shared, verbatim, list, fallback, keep, parse } = settings[
       key
     ] as Setting<unknown>;
     const textOf = (text = "") => (verbatim ? text : text.trim());
@@ -53,8 +53,11 @@ export function readConfig(
       if (given) {
         values[key] = given.parse(given.text);
         names[key] = given.name;
-        const exposure = keep && fileExposure(given.text, keep);
-        if (exposure) warn(`${given.name}: ${exposure}`);
+        const files = keep ? (list ? given.text.split(",") : [given.text]) : [];
+        for (const file of files) {
+          const exposure = keep && fileExposure(file.trim(), keep);
+          if (exposure) warn(`${given.name}: ${exposure}`);
+        }
       }
     } catch (error) {
       if (!given || !(error instanceof Mistake)) throw error;
@@ -72,6 +75,7 @@ export function readConfig(
       ...nestingMistakes(config),
       ...s3Mistakes(config, environment),
       ...listenMistakes(config, names),
+      ...signingMistakes(config),
     );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const { allowedDirs, configFile } = config;
@@ -89,6 +93,15 @@ function nestingMistakes({ store, torchCacheDir }: Config): string[] {
   return [
     `${settings.store.variable}: ${JSON.stringify(store.path)} and the local directory ` +
       `${JSON.stringify(torchCacheDir)} (${settings.torchCacheDir.variable}) may not hold each other`,
+  ];
+}
+
+/** The ancestor's format has no manifest, and a signature is of that. */
+function signingMistakes({ signingKey, archiveFormat }: Config): string[] {
+  if (!signingKey || archiveFormat === "tar.zst") return [];
+  return [
+    `${settings.signingKey.variable}: an archive in the format ${archiveFormat} cannot be signed; ` +
+      `leave ${settings.archiveFormat.variable} out, or give no key`,
   ];
 }
 

@@ -11,6 +11,7 @@ import { defaultMaxConnections } from "./default-max-connections.ts";
 import { defaultWorkers, mostWorkers } from "./default-workers.ts";
 import { gcSettings } from "./gc-settings.ts";
 import { parseLogFormat, parseLogLevel } from "./log-words.ts";
+import { originSettings } from "./origin-settings.ts";
 import { setting } from "./setting.ts";
 import { signingSettings } from "./signing-settings.ts";
 import {
@@ -146,6 +147,7 @@ export const settings = {
     parse: parseTokensFile,
   }),
   ...signingSettings,
+  ...originSettings,
   archiveFormat: setting({
     variable: "ARCHIVE_FORMAT",
     shared: true,

@@ -1,3 +1,4 @@
+import type { Origin } from "../domain/origin.ts";
 import type { Signing } from "../signing/trust.ts";
 import type { S3Options } from "../store/open-store.ts";
 import type { Config } from "./settings.ts";
@@ -5,6 +6,11 @@ import type { Config } from "./settings.ts";
 /** Who signs, and whom to trust. */
 export function signingOf({ signingKey: key, trustedKeys: trusted }: Config): Signing {
   return { key, trusted };
+}
+
+/** What archives say of who saved them. */
+export function originOf({ saver, revision }: Config): Origin {
+  return { ...(saver ? { saver } : {}), ...(revision ? { revision } : {}) };
 }
 
 /** How a bucket is used. */

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type FileToken, parseTokens } from "../access/tokens.ts";
 import { harmless } from "../domain/harmless-text.ts";
+import { longestOriginText } from "../domain/origin.ts";
 import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
 import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
@@ -124,6 +125,14 @@ function parseBucket(text: string): StoreLocation {
 /** `true` or `false`. */
 export function parseFlag(text: string): boolean {
   return oneOf(["true", "false"])(text) === "true";
+}
+
+/** What archives say of their saver. */
+export function parseOriginText(text: string): string {
+  if (text.length > longestOriginText)
+    throw new Mistake(`is longer than ${longestOriginText} characters`);
+  if (harmless(text) !== text) throw new Mistake("holds characters that cannot be printed");
+  return text;
 }
 
 /** The id, alias or ARN of a key of AWS KMS. */

@@ -1,4 +1,5 @@
 import type { Environment } from "./environment.ts";
+import type { Origin } from "./origin.ts";
 
 /** One stored cache, as far as its archive tells. */
 export interface StoredCache {
@@ -18,6 +19,8 @@ export interface StoredCache {
   readonly generation: number;
   /** The key that signed it, as the archive says; absent where nobody did. */
   readonly signedBy?: string;
+  /** Who saved it, as the archive says. */
+  readonly origin?: Origin;
 }
 
 /** The stored cache that differs least from an environment, and in which components. */

@@ -1,6 +1,7 @@
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { Trust } from "../signing/trust.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonWorkers } from "../workers/workers.ts";
@@ -14,6 +15,8 @@ export interface FlowContext {
   readonly refreshMinPercent: number;
   /** The daemon's threads. What is done in a local directory is done by the workers of LocalDirectory. */
   readonly workers: DaemonWorkers;
+  /** What archives say of who saved them. */
+  readonly origin: Origin;
   /** Who signs what is saved, and whose signatures count. */
   readonly trust: Trust;
   readonly logger: Logger;

@@ -85,6 +85,7 @@ export function describe(reader: ArchiveReader, own: OwnArchive | undefined): St
     createdAt: own?.createdAt ?? reader.modifiedAt,
     generation: own?.generation ?? 0,
     ...(own?.signature ? { signedBy: own.signature.keyId } : {}),
+    ...(own ? { origin: own.origin } : {}),
   };
 }
 

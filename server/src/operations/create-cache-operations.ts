@@ -3,6 +3,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Origin } from "../domain/origin.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
 import { type FlowContext, uncancelled } from "../flows/context.ts";
 import { copy } from "../flows/copy.ts";
@@ -51,6 +52,8 @@ export interface CacheOperationsOptions {
   readonly workerIdleMs: number;
   /** Priority of saves and copies, 0 to 19; larger is lower. */
   readonly saveNice: number;
+  /** What archives say of who saved them. */
+  readonly origin: Origin;
   /** Who signs what is saved, and whose signatures count. */
   readonly trust: Trust;
   readonly logger: Logger;

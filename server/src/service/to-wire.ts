@@ -36,6 +36,8 @@ export function toWireCache(cache: StoredCache, currentKey: string | undefined):
     isCurrentEnvironment: cache.cacheKey === currentKey,
     generation: BigInt(cache.generation),
     signedBy: cache.signedBy ?? "",
+    saver: cache.origin?.saver ?? "",
+    revision: cache.origin?.revision ?? "",
   };
 }
 

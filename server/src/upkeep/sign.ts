@@ -40,11 +40,11 @@ export async function* signArchive(
       await assembler.carryOver(await archive.readVerifiedFrame(frame, signal), frame);
       yield { done: frame.offset + frame.bytes, total: reader.bytes };
     }
-    const { namespace, environment, environmentKey, generation, createdAt, appendedBytes } =
-      archive;
+    const { namespace, environment, environmentKey } = archive;
+    const { generation, createdAt, appendedBytes, savedFrom, origin } = archive;
     const head = {
-      ...{ namespace, environment, environmentKey, generation, createdAt, appendedBytes },
-      savedFrom: archive.savedFrom,
+      ...{ namespace, environment, environmentKey },
+      ...{ generation, createdAt, appendedBytes, savedFrom, origin },
     };
     const totals = { fileCount: archive.fileCount, bytes: archive.contentBytes };
     await assembler.finish(head, totals, signer);

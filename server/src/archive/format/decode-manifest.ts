@@ -5,6 +5,7 @@ import {
   unsupportedArchive,
 } from "../../domain/archive-error.ts";
 import { type Environment, parseEnvironment } from "../../domain/environment.ts";
+import { longestOriginText, type Origin } from "../../domain/origin.ts";
 import { type JsonBounds, parseBoundedJson } from "./bounded-json.ts";
 import { maxPackedSectionBytes } from "./file-index.ts";
 import {
@@ -164,9 +165,10 @@ function knownPart(manifest: Manifest): Manifest {
     generation: manifest.generation,
     created_at: manifest.created_at,
     tool: isText(manifest.tool) ? manifest.tool : "",
+    origin: knownOrigin(manifest.origin),
     file_count: manifest.file_count,
     content_bytes: manifest.content_bytes,
-    ...knownOrigin(manifest),
+    ...knownDirectories(manifest),
     ...(manifest.appended_bytes === undefined ? {} : { appended_bytes: manifest.appended_bytes }),
     frames: manifest.frames.map((frame) => ({
       bytes: frame.bytes,
@@ -174,13 +176,22 @@ function knownPart(manifest: Manifest): Manifest {
       content_bytes: frame.content_bytes,
       index_bytes: frame.index_bytes,
       ...(frame.superseded === undefined ? {} : { superseded: frame.superseded }),
-      ...knownOrigin(frame),
+      ...knownDirectories(frame),
     })),
     index: { bytes: index.bytes, sha256: index.sha256 },
   };
 }
 
-function knownOrigin(record: Pick<FrameRecord, "local_dir" | "other_dir">) {
+/** It is for people alone: what is no text of it is passed over. */
+function knownOrigin(origin: Origin | undefined): Origin {
+  const { saver, revision } = Object(origin) as Origin;
+  return {
+    ...(isText(saver, longestOriginText) ? { saver } : {}),
+    ...(isText(revision, longestOriginText) ? { revision } : {}),
+  };
+}
+
+function knownDirectories(record: Pick<FrameRecord, "local_dir" | "other_dir">) {
   const { local_dir, other_dir } = record;
   return {
     ...(local_dir === undefined ? {} : { local_dir }),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Environment } from "../../domain/environment.ts";
+import type { Origin } from "../../domain/origin.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
 import { formatName, formatVersion, manifestMagic, skippableFrame } from "./format.ts";
@@ -46,6 +47,8 @@ export interface Manifest {
    * means 0.
    */
   readonly appended_bytes?: number;
+  /** Who saved it, and from what. Absent means unknown. */
+  readonly origin?: Origin;
   /** The data frames, in their order in the file. */
   readonly frames: readonly FrameRecord[];
   /** The skippable frame of the file index: its size with its header, and its SHA-256. */
@@ -63,6 +66,7 @@ export interface ArchiveHead {
   /** The directory that it is saved from, where it is known. */
   readonly savedFrom: RootPaths | undefined;
   readonly createdAt: Date;
+  readonly origin: Origin;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
 }
@@ -89,6 +93,7 @@ export function manifestOf(
     ...(head.savedFrom ? recordOf(head.savedFrom) : {}),
     created_at: head.createdAt.toISOString(),
     tool: `compilecache/${toolVersion}`,
+    ...(Object.keys(head.origin).length > 0 ? { origin: head.origin } : {}),
     ...(head.appendedBytes > 0 ? { appended_bytes: head.appendedBytes } : {}),
     file_count: totals.fileCount,
     content_bytes: totals.bytes,

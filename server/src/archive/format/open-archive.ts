@@ -1,6 +1,7 @@
 import { createHash, hash } from "node:crypto";
 import { damagedArchive, malformedArchive } from "../../domain/archive-error.ts";
 import type { Environment } from "../../domain/environment.ts";
+import type { Origin } from "../../domain/origin.ts";
 import type { RootPaths } from "../../domain/root-paths.ts";
 import type { ArchiveReader } from "../../store/store.ts";
 import {
@@ -68,6 +69,7 @@ export class OwnArchive {
   readonly contentBytes: number;
   /** Bytes of files that refreshes have appended since the archive was last packed as a whole. */
   readonly appendedBytes: number;
+  readonly origin: Origin;
   /** The directory that it was last saved from, where it is known. */
   readonly savedFrom: RootPaths | undefined;
   /** The data frames, in their order in the file. */
@@ -90,6 +92,7 @@ export class OwnArchive {
     this.fileCount = manifest.file_count;
     this.contentBytes = manifest.content_bytes;
     this.appendedBytes = Math.min(manifest.appended_bytes ?? 0, manifest.content_bytes);
+    this.origin = manifest.origin ?? {};
     this.savedFrom = savedFromOf(manifest);
     this.frames = placeFrames(manifest);
     this.indexOffset = manifest.frames.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -35,13 +35,15 @@ function infoText(info: CacheInfo, namespace: string, localDir: string): string 
 }
 
 function storedText(cache: Cache): string {
-  const { filename, generation, archiveBytes, createdAt, signedBy } = cache;
+  const { filename, generation, archiveBytes, createdAt, saver, revision, signedBy } = cache;
   return [
     filename,
     // An archive that another tool made has none.
     ...(generation > 0 ? [`generation ${generation}`] : []),
     bytesText(archiveBytes),
     ...(createdAt ? [`saved ${dateText(createdAt)} UTC`] : []),
+    ...(saver ? [`by ${saver}`] : []),
+    ...(revision ? [`from ${revision}`] : []),
     ...(signedBy ? [`signed by ${signedBy}`] : []),
   ].join(", ");
 }

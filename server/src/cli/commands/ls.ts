@@ -32,11 +32,15 @@ export function addLsCommand(program: Command): void {
     );
 }
 
+/** Enough of the digest of an image, or of a commit, to tell it from others. */
+const longestCell = 24;
+
+/** A column that says nothing of any cache is left out. */
 function tableOf(caches: readonly Cache[]): string {
   const rows = [
     [
       ...["", "NAMESPACE", "CACHE KEY", "GENERATION", "FILES"],
-      ...["SIZE", "ARCHIVE", "SAVED (UTC)", "ENVIRONMENT"],
+      ...["SIZE", "ARCHIVE", "SAVED (UTC)", "BY", "FROM", "SIGNED BY", "ENVIRONMENT"],
     ],
     ...caches.map((cache) => [
       cache.isCurrentEnvironment ? "*" : "",
@@ -47,16 +51,24 @@ function tableOf(caches: readonly Cache[]): string {
       cache.contentBytes > 0 ? bytesText(cache.contentBytes) : "-",
       cache.archiveBytes > 0 ? bytesText(cache.archiveBytes) : "unreadable",
       cache.createdAt ? dateText(cache.createdAt) : "-",
+      cache.saver?.slice(0, longestCell) ?? "-",
+      cache.revision?.slice(0, longestCell) ?? "-",
+      cache.signedBy ?? "-",
       cache.environment ? environmentText(cache.environment) : "-",
     ]),
   ];
-  const widths = rows[0]?.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
+  const widths = rows[0]?.map((_, column) => {
+    const [title = "", ...cells] = rows.map((row) => row[column] ?? "");
+    const isSaid = title === "" || cells.some((cell) => cell !== "-");
+    return isSaid ? Math.max(title.length, ...cells.map(({ length }) => length)) : undefined;
+  });
   return rows
     .map((row) =>
       row
-        .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
+        .flatMap((cell, column) => {
+          const width = widths?.[column];
+          return width === undefined ? [] : [cell.padEnd(width)];
+        })
         .join("  ")
         .trimEnd(),
     )

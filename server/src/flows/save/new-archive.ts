@@ -71,6 +71,7 @@ export class NewArchive implements AsyncDisposable {
       generation,
       savedFrom: rootPathsOf(this.#target),
       createdAt: new Date(),
+      origin: this.#context.origin,
       appendedBytes: saved.appendedBytes ?? 0,
     };
     await this.assembler.finish(head, saved, this.#context.trust.signer);
@@ -135,6 +136,7 @@ async function committed(
       createdAt: head.createdAt,
       generation: head.generation,
       ...(signer ? { signedBy: signer.id } : {}),
+      ...(archiveFormat === "tar.zst" ? { origin: head.origin } : {}),
     },
     leftOut: saved.leftOut,
   };

@@ -16,7 +16,7 @@ from compilecache.v1 import environment_pb2 as compilecache_dot_v1_dot_environme
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63ompilecache/v1/cache.proto\x12\x0f\x63ompilecache.v1\x1a!compilecache/v1/environment.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\x05\x43\x61\x63he\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\x12>\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1a\n\x08\x66ilename\x18\x04 \x01(\tR\x08\x66ilename\x12#\n\rarchive_bytes\x18\x05 \x01(\x03R\x0c\x61rchiveBytes\x12#\n\rcontent_bytes\x18\x06 \x01(\x03R\x0c\x63ontentBytes\x12\x1d\n\nfile_count\x18\x07 \x01(\x03R\tfileCount\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x34\n\x16is_current_environment\x18\t \x01(\x08R\x14isCurrentEnvironment\x12\x1e\n\ngeneration\x18\n \x01(\x03R\ngeneration\x12\x1b\n\tsigned_by\x18\x0b \x01(\tR\x08signedBy\"Z\n\x0c\x43losestCache\x12,\n\x05\x63\x61\x63he\x18\x01 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x05\x63\x61\x63he\x12\x1c\n\tdiffering\x18\x02 \x03(\tR\tdifferingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63ompilecache/v1/cache.proto\x12\x0f\x63ompilecache.v1\x1a!compilecache/v1/environment.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x03\n\x05\x43\x61\x63he\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1b\n\tcache_key\x18\x02 \x01(\tR\x08\x63\x61\x63heKey\x12>\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x1c.compilecache.v1.EnvironmentR\x0b\x65nvironment\x12\x1a\n\x08\x66ilename\x18\x04 \x01(\tR\x08\x66ilename\x12#\n\rarchive_bytes\x18\x05 \x01(\x03R\x0c\x61rchiveBytes\x12#\n\rcontent_bytes\x18\x06 \x01(\x03R\x0c\x63ontentBytes\x12\x1d\n\nfile_count\x18\x07 \x01(\x03R\tfileCount\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x34\n\x16is_current_environment\x18\t \x01(\x08R\x14isCurrentEnvironment\x12\x1e\n\ngeneration\x18\n \x01(\x03R\ngeneration\x12\x1b\n\tsigned_by\x18\x0b \x01(\tR\x08signedBy\x12\x14\n\x05saver\x18\x0c \x01(\tR\x05saver\x12\x1a\n\x08revision\x18\r \x01(\tR\x08revision\"Z\n\x0c\x43losestCache\x12,\n\x05\x63\x61\x63he\x18\x01 \x01(\x0b\x32\x16.compilecache.v1.CacheR\x05\x63\x61\x63he\x12\x1c\n\tdiffering\x18\x02 \x03(\tR\tdifferingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -24,7 +24,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'compilecache.v1.cache_pb2',
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_CACHE']._serialized_start=117
-  _globals['_CACHE']._serialized_end=554
-  _globals['_CLOSESTCACHE']._serialized_start=556
-  _globals['_CLOSESTCACHE']._serialized_end=646
+  _globals['_CACHE']._serialized_end=604
+  _globals['_CLOSESTCACHE']._serialized_start=606
+  _globals['_CLOSESTCACHE']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,8 @@ class Cache(google.protobuf.message.Message):
     IS_CURRENT_ENVIRONMENT_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
     SIGNED_BY_FIELD_NUMBER: builtins.int
+    SAVER_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     """Whose cache it is."""
     cache_key: builtins.str
@@ -60,6 +62,14 @@ class Cache(google.protobuf.message.Message):
     of the SHA-256 of the public key. Empty when nobody signed it. Whether that
     is true shows when a daemon with trusted keys loads it.
     """
+    saver: builtins.str
+    """The name of the daemon that saved it, as its configuration gives it: by
+    default that of its machine. Empty when the archive does not say.
+    """
+    revision: builtins.str
+    """What it was saved from, as that daemon's configuration gives it: the digest
+    of an image, or a commit. Empty when the archive does not say.
+    """
     @property
     def environment(self) -> compilecache.v1.environment_pb2.Environment:
         """The environment that it was saved for. Absent when the archive does not say,
@@ -84,9 +94,11 @@ class Cache(google.protobuf.message.Message):
         is_current_environment: builtins.bool = ...,
         generation: builtins.int = ...,
         signed_by: builtins.str = ...,
+        saver: builtins.str = ...,
+        revision: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["created_at", b"created_at", "environment", b"environment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive_bytes", b"archive_bytes", "cache_key", b"cache_key", "content_bytes", b"content_bytes", "created_at", b"created_at", "environment", b"environment", "file_count", b"file_count", "filename", b"filename", "generation", b"generation", "is_current_environment", b"is_current_environment", "namespace", b"namespace", "signed_by", b"signed_by"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["archive_bytes", b"archive_bytes", "cache_key", b"cache_key", "content_bytes", b"content_bytes", "created_at", b"created_at", "environment", b"environment", "file_count", b"file_count", "filename", b"filename", "generation", b"generation", "is_current_environment", b"is_current_environment", "namespace", b"namespace", "revision", b"revision", "saver", b"saver", "signed_by", b"signed_by"]) -> None: ...
 
 global___Cache = Cache
 

@@ -60,6 +60,16 @@ export interface Cache {
    * is true shows when a daemon with trusted keys loads it.
    */
   signedBy: string;
+  /**
+   * The name of the daemon that saved it, as its configuration gives it: by
+   * default that of its machine. Empty when the archive does not say.
+   */
+  saver: string;
+  /**
+   * What it was saved from, as that daemon's configuration gives it: the digest
+   * of an image, or a commit. Empty when the archive does not say.
+   */
+  revision: string;
 }
 
 /**
@@ -91,6 +101,8 @@ function createBaseCache(): Cache {
     isCurrentEnvironment: false,
     generation: 0n,
     signedBy: "",
+    saver: "",
+    revision: "",
   };
 }
 
@@ -140,6 +152,12 @@ export const Cache: MessageFns<Cache> = {
     }
     if (message.signedBy !== "") {
       writer.uint32(90).string(message.signedBy);
+    }
+    if (message.saver !== "") {
+      writer.uint32(98).string(message.saver);
+    }
+    if (message.revision !== "") {
+      writer.uint32(106).string(message.revision);
     }
     return writer;
   },
@@ -245,6 +263,22 @@ export const Cache: MessageFns<Cache> = {
             message.signedBy = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.saver = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -298,6 +332,8 @@ export const Cache: MessageFns<Cache> = {
         : isSet(object.signed_by)
         ? globalThis.String(object.signed_by)
         : "",
+      saver: isSet(object.saver) ? globalThis.String(object.saver) : "",
+      revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
     };
   },
 
@@ -336,6 +372,12 @@ export const Cache: MessageFns<Cache> = {
     if (message.signedBy !== "") {
       obj.signedBy = message.signedBy;
     }
+    if (message.saver !== "") {
+      obj.saver = message.saver;
+    }
+    if (message.revision !== "") {
+      obj.revision = message.revision;
+    }
     return obj;
   },
 
@@ -363,6 +405,8 @@ export const Cache: MessageFns<Cache> = {
       ? BigInt(object.generation)
       : 0n;
     message.signedBy = object.signedBy ?? "";
+    message.saver = object.saver ?? "";
+    message.revision = object.revision ?? "";
     return message;
   },
 };
