@@ -46,7 +46,10 @@ export interface ArchiveReader extends ArchiveName, AsyncDisposable {
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
 }
 
-/** What a store holds under one name: an archive, one that was set aside, or what a writer left behind. */
+/**
+ * What a store holds under one name: an archive, one that was set aside, or, `unfinished`, what a writer
+ * left behind, or an archive that is gone: what it was replaced by, or removed, did not take along.
+ */
 export interface StoredFile {
   readonly kind: "archive" | "damaged" | "unfinished";
   /** Where it lies below the store's root. */

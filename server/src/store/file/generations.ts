@@ -1,6 +1,6 @@
-import { type BigIntStats, constants } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { backOff } from "../../async/back-off.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Abilities } from "./mount/abilities.ts";
@@ -9,6 +9,7 @@ import { statFile } from "./mount/file-kinds.ts";
 import { hiddenPath } from "./mount/hidden-files.ts";
 import { lookAgainIfStale, refreshNames } from "./mount/nfs-looks.ts";
 import { linkIfFree, renameOver } from "./naming.ts";
+import { folderOf, numbers, pathOf, pathToClaim } from "./numbers.ts";
 
 // POSIX has no "replace this file if it is still that one", but `link()` lets only one of many take a
 // name. A writer that replaces a certain archive links its own as the next number in a hidden folder
@@ -26,12 +27,6 @@ export interface Newest {
 }
 
 const sweptAfterMs = 3_600_000;
-
-/**
- * The highest number that counts: far more than any cache is refreshed, and far less than numbers that
- * have no successor.
- */
-const highestNumber = 999_999_999_999;
 
 /** How often another may take a number first, until a writer gives up. */
 const mostTries = 30;
@@ -94,9 +89,7 @@ export async function replaceVersion(
   }
   const number = newest.next;
   const claim = pathToClaim(target, number);
-  await makeDurableDirectory(folderOf(target));
-  await refreshNames(folderOf(target));
-  if ((await linkIfFree(partial, claim)) === "taken") return "exists";
+  if ((await claimNumber(partial, claim)) === "taken") return "exists";
   // Another may have replaced ours by now.
   const isReplaced = (await numbers(target)).highest > number;
   if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
@@ -108,6 +101,18 @@ export async function replaceVersion(
   if (!isReplaced) await renameOver(partial, target).catch(() => {});
   await finish(target).catch(() => {});
   return "committed";
+}
+
+async function claimNumber(partial: string, claim: string): Promise<"linked" | "taken"> {
+  try {
+    await makeDurableDirectory(dirname(claim));
+    await refreshNames(dirname(claim));
+    return await linkIfFree(partial, claim);
+  } catch (error) {
+    // The archive was removed meanwhile, and its numbers with their folder.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "taken";
+    throw error;
+  }
 }
 
 /**
@@ -167,12 +172,37 @@ export async function removeNumbered(target: string): Promise<boolean> {
   return there;
 }
 
-/** Removes the numbered files that are that very version. */
-export async function removeNumberedVersion(target: string, version: string): Promise<void> {
-  for (const number of (await numbers(target)).taken) {
-    const stat = await statIfThere(pathOf(target, number));
-    if (stat && versionOf(stat) === version) await fs.rm(pathOf(target, number), { force: true });
+/** A file that has a number. */
+export interface Numbered {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** The numbered files of an archive, the earliest first. */
+export async function numberedFiles(target: string): Promise<Numbered[]> {
+  const files: Numbered[] = [];
+  for (const number of (await numbers(target)).taken.toSorted((a, b) => a - b)) {
+    const path = pathOf(target, number);
+    const stat = await statIfThere(path);
+    if (stat) files.push({ path, version: versionOf(stat) });
   }
+  return files;
+}
+
+/**
+ * Removes all numbered files of a removed archive, as they were listed before it was. They go in order:
+ * where this is cut short, no archive comes back that another had replaced.
+ */
+export async function removeListedNumbers(
+  target: string,
+  listed: readonly Numbered[],
+): Promise<void> {
+  for (const { path, version } of listed) {
+    const stat = await statIfThere(path);
+    if (stat && versionOf(stat) === version) await fs.rm(path, { force: true });
+  }
+  // Others may have taken numbers since.
+  await fs.rmdir(folderOf(target)).catch(() => {});
 }
 
 // A slow process may have renamed an older file over a newer one; and old numbers keep old files.
@@ -188,7 +218,8 @@ async function finish(target: string): Promise<void> {
   }
 }
 
-async function publish(path: string, target: string): Promise<void> {
+/** Gives a numbered file the archive's name. */
+export async function publish(path: string, target: string): Promise<void> {
   const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
   try {
@@ -196,67 +227,6 @@ async function publish(path: string, target: string): Promise<void> {
   } finally {
     // Renaming a file over itself does nothing, and leaves the other name.
     await fs.rm(temporary, { force: true });
-  }
-}
-
-function folderOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.generations`);
-}
-
-function pathOf(target: string, number: number): string {
-  return join(folderOf(target), nameOf(number));
-}
-
-function nameOf(number: number): string {
-  return String(number).padStart(8, "0");
-}
-
-function isNumberName(name: string): boolean {
-  return /^\d{8,12}$/.test(name) && nameOf(Number(name)) === name;
-}
-
-function pathToClaim(target: string, number: number): string {
-  if (number <= highestNumber) return pathOf(target, number);
-  throw new CacheError(
-    "STORE_UNAVAILABLE",
-    `${folderOf(target)} holds the number ${highestNumber}, which has no next, and which no daemon has given: ` +
-      "remove that folder, or delete this cache",
-  );
-}
-
-interface Numbers {
-  /** Those that files have, which alone count for readers. */
-  readonly taken: readonly number[];
-  /** The highest of them; 0 if there is none. */
-  readonly highest: number;
-  /** One that nothing has, above all of them. */
-  readonly next: number;
-}
-
-const listed = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-
-/**
- * The numbers of an archive. Whoever may write in the store may put anything into the folder, or in its
- * place: what is no file, no folder or no possible number is passed over.
- */
-async function numbers(target: string): Promise<Numbers> {
-  // Another machine may have made the folder since this one looked last.
-  await refreshNames(dirname(target));
-  let folder: fs.FileHandle | undefined;
-  try {
-    folder = await fs.open(folderOf(target), listed);
-    const entries = await fs.readdir(`/proc/self/fd/${folder.fd}`, { withFileTypes: true });
-    const numbered = entries.filter(({ name }) => isNumberName(name));
-    const taken = numbered.filter((entry) => entry.isFile()).map(({ name }) => Number(name));
-    const highest = taken.reduce((most, number) => Math.max(most, number), 0);
-    const top = numbered.reduce((most, { name }) => Math.max(most, Number(name)), 0);
-    return { taken, highest, next: top + 1 };
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) return { taken: [], highest: 0, next: 1 };
-    throw error;
-  } finally {
-    await folder?.close();
   }
 }
 

@@ -1,13 +1,18 @@
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Inventory, StoredFile } from "../store.ts";
-import { hiddenKindOf, hiddenPath, usePath } from "./mount/hidden-files.ts";
+import { findNewest, numberedFiles, versionOf } from "./generations.ts";
+import { hiddenKindOf, hiddenPath, usedBy, usePath } from "./mount/hidden-files.ts";
+import { numberedBy } from "./numbers.ts";
 
 /** A use is noted no more often than that. */
 const noteEveryMs = 6 * 3_600_000;
 
-/** All files of the store at `root`: archives, those that were set aside, and what writers left. */
+/**
+ * All files of the store at `root`: archives, those that were set aside, and what others left: writers
+ * their unfinished files, replaced archives their numbers, removed ones the notes of their use.
+ */
 export async function listInventory(root: string): Promise<Inventory> {
   const now = new Date(await clockOf(root));
   const files: StoredFile[] = [];
@@ -16,23 +21,57 @@ export async function listInventory(root: string): Promise<Inventory> {
   );
   for (const { name: namespace } of folders) {
     const names = await fs.readdir(join(root, namespace)).catch(() => []);
-    for (const name of names) {
-      const kind = parseArchiveFilename(name) ? "archive" : hiddenKindOf(name);
+    const add = async (kind: StoredFile["kind"], name: string, usedAt?: Date) => {
       const path = join(namespace, name);
-      const stat = kind && (await statFileAt(join(root, path)));
-      if (!stat) continue;
-      const use = kind === "archive" ? await statFileAt(usePath(join(root, path))) : undefined;
-      files.push({
-        kind,
-        path,
-        namespace,
-        bytes: Number(stat.size),
-        modifiedAt: stat.mtime,
-        ...(use ? { usedAt: use.mtime } : {}),
-      });
+      const listed = await statListed(kind, join(root, path));
+      if (!listed) return false;
+      const { bytes, modifiedAt } = listed;
+      files.push({ kind, path, namespace, bytes, modifiedAt, ...(usedAt ? { usedAt } : {}) });
+      return true;
+    };
+    // One whose writer, or remover, was killed may have a number alone.
+    const archives = new Set(names.map((name) => numberedBy(name) ?? name));
+    for (const name of archives) {
+      if (!parseArchiveFilename(name)) continue;
+      const use = await statFileAt(usePath(join(root, namespace, name)));
+      if (!(await add("archive", name, use?.mtime)) && use)
+        await add("unfinished", basename(usePath(name)));
+      for (const path of await replacedFiles(join(root, namespace, name)))
+        await add("unfinished", relative(join(root, namespace), path));
+    }
+    for (const name of names) {
+      const kind = hiddenKindOf(name);
+      const used = usedBy(name);
+      if (kind) await add(kind, name);
+      else if (used !== undefined && !archives.has(used)) await add("unfinished", name);
     }
   }
   return { now, files };
+}
+
+/** The files of an archive that have a number, and were replaced since. */
+async function replacedFiles(target: string): Promise<string[]> {
+  try {
+    const numbered = await numberedFiles(target);
+    const newest = await findNewest(target);
+    return numbered.filter(({ version }) => version !== newest?.version).map(({ path }) => path);
+  } catch {
+    return [];
+  }
+}
+
+/** What an inventory says of a file, by its kind; undefined where it is gone, or no file. */
+export async function statListed(
+  kind: StoredFile["kind"],
+  path: string,
+): Promise<{ bytes: number; modifiedAt: Date; version: string } | undefined> {
+  const newest = kind === "archive" ? await findNewest(path).catch(() => undefined) : { path };
+  const stat = newest && (await statFileAt(newest.path));
+  if (!stat) return undefined;
+  // An archive keeps its time of modification while it is set aside, and while it is replaced.
+  const isLater = kind !== "archive" && stat.ctimeNs > stat.mtimeNs;
+  const modifiedAt = isLater ? stat.ctime : stat.mtime;
+  return { bytes: Number(stat.size), modifiedAt, version: versionOf(stat) };
 }
 
 async function statFileAt(path: string) {

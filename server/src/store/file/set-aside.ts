@@ -1,7 +1,15 @@
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StoredFile } from "../store.ts";
-import { findNewest, isSameVersion, removeNumberedVersion, versionOf } from "./generations.ts";
+import {
+  findNewest,
+  isSameVersion,
+  numberedFiles,
+  publish,
+  removeListedNumbers,
+  versionOf,
+} from "./generations.ts";
+import { statListed } from "./inventory.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { syncDirectory } from "./mount/durable-directory.ts";
 import { hiddenPath, usePath } from "./mount/hidden-files.ts";
@@ -17,23 +25,28 @@ export async function setFileAside(
   target: string,
   version: string,
 ): Promise<boolean> {
-  return (await moveAside(context, target, version)) !== undefined;
+  return (await moveAside(context, target, version, "damaged")) !== undefined;
 }
 
-/** Does that; returns the hidden path. */
+/** Does that; returns the hidden path. Killed within, it leaves the archive, whole, or none. */
 async function moveAside(
   { abilitiesAt }: FileStoreContext,
   target: string,
   version: string,
+  kind: "damaged" | "partial",
 ): Promise<string | undefined> {
+  // Listed first: whatever else has a number now is older than the newest.
+  const numbered = await numberedFiles(target);
   const newest = await findNewest(target);
   if (!newest) return undefined;
   const { dev } = await fs.stat(dirname(target));
   const abilities = await abilitiesAt(dev, target);
   if (!isSameVersion(newest.version, version, abilities)) return undefined;
-  const aside = hiddenPath(target, "damaged");
+  const aside = hiddenPath(target, kind);
   try {
-    await renameOver(newest.path, aside);
+    // Else the one that it replaced would stay, under the archive's name.
+    if (!newest.published) await publish(newest.path, target);
+    await renameOver(target, aside);
   } catch (error) {
     // Another caller was faster.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
@@ -41,8 +54,8 @@ async function moveAside(
   }
   const found = versionOf(await fs.lstat(aside, { bigint: true }));
   const isThatVery = isSameVersion(found, version, abilities);
-  if (isThatVery) await removeNumberedVersion(target, version);
-  else await giveBack(aside, newest.path);
+  if (isThatVery) await removeListedNumbers(target, numbered);
+  else await giveBack(aside, target);
   await syncDirectory(dirname(target));
   return isThatVery ? aside : undefined;
 }
@@ -53,14 +66,13 @@ export async function removeListed(
   { kind, path, modifiedAt, bytes }: StoredFile,
 ): Promise<boolean> {
   const target = join(context.root, path);
-  const stat = await fs.lstat(target, { bigint: true }).catch(() => undefined);
-  if (!stat?.isFile() || Number(stat.size) !== bytes) return false;
-  if (stat.mtime.getTime() !== modifiedAt.getTime()) return false;
+  const listed = await statListed(kind, target);
+  if (listed?.bytes !== bytes || listed.modifiedAt.getTime() !== modifiedAt.getTime()) return false;
   if (kind !== "archive") {
     await fs.rm(target, { force: true });
     return true;
   }
-  const aside = await moveAside(context, target, versionOf(stat));
+  const aside = await moveAside(context, target, listed.version, "partial");
   if (aside === undefined) return false;
   await fs.rm(aside, { force: true });
   await fs.rm(usePath(target), { force: true });

@@ -4,12 +4,14 @@ import type { Inventory, StoredFile } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
 import { statusOf } from "./calls/error.ts";
-import { isArchive, lookAt } from "./calls/found-object.ts";
+import { lookAt } from "./calls/found-object.ts";
 
 /** A use is noted no more often than that, for a note is a request that costs. */
 const noteEveryMs = 24 * 3_600_000;
 
 const damagedName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.[0-9a-f]{12}\.damaged$/;
+
+const useName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.used$/;
 
 /** The object whose time says when an archive was last loaded. */
 function useKey(key: string): string {
@@ -17,7 +19,7 @@ function useKey(key: string): string {
   return `${key.slice(0, slash)}.${key.slice(slash)}.used`;
 }
 
-/** All objects of the store: archives, and those that were set aside. A request for each thousand. */
+/** All objects of the store: archives, those that were set aside, and notes of use of none. A request for each thousand. */
 export async function listInventory(
   context: S3Context,
   signal: AbortSignal | undefined,
@@ -37,7 +39,7 @@ export async function listInventory(
       const path = Key.slice(Prefix.length);
       const [namespace = "", name = "", ...rest] = path.split("/");
       if (rest.length > 0 || !isNamespace(namespace) || !LastModified) continue;
-      if (name.endsWith(".used")) uses.set(path, LastModified);
+      if (useName.test(name)) uses.set(path, LastModified);
       const kind = damagedName.test(name) ? "damaged" : "archive";
       if (kind === "archive" && (Size === 0 || !parseArchiveFilename(name))) continue;
       files.push({ kind, path, namespace, bytes: Size, modifiedAt: LastModified });
@@ -48,9 +50,16 @@ export async function listInventory(
   const now = new Date(Date.now() + client.config.systemClockOffset);
   const withUse = (file: StoredFile): StoredFile => {
     const usedAt = uses.get(useKey(file.path));
+    uses.delete(useKey(file.path));
     return usedAt ? { ...file, usedAt } : file;
   };
-  return { now, files: files.map(withUse) };
+  const all = files.map(withUse);
+  // Those that are left are of archives that are gone.
+  for (const [path, modifiedAt] of uses) {
+    const namespace = path.slice(0, path.indexOf("/"));
+    all.push({ kind: "unfinished", path, namespace, bytes: 0, modifiedAt });
+  }
+  return { now, files: all };
 }
 
 /**
@@ -68,7 +77,7 @@ export async function removeListed(
   const there = await lookAt(context, Key, signal);
   // A listing may have more of a second than an answer to HEAD.
   const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
-  if (!isArchive(there) || there.bytes !== bytes) return false;
+  if (there?.bytes !== bytes) return false;
   if (seconds(there.modifiedAt) !== seconds(modifiedAt)) return false;
   if (kind !== "archive") {
     await withDeadline(
