@@ -49,7 +49,10 @@ export interface ArchiveReader extends ArchiveName, AsyncDisposable {
 /** An archive that was read. */
 export type UsedArchive = Pick<ArchiveReader, keyof ArchiveName | "modifiedAt">;
 
-/** What a store holds under one name: an archive, one that was set aside, or what a writer left behind. */
+/**
+ * What a store holds under one name: an archive, one that was set aside, or, `unfinished`, what a writer
+ * left behind, or an archive that is gone: what it was replaced by, or removed, did not take along.
+ */
 export interface StoredFile {
   readonly kind: "archive" | "damaged" | "unfinished";
   /** Where it lies below the store's root. */

@@ -89,9 +89,7 @@ export async function replaceVersion(
   }
   const number = newest.next;
   const claim = pathToClaim(target, number);
-  await makeDurableDirectory(folderOf(target));
-  await refreshNames(folderOf(target));
-  if ((await linkIfFree(partial, claim)) === "taken") return "exists";
+  if ((await claimNumber(partial, claim)) === "taken") return "exists";
   // Another may have replaced ours by now.
   const isReplaced = (await numbers(target)).highest > number;
   if (isReplaced && !(await wasFree(claim, writtenAtMs))) {
@@ -103,6 +101,18 @@ export async function replaceVersion(
   if (!isReplaced) await renameOver(partial, target).catch(() => {});
   await finish(target).catch(() => {});
   return "committed";
+}
+
+async function claimNumber(partial: string, claim: string): Promise<"linked" | "taken"> {
+  try {
+    await makeDurableDirectory(dirname(claim));
+    await refreshNames(dirname(claim));
+    return await linkIfFree(partial, claim);
+  } catch (error) {
+    // The archive was removed meanwhile, and its numbers with their folder.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "taken";
+    throw error;
+  }
 }
 
 /**
@@ -162,42 +172,37 @@ export async function removeNumbered(target: string): Promise<boolean> {
   return there;
 }
 
-/** Removes the numbered files that are that very version. */
-export async function removeNumberedVersion(target: string, version: string): Promise<void> {
-  for (const number of await numbersOf(target, version))
-    await fs.rm(pathOf(target, number), { force: true });
+/** A file that has a number. */
+export interface Numbered {
+  readonly path: string;
+  readonly version: string;
 }
 
-/** Removes the numbered files that are this one, which was removed, and all earlier ones. */
-export async function removeNumberedUpTo(target: string, removed: BigIntStats): Promise<void> {
-  const own = (await numbersOf(target, versionOf(removed))).at(-1) ?? 0;
-  // The newest goes last: else a removal that is cut short would bring back an older one.
-  for (const number of (await numbers(target)).taken) {
+/** The numbered files of an archive, the earliest first. */
+export async function numberedFiles(target: string): Promise<Numbered[]> {
+  const files: Numbered[] = [];
+  for (const number of (await numbers(target)).taken.toSorted((a, b) => a - b)) {
     const path = pathOf(target, number);
-    const stat = number <= own ? removed : await statIfThere(path);
-    if (stat && stat.mtimeNs <= removed.mtimeNs) await fs.rm(path, { force: true });
-  }
-  await fs.rmdir(folderOf(target)).catch(() => {});
-}
-
-async function numbersOf(target: string, version: string): Promise<number[]> {
-  const stats = (await numbers(target)).taken.map(async (number) => {
-    const stat = await statIfThere(pathOf(target, number));
-    return stat && versionOf(stat) === version ? [number] : [];
-  });
-  return (await Promise.all(stats)).flat();
-}
-
-/** The numbered files of an archive that a newer one has replaced: paths, which take space until swept. */
-export async function listReplaced(target: string): Promise<string[]> {
-  const newest = await findNewest(target);
-  const { taken, highest } = await numbers(target);
-  const paths = taken.filter((number) => number < highest).map((number) => pathOf(target, number));
-  const found = paths.map(async (path) => {
     const stat = await statIfThere(path);
-    return stat && versionOf(stat) !== newest?.version ? [path] : [];
-  });
-  return (await Promise.all(found)).flat();
+    if (stat) files.push({ path, version: versionOf(stat) });
+  }
+  return files;
+}
+
+/**
+ * Removes all numbered files of a removed archive, as they were listed before it was. They go in order:
+ * where this is cut short, no archive comes back that another had replaced.
+ */
+export async function removeListedNumbers(
+  target: string,
+  listed: readonly Numbered[],
+): Promise<void> {
+  for (const { path, version } of listed) {
+    const stat = await statIfThere(path);
+    if (stat && versionOf(stat) === version) await fs.rm(path, { force: true });
+  }
+  // Others may have taken numbers since.
+  await fs.rmdir(folderOf(target)).catch(() => {});
 }
 
 // A slow process may have renamed an older file over a newer one; and old numbers keep old files.
@@ -213,7 +218,8 @@ async function finish(target: string): Promise<void> {
   }
 }
 
-async function publish(path: string, target: string): Promise<void> {
+/** Gives a numbered file the archive's name. */
+export async function publish(path: string, target: string): Promise<void> {
   const temporary = hiddenPath(target, "partial");
   await fs.link(path, temporary);
   try {

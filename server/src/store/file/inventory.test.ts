@@ -53,18 +53,6 @@ describe("the inventory of a file store", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it("never has a replaced file removed that is the newest by now", async (t) => {
-    const { store, folder } = await freshStore(t);
-    await put(store, "one");
-    for (const content of ["two", "three"]) await refresh(store, content);
-    const [replaced] = await listed(store, "unfinished");
-    assert.ok(replaced);
-    rmSync(join(folder, archiveName.filename));
-    rmSync(join(folder, generations, "00000002"));
-    assert.equal(await store.removeFile(replaced), false);
-    assert.equal(await contentOf(store), "two");
-  });
-
   it("tells the age of what was set aside by when that was", async (t) => {
     const { store, folder } = await freshStore(t);
     await put(store, "one");

@@ -2,56 +2,76 @@ import * as fs from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
-import { findNewest, listReplaced } from "./generations.ts";
-import { hiddenKindOf, hiddenPath, usePath } from "./mount/hidden-files.ts";
-import { targetOfNumbered } from "./numbers.ts";
-import { setDownAt } from "./set-aside.ts";
+import { findNewest, numberedFiles, versionOf } from "./generations.ts";
+import { hiddenKindOf, hiddenPath, usedBy, usePath } from "./mount/hidden-files.ts";
+import { numberedBy } from "./numbers.ts";
 
 /** A use is noted no more often than that; that an archive was written says as much as a note. */
 const noteEveryMs = 6 * 3_600_000;
 
-/** All files of the store at `root`: archives, those that were set aside, and what writers left. */
+/**
+ * All files of the store at `root`: archives, those that were set aside, and what others left: writers
+ * their unfinished files, replaced archives their numbers, removed ones the notes of their use.
+ */
 export async function listInventory(root: string): Promise<Inventory> {
   const now = new Date(await clockOf(root));
+  const files: StoredFile[] = [];
   const folders = (await fs.readdir(root, { withFileTypes: true })).filter(
     (entry) => entry.isDirectory() && isNamespace(entry.name),
   );
-  const files: StoredFile[] = [];
-  for (const { name } of folders)
-    for await (const file of listNamespace(join(root, name)))
-      files.push({ ...file, path: join(name, file.path), namespace: name });
+  for (const { name: namespace } of folders) {
+    const names = await fs.readdir(join(root, namespace)).catch(() => []);
+    const add = async (kind: StoredFile["kind"], name: string, usedAt?: Date) => {
+      const path = join(namespace, name);
+      const listed = await statListed(kind, join(root, path));
+      if (!listed) return false;
+      const { bytes, modifiedAt } = listed;
+      files.push({ kind, path, namespace, bytes, modifiedAt, ...(usedAt ? { usedAt } : {}) });
+      return true;
+    };
+    // One whose writer, or remover, was killed may have a number alone.
+    const archives = new Set(names.map((name) => numberedBy(name) ?? name));
+    for (const name of archives) {
+      if (!parseArchiveFilename(name)) continue;
+      const use = await statFileAt(usePath(join(root, namespace, name)));
+      if (!(await add("archive", name, use?.mtime)) && use)
+        await add("unfinished", basename(usePath(name)));
+      for (const path of await replacedFiles(join(root, namespace, name)))
+        await add("unfinished", relative(join(root, namespace), path));
+    }
+    for (const name of names) {
+      const kind = hiddenKindOf(name);
+      const used = usedBy(name);
+      if (kind) await add(kind, name);
+      else if (used !== undefined && !archives.has(used)) await add("unfinished", name);
+    }
+  }
   return { now, files };
 }
 
-/** The files of one namespace, with paths below it. */
-async function* listNamespace(directory: string): AsyncGenerator<Omit<StoredFile, "namespace">> {
-  const names = await fs.readdir(directory).catch(() => []);
-  const archives = new Set<string>();
-  for (const name of names) {
-    const numbered = targetOfNumbered(join(directory, name));
-    if (numbered !== undefined) {
-      // A writer that was killed may have left an archive that has a number and no name yet.
-      archives.add(basename(numbered));
-      for (const path of await listReplaced(numbered).catch(() => []))
-        yield* asLeftBehind(path, relative(directory, path), "unfinished");
-    } else if (parseArchiveFilename(name)) archives.add(name);
-    const kind = hiddenKindOf(name);
-    if (kind) yield* asLeftBehind(join(directory, name), name, kind);
-  }
-  for (const name of archives) {
-    if (!parseArchiveFilename(name)) continue;
-    const newest = await findNewest(join(directory, name)).catch(() => undefined);
-    const stat = newest && (await statFileAt(newest.path));
-    if (!stat) continue;
-    const use = await statFileAt(usePath(join(directory, name)));
-    const times = { modifiedAt: stat.mtime, ...(use ? { usedAt: use.mtime } : {}) };
-    yield { kind: "archive", path: name, bytes: Number(stat.size), ...times };
+/** The files of an archive that have a number, and were replaced since. */
+async function replacedFiles(target: string): Promise<string[]> {
+  try {
+    const numbered = await numberedFiles(target);
+    const newest = await findNewest(target);
+    return numbered.filter(({ version }) => version !== newest?.version).map(({ path }) => path);
+  } catch {
+    return [];
   }
 }
 
-async function* asLeftBehind(at: string, path: string, kind: "damaged" | "unfinished") {
-  const stat = await statFileAt(at);
-  if (stat) yield { kind, path, bytes: Number(stat.size), modifiedAt: setDownAt(stat) };
+/** What an inventory says of a file, by its kind; undefined where it is gone, or no file. */
+export async function statListed(
+  kind: StoredFile["kind"],
+  path: string,
+): Promise<{ bytes: number; modifiedAt: Date; version: string } | undefined> {
+  const newest = kind === "archive" ? await findNewest(path).catch(() => undefined) : { path };
+  const stat = newest && (await statFileAt(newest.path));
+  if (!stat) return undefined;
+  // An archive keeps its time of modification while it is set aside, and while it is replaced.
+  const isLater = kind !== "archive" && stat.ctimeNs > stat.mtimeNs;
+  const modifiedAt = isLater ? stat.ctime : stat.mtime;
+  return { bytes: Number(stat.size), modifiedAt, version: versionOf(stat) };
 }
 
 async function statFileAt(path: string) {

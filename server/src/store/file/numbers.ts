@@ -4,17 +4,29 @@ import { basename, dirname, join } from "node:path";
 import { CacheError } from "../../domain/cache-error.ts";
 import { refreshNames } from "./mount/nfs-looks.ts";
 
+// The numbers by which generations.ts tells which of an archive's files replaced which: names in a hidden
+// folder beside it.
+
+const folderEnding = ".generations";
+
 /**
  * The highest number that counts: far more than any cache is refreshed, and far less than numbers that
  * have no successor.
  */
 const highestNumber = 999_999_999_999;
 
-/** The hidden folder of an archive's numbered files. */
+/** The hidden folder that holds an archive's numbered files. */
 export function folderOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.generations`);
+  return join(dirname(target), `.${basename(target)}${folderEnding}`);
 }
 
+/** The archive whose numbers a folder of that name holds; undefined for any other name. */
+export function numberedBy(name: string): string | undefined {
+  if (!name.startsWith(".") || !name.endsWith(folderEnding)) return undefined;
+  return name.slice(1, -folderEnding.length);
+}
+
+/** Where its file of that number lies. */
 export function pathOf(target: string, number: number): string {
   return join(folderOf(target), nameOf(number));
 }
@@ -27,7 +39,7 @@ function isNumberName(name: string): boolean {
   return /^\d{8,12}$/.test(name) && nameOf(Number(name)) === name;
 }
 
-/** The path that gives a new file that number. Throws where there are no more. */
+/** The same for a number that a writer is to take. Throws where there is no next. */
 export function pathToClaim(target: string, number: number): string {
   if (number <= highestNumber) return pathOf(target, number);
   throw new CacheError(
@@ -37,15 +49,9 @@ export function pathToClaim(target: string, number: number): string {
   );
 }
 
-/** The archive whose numbered file, or whose folder of them, has this path; undefined for other paths. */
-export function targetOfNumbered(path: string): string | undefined {
-  const folder = isNumberName(basename(path)) ? dirname(path) : path;
-  const name = /^\.(?<target>.+)\.generations$/.exec(basename(folder))?.groups?.target;
-  return name === undefined ? undefined : join(dirname(folder), name);
-}
-
-interface Numbers {
-  /** Those that files have, lowest first, which alone count for readers. */
+/** Which numbers an archive has. */
+export interface Numbers {
+  /** Those that files have, which alone count for readers. */
   readonly taken: readonly number[];
   /** The highest of them; 0 if there is none. */
   readonly highest: number;
@@ -68,7 +74,6 @@ export async function numbers(target: string): Promise<Numbers> {
     const entries = await fs.readdir(`/proc/self/fd/${folder.fd}`, { withFileTypes: true });
     const numbered = entries.filter(({ name }) => isNumberName(name));
     const taken = numbered.filter((entry) => entry.isFile()).map(({ name }) => Number(name));
-    taken.sort((a, b) => a - b);
     const highest = taken.reduce((most, number) => Math.max(most, number), 0);
     const top = numbered.reduce((most, { name }) => Math.max(most, Number(name)), 0);
     return { taken, highest, next: top + 1 };

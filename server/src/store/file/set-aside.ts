@@ -1,20 +1,19 @@
-import type { BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StoredFile } from "../store.ts";
 import {
   findNewest,
   isSameVersion,
-  listReplaced,
-  removeNumberedUpTo,
-  removeNumberedVersion,
+  numberedFiles,
+  publish,
+  removeListedNumbers,
   versionOf,
 } from "./generations.ts";
+import { statListed } from "./inventory.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { syncDirectory } from "./mount/durable-directory.ts";
 import { hiddenPath, usePath } from "./mount/hidden-files.ts";
 import { renameOver } from "./naming.ts";
-import { targetOfNumbered } from "./numbers.ts";
 
 /**
  * Renames the archive of that version to a hidden name; false if the name has another, or none. POSIX
@@ -26,82 +25,58 @@ export async function setFileAside(
   target: string,
   version: string,
 ): Promise<boolean> {
-  const moved = await moveAside(context, target, version);
-  if (!moved) return false;
-  await removeNumberedVersion(target, version);
-  await syncDirectory(dirname(target));
-  return true;
+  return (await moveAside(context, target, version, "damaged")) !== undefined;
 }
 
-/** Removes a file of an inventory, if it is still the one that was listed. */
-export async function removeListed(context: FileStoreContext, file: StoredFile): Promise<boolean> {
-  const path = join(context.root, file.path);
-  if (file.kind === "archive") return removeArchiveListed(context, path, file);
-  const numbered = targetOfNumbered(path);
-  if (numbered !== undefined && !(await listReplaced(numbered)).includes(path)) return false;
-  const stat = await fs.lstat(path, { bigint: true }).catch(() => undefined);
-  if (!stat?.isFile() || Number(stat.size) !== file.bytes) return false;
-  if (setDownAt(stat).getTime() !== file.modifiedAt.getTime()) return false;
-  await fs.rm(path, { force: true });
-  return true;
-}
-
-/**
- * When a file came to be where it is, by the file system's clock: the time of its change, which only
- * that sets, or of its modification where that is later.
- */
-export function setDownAt({ ctime, mtime }: BigIntStats): Date {
-  return ctime > mtime ? ctime : mtime;
-}
-
-async function removeArchiveListed(
-  context: FileStoreContext,
-  target: string,
-  { bytes, modifiedAt }: StoredFile,
-): Promise<boolean> {
-  const newest = await findNewest(target);
-  const stat = newest && (await fs.lstat(newest.path, { bigint: true }).catch(() => undefined));
-  if (!stat?.isFile() || Number(stat.size) !== bytes) return false;
-  if (stat.mtime.getTime() !== modifiedAt.getTime()) return false;
-  const moved = await moveAside(context, target, versionOf(stat));
-  if (!moved) return false;
-  await removeNumberedUpTo(target, moved.stat);
-  await fs.rm(moved.path, { force: true });
-  await fs.rm(usePath(target), { force: true });
-  await syncDirectory(dirname(target));
-  return true;
-}
-
-/** An archive that has lost its name. */
-interface Moved {
-  /** Hidden. */
-  readonly path: string;
-  readonly stat: BigIntStats;
-}
-
+/** Does that; returns the hidden path. Killed within, it leaves the archive, whole, or none. */
 async function moveAside(
   { abilitiesAt }: FileStoreContext,
   target: string,
   version: string,
-): Promise<Moved | undefined> {
+  kind: "damaged" | "partial",
+): Promise<string | undefined> {
+  // Listed first: whatever else has a number now is older than the newest.
+  const numbered = await numberedFiles(target);
   const newest = await findNewest(target);
   if (!newest) return undefined;
   const { dev } = await fs.stat(dirname(target));
   const abilities = await abilitiesAt(dev, target);
   if (!isSameVersion(newest.version, version, abilities)) return undefined;
-  const path = hiddenPath(target, "damaged");
+  const aside = hiddenPath(target, kind);
   try {
-    await renameOver(newest.path, path);
+    // Else the one that it replaced would stay, under the archive's name.
+    if (!newest.published) await publish(newest.path, target);
+    await renameOver(target, aside);
   } catch (error) {
     // Another caller was faster.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  const stat = await fs.lstat(path, { bigint: true });
-  if (isSameVersion(versionOf(stat), version, abilities)) return { path, stat };
-  await giveBack(path, newest.path);
+  const found = versionOf(await fs.lstat(aside, { bigint: true }));
+  const isThatVery = isSameVersion(found, version, abilities);
+  if (isThatVery) await removeListedNumbers(target, numbered);
+  else await giveBack(aside, target);
   await syncDirectory(dirname(target));
-  return undefined;
+  return isThatVery ? aside : undefined;
+}
+
+/** Removes a file of an inventory, if it is still the one that was listed. */
+export async function removeListed(
+  context: FileStoreContext,
+  { kind, path, modifiedAt, bytes }: StoredFile,
+): Promise<boolean> {
+  const target = join(context.root, path);
+  const listed = await statListed(kind, target);
+  if (listed?.bytes !== bytes || listed.modifiedAt.getTime() !== modifiedAt.getTime()) return false;
+  if (kind !== "archive") {
+    await fs.rm(target, { force: true });
+    return true;
+  }
+  const aside = await moveAside(context, target, listed.version, "partial");
+  if (aside === undefined) return false;
+  await fs.rm(aside, { force: true });
+  await fs.rm(usePath(target), { force: true });
+  return true;
 }
 
 async function giveBack(aside: string, path: string): Promise<void> {

@@ -12,7 +12,7 @@ import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
 import { statusOf } from "./calls/error.ts";
-import { isArchive, lookAt } from "./calls/found-object.ts";
+import { lookAt } from "./calls/found-object.ts";
 
 /**
  * A use is noted no more often than that, for a note is a request that costs; that an archive was written
@@ -21,6 +21,8 @@ import { isArchive, lookAt } from "./calls/found-object.ts";
 const noteEveryMs = 24 * 3_600_000;
 
 const damagedName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.[0-9a-f]{12}\.damaged$/;
+
+const useName = /^\.cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz)\.used$/;
 
 /** The object whose time says when an archive was last loaded. */
 function useKey(key: string): string {
@@ -31,8 +33,8 @@ function useKey(key: string): string {
 const probeName = /^\.probe-[0-9a-f]+$/;
 
 /**
- * All objects of the store: archives, those that were set aside, and what was left behind, uploads among
- * it. A request for each thousand.
+ * All objects of the store: archives, those that were set aside, and what was left behind: uploads, and notes
+ * of use of none. A request for each thousand.
  */
 export async function listInventory(
   context: S3Context,
@@ -54,7 +56,7 @@ export async function listInventory(
       const path = Key.slice(Prefix.length);
       const { namespace, name } = placeOf(path);
       if (!LastModified) continue;
-      if (name.endsWith(".used")) uses.set(path, LastModified);
+      if (useName.test(name)) uses.set(path, LastModified);
       const kind = kindOf(namespace, name);
       if (!kind || (kind === "archive" && Size === 0)) continue;
       files.push({ kind, path, namespace, bytes: Size, modifiedAt: LastModified });
@@ -65,14 +67,20 @@ export async function listInventory(
   const now = new Date(Date.now() + client.config.systemClockOffset);
   const withUse = (file: StoredFile): StoredFile => {
     const usedAt = uses.get(useKey(file.path));
+    uses.delete(useKey(file.path));
     return usedAt ? { ...file, usedAt } : file;
   };
+  const used = files.map(withUse);
+  // Those that are left are of archives that are gone.
+  const notes = [...uses].map(([path, modifiedAt]): StoredFile => {
+    return { kind: "unfinished", path, namespace: placeOf(path).namespace, bytes: 0, modifiedAt };
+  });
   const uploads = await listUploads(context, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     logger.warn("could not list uploads that were never completed", { error });
     return [];
   });
-  return { now, files: [...files.map(withUse), ...uploads] };
+  return { now, files: [...used, ...notes, ...uploads] };
 }
 
 /** Where a path lies: in a namespace, or at the store's root, where probes have their objects. */
@@ -151,7 +159,7 @@ export async function removeListed(
   const there = await lookAt(context, Key, signal);
   // A listing may have more of a second than an answer to HEAD.
   const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
-  if (!isArchive(there) || there.bytes !== bytes) return false;
+  if (there?.bytes !== bytes) return false;
   if (seconds(there.modifiedAt) !== seconds(modifiedAt)) return false;
   if (kind !== "archive") {
     await withDeadline(

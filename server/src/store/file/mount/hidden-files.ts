@@ -17,6 +17,11 @@ export function usePath(target: string): string {
   return join(dirname(target), `.${basename(target)}.used`);
 }
 
+/** The archive whose use a file of that name notes; undefined for any other name. */
+export function usedBy(name: string): string | undefined {
+  return /^\.(cache_[0-9a-f]{12}\.latest\.tar\.(?:zst|gz))\.used$/.exec(name)?.[1];
+}
+
 /** A process that writes a file does so more often; a damaged archive is kept for whoever looks into it. */
 const keptForMs: Record<string, number> = { partial: 3_600_000, damaged: 7 * 24 * 3_600_000 };
 
