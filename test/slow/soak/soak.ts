@@ -1,125 +1,15 @@
-// A quarter of an hour of everything at once: `npm run test:soak`. SOAK_MINUTES says how long,
-// COMPILE_CACHE_SOAK_STORE on which store (default: a directory in memory).
-import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+// A quarter of an hour of everything at once, on a directory in memory: `npm run test:soak`. SOAK_MINUTES
+// says how long; test:soak:s3 and test:soak:nfs do the same on an S3 server, and on a real NFS.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type DaemonProcess, startDaemonProcess } from "../../../fixtures/daemon-process.ts";
-import { runCli } from "../../support/run-cli.ts";
-import { createTally, workUntil } from "../../support/soak/clients.ts";
-import { median, type Sample, sampleOf } from "../../support/soak/samples.ts";
+import { directoryStore } from "../../support/soak/directory-store.ts";
+import { soak, soakMinutes } from "../../support/soak/soak.ts";
 
-const minutes = Number(process.env.SOAK_MINUTES ?? 15);
-const daemonCount = 3;
-const clientCount = 6;
-const clock = import.meta.resolve("../../support/soak/jumping-clock.ts");
-
-const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-
-test(`${minutes} minutes of loads, saves, cancels, kills, gc and worse`, async (t) => {
-  const dir = mkdtempSync(join(parent, "cc-soak-"));
+test(`${soakMinutes} minutes of loads, saves, cancels, kills, gc and worse`, async (t) => {
+  const dir = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cc-soak-store-"));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const fileStore = join(dir, "store");
-  const given = process.env.COMPILE_CACHE_SOAK_STORE;
-  const store = given ?? `file://${fileStore}`;
-  if (!given) mkdirSync(fileStore);
-  const addresses = Array.from({ length: daemonCount }, (_, n) => `unix:${dir}/d${n}.sock`);
-  const start = async (n: number): Promise<DaemonProcess> => {
-    const daemon = startDaemonProcess({
-      nodeFlags: ["--import", clock],
-      flags: ["--listen", addresses[n] as string],
-      environment: {
-        ...storeVariables(),
-        COMPILE_CACHE_STORE: store,
-        TORCH_CACHE_DIR: join(dir, "local"),
-        COMPILE_CACHE_ALLOWED_DIRS: join(dir, "local"),
-        COMPILE_CACHE_WORKERS: "2",
-        COMPILE_CACHE_GC_EVERY: n === 0 ? "20s" : "0",
-        COMPILE_CACHE_GC_MAX_BYTES: "20MB",
-        COMPILE_CACHE_GC_KEEP: "5s",
-        SHUTDOWN_GRACE_SECONDS: "2",
-        MALLOC_ARENA_MAX: "2",
-      },
-    });
-    await daemon.line("listening");
-    return daemon;
-  };
-  mkdirSync(join(dir, "local"));
-  const daemons = await Promise.all(addresses.map((_, n) => start(n)));
-  t.after(() => Promise.all(daemons.map((daemon) => daemon.end("SIGKILL"))));
-
-  const tally = createTally();
-  const ending = new AbortController();
-  const clients = Array.from({ length: clientCount }, (_, n) =>
-    workUntil(addresses, join(dir, "local", String(n)), tally, ending.signal),
-  );
-  const faults = { kills: 0, jumps: 0, reloads: 0, "store gone": 0 };
-  const samples: Sample[][] = [];
-  const until = performance.now() + minutes * 60_000;
-  for (let round = 1; performance.now() < until; round++) {
-    await sleep(2_000);
-    // Daemon 0 lives all the time, so that what it holds can be compared.
-    const victim = 1 + (round % (daemonCount - 1));
-    if (round % 5 === 0) {
-      await daemons[victim]?.end("SIGKILL");
-      daemons[victim] = await start(victim);
-      faults.kills += 1;
-    } else if (round % 5 === 2) {
-      daemons[round % daemonCount]?.child.kill("SIGUSR2");
-      faults.jumps += 1;
-    } else if (round % 5 === 3) {
-      daemons[round % daemonCount]?.child.kill("SIGHUP");
-      faults.reloads += 1;
-    } else if (round % 15 === 4 && !given) {
-      renameSync(fileStore, `${fileStore}-gone`);
-      await sleep(1_000);
-      renameSync(`${fileStore}-gone`, fileStore);
-      faults["store gone"] += 1;
-    }
-    const found = sampleOf(daemons[0]?.child.pid as number);
-    assert.ok(found, `the daemon that nobody killed is gone:\n${daemons[0]?.output()}`);
-    samples.push([found]);
-  }
-  ending.abort();
-  await Promise.all(clients);
-  await sleep(3_000);
-
-  const all = samples.flat();
-  const part = (from: number, to: number) =>
-    all.slice(Math.floor(all.length * from), Math.floor(all.length * to));
-  const early = part(0.2, 0.4);
-  const late = part(0.8, 1);
-  for (const what of ["rssMiB", "descriptors", "threads"] as const) {
-    const [before, after] = [early, late].map((each) => median(each.map((one) => one[what])));
-    t.diagnostic(`${what}: ${before?.toFixed(0)} early, ${after?.toFixed(0)} late`);
-  }
-  const rest = sampleOf(daemons[0]?.child.pid as number);
-  t.diagnostic(`at rest: ${JSON.stringify(rest)}`);
-  for (const [name, map] of Object.entries({ done: tally.done, failed: tally.failed }))
-    t.diagnostic(`${name}: ${[...map].map(([what, times]) => `${what} ${times}`).join(", ")}`);
-  t.diagnostic(`faults: ${JSON.stringify(faults)}, wrong: ${tally.wrong.length}`);
-
-  assert.deepEqual(tally.wrong.slice(0, 5), []);
-  const stages = readdirSync(join(dir, "local"), { recursive: true, encoding: "utf8" }).filter(
-    (name) => name.includes(".compilecache-stage-"),
-  );
-  // Those of killed daemons are swept by the next that loads there, a minute later.
-  assert.ok(stages.length <= faults.kills * clientCount, String(stages.length));
-  const verified = await runCli(["verify", "--store", store], storeVariables());
-  assert.equal(verified.exitCode, 0, verified.stdout + verified.stderr);
-  const grown =
-    median(late.map(({ rssMiB }) => rssMiB)) / median(early.map(({ rssMiB }) => rssMiB));
-  assert.ok(grown < 1.3, `memory has grown to ${grown} times what it was`);
-  assert.ok((rest?.descriptors ?? 0) < 60, `${rest?.descriptors} descriptors at rest`);
+  mkdirSync(join(dir, "store"));
+  await soak(t, directoryStore([join(dir, "store")]));
 });
-
-/** What the AWS SDK needs, where the store is a bucket. */
-function storeVariables(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) =>
-      name.startsWith("AWS_") && value !== undefined ? [[name, value]] : [],
-    ),
-  );
-}
