@@ -1,6 +1,7 @@
 // Makes in dist/ all that is published: npm packages of the client and of the server, and the wheel
 // of the Python package, which holds the server. Each says what it holds: sbom.cdx.json in an npm
 // package, compilecache.cdx.json below sboms/ in the wheel's metadata (PEP 770).
+// What is made of one commit is the same, byte for byte, wherever and whenever it is made.
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
@@ -89,8 +90,7 @@ try {
   run("npm", ["run", "--silent", "build", "--workspace", "compilecache-client"], root);
   const clientPackage = `${root}clients/typescript/dist`;
   await describeClient(clientPackage);
-  for (const made of [serverPackage, clientPackage])
-    run("npm", ["pack", "--silent", "--pack-destination", dist], made);
+  for (const made of [serverPackage, clientPackage]) await packNpmPackage(made, dist);
   await makeWheel(serverPackage, work);
 } finally {
   rmSync(work, { recursive: true, force: true });
