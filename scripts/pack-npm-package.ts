@@ -24,7 +24,7 @@ export async function packNpmPackage(directory: string, destination: string): Pr
       gzip: { level: 9 },
       portable: true,
       prefix: "package",
-      // The time that npm gives to all files; zip cannot tell the first day of Unix.
+      // The time that npm gives to all files.
       mtime: new Date("1985-10-26T08:15:00Z"),
     },
     files,

@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleServer } from "./bundle-server.ts";
+import { packNpmPackage } from "./pack-npm-package.ts";
 import {
   requirementsOfNpmPackage,
   requirementsOfPythonPackage,
