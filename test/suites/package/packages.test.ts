@@ -122,6 +122,18 @@ describe("what npm run package makes", () => {
       assert.ok(files.includes(`package/${file}`), file);
   });
 
+  test("is the same, byte for byte, when it is made again under another umask", async () => {
+    const again = `${dir}/again`;
+    const command = `umask 077 && "${process.execPath}" "${root}scripts/package.ts" "${again}"`;
+    await run("sh", ["-c", command], { env: { ...process.env, TZ: "Asia/Tokyo" } });
+    const names = (await readdir(dist)).sort();
+    assert.deepEqual((await readdir(again)).sort(), names);
+    for (const name of names) {
+      const [first, second] = [`${dist}/${name}`, `${again}/${name}`].map((path) => readFile(path));
+      assert.ok((await first)?.equals((await second) ?? Buffer.alloc(0)), name);
+    }
+  });
+
   describe("says what it holds", () => {
     const ours = /^compilecache(-client)? /;
     const notOurs = (names: string[]) => names.filter((name) => !ours.test(name));
