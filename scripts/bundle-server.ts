@@ -1,6 +1,8 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { readSbom, rootedAt, sbomOfBundle, writeSbom } from "./sbom.ts";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -34,6 +36,7 @@ const commonJsPrelude = [
  */
 export async function bundleServer(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
+  const sbom = resolve(directory, "sbom.cdx.json");
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: {
@@ -56,10 +59,11 @@ export async function bundleServer(directory: string): Promise<void> {
     minifySyntax: true,
     legalComments: "none",
     banner: { js: commonJsPrelude },
-    plugins: [packagePlaces],
+    plugins: [packagePlaces, sbomOfBundle(sbom)],
     metafile: true,
     logLevel: "warning",
   });
+  await writeSbom(sbom, rootedAt("compilecache", readSbom(sbom)));
   const needed = `${directory}/lib/packages/${neededFile}`;
   mkdirSync(needed.slice(0, needed.lastIndexOf("/")), { recursive: true });
   copyFileSync(`${root}node_modules/${neededFile}`, needed);

@@ -308,7 +308,7 @@ const beside: Rules = {
   "test/suites/client": ["clients", "fixtures", "test/support"],
   "test/suites/concurrency": ["clients", "fixtures", "server/src", "test/support"],
   "test/suites/flows": ["server/src", "test/support"],
-  "test/suites/package": ["clients", "test/support"],
+  "test/suites/package": ["clients", "scripts", "test/support"],
   "test/suites/refresh": ["server/src", "test/support"],
   "test/suites/rights": ["fixtures", "test/support"],
   "test/suites/upkeep": ["server/src", "test/support"],

@@ -7,6 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { zstdCompressSync } from "node:zlib";
+import { Version } from "@cyclonedx/cyclonedx-library/Spec";
+import { JsonStrictValidator } from "@cyclonedx/cyclonedx-library/Validation";
+import { licensesNotAllowed } from "../../../scripts/allowed-licenses.ts";
+import type { Sbom } from "../../../scripts/sbom.ts";
+import { fileOfTarball, fileOfWheel, packagesOf } from "./packed-sboms.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -115,5 +120,95 @@ describe("what npm run package makes", () => {
     const files = stdout.split("\n");
     for (const file of ["src/index.js", "src/index.d.ts", "README.md", "package.json"])
       assert.ok(files.includes(`package/${file}`), file);
+  });
+
+  test("is the same, byte for byte, when it is made again under another umask", async () => {
+    const again = `${dir}/again`;
+    const command = `umask 077 && "${process.execPath}" "${root}scripts/package.ts" "${again}"`;
+    await run("sh", ["-c", command], { env: { ...process.env, TZ: "Asia/Tokyo" } });
+    const names = (await readdir(dist)).sort();
+    assert.deepEqual((await readdir(again)).sort(), names);
+    for (const name of names) {
+      const [first, second] = [`${dist}/${name}`, `${again}/${name}`].map((path) => readFile(path));
+      assert.ok((await first)?.equals((await second) ?? Buffer.alloc(0)), name);
+    }
+  });
+
+  describe("says what it holds", () => {
+    const ours = /^compilecache(-client)? /;
+    const notOurs = (names: string[]) => names.filter((name) => !ours.test(name));
+    const serverTarball = () => packageLike(/^compilecache-\d.*\.tgz$/);
+    const clientTarball = () => packageLike(/^compilecache-client-.*\.tgz$/);
+    const sboms = async () => ({
+      server: await fileOfTarball(await serverTarball(), "sbom.cdx.json"),
+      client: await fileOfTarball(await clientTarball(), "sbom.cdx.json"),
+      wheel: await fileOfWheel(await packageLike(/\.whl$/), "sboms/compilecache.cdx.json"),
+    });
+
+    test("in CycloneDX, with a purl, a version and an allowed licence for each package", async () => {
+      for (const [name, text] of Object.entries(await sboms())) {
+        assert.equal(await new JsonStrictValidator(Version.v1dot7).validate(text), null, name);
+        const sbom: Sbom = JSON.parse(text);
+        assert.deepEqual(licensesNotAllowed(sbom), [], name);
+        for (const component of [sbom.metadata.component, ...sbom.components]) {
+          assert.match(component.purl, /^pkg:(npm|pypi)\//, `${name}: ${component.name}`);
+          assert.ok(component.version ?? component.versionRange, `${name}: ${component.name}`);
+        }
+      }
+    });
+
+    test("in the server: what its licences name, and what the lockfile pins", async () => {
+      const sbom: Sbom = JSON.parse((await sboms()).server);
+      const held = notOurs(packagesOf(sbom));
+      const licences = await fileOfTarball(await serverTarball(), "THIRD_PARTY_LICENSES.txt");
+      const titles = [...licences.matchAll(/^(\S+ \d\S*) \(.+\)$/gm)].map(([, title]) => title);
+      assert.deepEqual(held, titles.sort());
+
+      const lockfile = JSON.parse(await readFile(`${root}package-lock.json`, "utf8"));
+      const pinned = new Set(
+        Object.entries<{ version: string; dev?: boolean }>(lockfile.packages)
+          .filter(([, { dev }]) => !dev)
+          .map(([path, { version }]) => `${path.replace(/^.*node_modules\//, "")} ${version}`),
+      );
+      assert.deepEqual(
+        held.filter((name) => !pinned.has(name)),
+        [],
+      );
+
+      const declared = JSON.parse(await readFile(`${root}server/package.json`, "utf8"));
+      const direct = Object.entries(declared.dependencies).map((pair) => pair.join(" "));
+      const all = packagesOf(sbom);
+      assert.deepEqual(
+        direct.filter((name) => !all.includes(name)),
+        [],
+      );
+    });
+
+    test("in the client: what npm installs beside it", async () => {
+      const sbom: Sbom = JSON.parse((await sboms()).client);
+      const manifest = JSON.parse(await fileOfTarball(await clientTarball(), "package.json"));
+      const direct = Object.entries(manifest.dependencies).map((pair) => pair.join(" "));
+      assert.deepEqual(packagesOf(sbom), direct.sort());
+      assert.ok(sbom.components.every(({ isExternal }) => isExternal));
+    });
+
+    test("in the wheel: the server with all of its own, and what pip installs beside", async () => {
+      const { server, wheel } = await sboms();
+      const ofServer: Sbom = JSON.parse(server);
+      const ofWheel: Sbom = JSON.parse(wheel);
+      const inside = ofWheel.components.filter(({ isExternal }) => !isExternal);
+      const whole = {
+        ...ofServer,
+        components: [ofServer.metadata.component, ...ofServer.components],
+      };
+      assert.deepEqual(packagesOf({ ...ofWheel, components: inside }), packagesOf(whole));
+
+      const metadata = await fileOfWheel(await packageLike(/\.whl$/), "METADATA");
+      const required = [...metadata.matchAll(/^Requires-Dist: ([\w.-]+)/gm)].map(
+        ([, name]) => name,
+      );
+      const beside = ofWheel.components.filter(({ isExternal }) => isExternal);
+      assert.deepEqual(beside.map(({ name }) => name).sort(), required.sort());
+    });
   });
 });
