@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { generateKeys, parseSigningKey } from "../../signing/keys.ts";
@@ -16,13 +16,23 @@ export function addKeygenCommand(program: Command): void {
     });
 }
 
+function writeNewKey(path: string, signingKey: string, publicPath: string): void {
+  try {
+    writeFileSync(path, signingKey, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    rmSync(publicPath);
+    throw error;
+  }
+}
+
 function keygen(path: string): number {
   const { signingKey, trustedKey } = generateKeys();
   const [privatePath, publicPath] = [`${path}.key`, `${path}.pub`];
   try {
-    // Neither replaces one that is there: what it signed could not be loaded any more.
-    writeFileSync(privatePath, signingKey, { mode: 0o600, flag: "wx" });
+    // Neither replaces one that is there: what it signed could not be loaded any more. The public one
+    // comes first, for without the other it does no harm.
     writeFileSync(publicPath, trustedKey, { mode: 0o644, flag: "wx" });
+    writeNewKey(privatePath, signingKey, publicPath);
   } catch (error) {
     process.stderr.write(`compilecache: no keys were made: ${(error as Error).message}\n`);
     return exitCode.failure;

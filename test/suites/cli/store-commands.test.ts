@@ -1,0 +1,169 @@
+// The commands that work on the store itself: keygen, sign, verify, gc.
+import assert from "node:assert/strict";
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { makeCache } from "../../../fixtures/make-cache.ts";
+import { createTestPlace, environment, namesIn } from "../../support/daemon/daemons.ts";
+import { runCli } from "../../support/run-cli.ts";
+
+/** A store, a local directory with a small cache, and `run`, which runs a command on the store. */
+async function createPlace(t: TestContext) {
+  const place = await createTestPlace(t);
+  const localDir = join(place.allowed, "cache");
+  makeCache(localDir, { scale: 0.002 });
+  const dir = dirname(place.store);
+  const run = (...args: string[]) => runCli([...args, "--store", `file://${place.store}`]);
+  const keygen = (name: string) => runCli(["keygen", join(dir, name)]);
+  const rows = async (...args: string[]) => {
+    const { stdout, stderr } = await run(...args, "--json");
+    assert.equal(stderr, "");
+    return stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  };
+  return { ...place, dir, localDir, run, rows, keygen };
+}
+
+describe("signing as a team sets it up", () => {
+  it("goes from keys to signed loads, and on to the next key", async (t) => {
+    const { dir, localDir, startDaemon, run, rows, keygen } = await createPlace(t);
+    const made = await keygen("team");
+    const id = /^key ([0-9a-f]{16})$/m.exec(made.stdout)?.[1];
+    assert.ok(id, made.stderr);
+    assert.equal(statSync(join(dir, "team.key")).mode & 0o777, 0o600);
+    await keygen("next");
+
+    const unsigned = await startDaemon();
+    await unsigned.client.save({ environment, localDir });
+    await unsigned.end();
+    const trusting = await startDaemon({ COMPILE_CACHE_TRUSTED_KEYS: join(dir, "team.pub") });
+    const load = () =>
+      trusting.client.load({ environment, localDir, ifLocalExists: "replace", detach: false });
+    const isUntrusted = (error: unknown) =>
+      (error as { reason?: string }).reason === "ARCHIVE_UNTRUSTED";
+    await assert.rejects(load, isUntrusted);
+    const before = await run("verify", "--trusted-keys", join(dir, "team.pub"));
+    assert.equal(before.exitCode, 1);
+    assert.match(
+      before.stdout,
+      /default\/cache_\S+: the archive is not signed, .*ARCHIVE_UNTRUSTED/,
+    );
+
+    const signed = await run("sign", "--signing-key", join(dir, "team.key"));
+    assert.match(signed.stdout, /^default\/cache_\S+: signed$/m);
+    const again = await run("sign", "--signing-key", join(dir, "team.key"));
+    assert.match(again.stdout, /: is signed$/m);
+    assert.equal((await load()).status, "success");
+    const [row] = await rows("verify", "--trusted-keys", join(dir, "team.pub"));
+    assert.deepEqual([row.sound, row.signed_by], [true, id]);
+
+    await run("sign", "--signing-key", join(dir, "next.key"));
+    await assert.rejects(load, isUntrusted);
+    writeFileSync(join(dir, "team.pub"), readFileSync(join(dir, "next.pub")));
+    trusting.child.kill("SIGHUP");
+    await trusting.line("the configuration's files were read again");
+    assert.equal((await load()).status, "success");
+  });
+
+  it("shows who saved and signed a cache, and from what", async (t) => {
+    const { dir, localDir, startDaemon, keygen } = await createPlace(t);
+    await keygen("team");
+    const { client, address } = await startDaemon({
+      COMPILE_CACHE_SIGNING_KEY: join(dir, "team.key"),
+      COMPILE_CACHE_SAVER: "builder-7",
+      COMPILE_CACHE_REVISION: `sha256:${"0f".repeat(32)}`,
+    });
+    const { cache } = await client.save({ environment, localDir });
+    assert.equal(cache?.saver, "builder-7");
+    assert.match(cache?.signedBy ?? "", /^[0-9a-f]{16}$/);
+    const target = ["--address", address, "--torch", environment.torchVersion, "--dir", localDir];
+    const info = await runCli(["info", ...target]);
+    const told = `by builder-7, from sha256:${"0f".repeat(32)}, signed by ${cache?.signedBy}`;
+    assert.ok(info.stdout.includes(told), info.stdout);
+    const listed = await runCli(["ls", "--address", address]);
+    assert.match(listed.stdout, / BY +FROM +SIGNED BY +ENVIRONMENT\n.* builder-7 +sha256:0f0f/);
+  });
+
+  it("replaces no key, and leaves no half of a pair", async (t) => {
+    const { dir, keygen } = await createPlace(t);
+    writeFileSync(join(dir, "one.key"), "mine");
+    writeFileSync(join(dir, "two.pub"), "mine");
+    for (const name of ["one", "two"]) {
+      const { exitCode, stderr } = await keygen(name);
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /^compilecache: no keys were made: EEXIST: .*(one\.key|two\.pub)'$/m);
+    }
+    assert.deepEqual(namesIn(dir), ["local", "one.key", "two.pub"]);
+  });
+});
+
+describe("gc", () => {
+  const daysAgo = (days: number) => new Date(Date.now() - days * 24 * 3_600_000);
+
+  async function placeWithCaches(t: TestContext) {
+    const place = await createPlace(t);
+    const { client } = await place.startDaemon();
+    const ages = { "team-a": 40, "team-b": 20, default: 0 };
+    for (const [namespace, days] of Object.entries(ages)) {
+      const { cache } = await client.save({ namespace, environment, localDir: place.localDir });
+      const path = join(place.store, namespace, cache?.filename ?? "");
+      if (days > 0) utimesSync(path, daysAgo(days), daysAgo(days));
+    }
+    const left = () =>
+      Object.keys(ages).filter((namespace) => namesIn(join(place.store, namespace)).length > 0);
+    return { ...place, client, left };
+  }
+
+  it("shows what would go, and removes it when told to", async (t) => {
+    const { run, left } = await placeWithCaches(t);
+    const shown = await run("gc", "--gc-max-age", "10d");
+    assert.match(shown.stdout, /^planned age .* team-a\/cache_\S+ \(written /m);
+    assert.match(shown.stdout, /^2 files, .* would be removed: add --delete$/m);
+    assert.deepEqual(left(), ["team-a", "team-b", "default"]);
+    const removed = await run("gc", "--gc-max-age", "10d", "--delete");
+    assert.match(removed.stdout, /^2 files, .* removed$/m);
+    assert.deepEqual(left(), ["default"]);
+  });
+
+  it("looks at one namespace where that is named", async (t) => {
+    const { run, left } = await placeWithCaches(t);
+    await run("gc", "--gc-max-age", "10d", "--namespace", "team-b", "--delete");
+    assert.deepEqual(left(), ["team-a", "default"]);
+  });
+
+  it("goes by the last load", async (t) => {
+    const { rows, client, localDir } = await placeWithCaches(t);
+    const policy = { ifLocalExists: "replace", localDir, environment } as const;
+    await client.load({ ...policy, namespace: "team-a" });
+    for (;;) {
+      const idle = await rows("gc", "--gc-max-idle", "10d");
+      const paths = idle.map(({ path }) => path.split("/")[0]);
+      if (paths.join() === "team-b") break;
+      assert.deepEqual(paths, ["team-a", "team-b"], "the note of a use comes a moment later");
+    }
+  });
+
+  it("holds each namespace to its quota, and spares what was just written", async (t) => {
+    const { run, left } = await placeWithCaches(t);
+    await run("gc", "--gc-quotas", "team-a=1B,*=1B", "--delete");
+    assert.deepEqual(left(), ["default"]);
+  });
+
+  it("says what is wrong with a bound, and that a store is not there", async (t) => {
+    const { run, store } = await createPlace(t);
+    for (const [flag, text, words] of [
+      ["--gc-max-age", "soon", /--gc-max-age: "soon" /],
+      ["--gc-max-bytes", "-1", /--gc-max-bytes: "-1" /],
+      ["--gc-quotas", "team-a", /--gc-quotas: "team-a" /],
+    ] as const) {
+      const { exitCode, stderr } = await run("gc", flag, text);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, words);
+    }
+    rmSync(store, { recursive: true, force: true });
+    const { exitCode, stdout } = await run("gc");
+    assert.deepEqual([exitCode, stdout], [0, "0 files, 0 B would be removed: add --delete\n"]);
+  });
+});
