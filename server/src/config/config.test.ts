@@ -147,6 +147,8 @@ describe("readConfig", () => {
       gcQuotas: undefined,
       signingKey: undefined,
       trustedKeys: undefined,
+      saver: os.hostname(),
+      revision: undefined,
       store: { kind: "file", path: "/cache/model/compile_cache" },
       s3Anonymous: false,
       s3Sse: undefined,
@@ -346,7 +348,7 @@ describe("readConfig", () => {
         if (!config) continue;
         const mayBeUnset = [
           ...["tokens", "configFile", "workDir", "s3Sse", "s3SseKmsKeyId"],
-          ...["signingKey", "trustedKeys"],
+          ...["signingKey", "trustedKeys", "revision"],
           ...["gcMaxAge", "gcMaxIdle", "gcMaxBytes", "gcMaxFiles", "gcQuotas"],
         ];
         for (const key of Object.keys(settings).filter((key) => !mayBeUnset.includes(key)))
