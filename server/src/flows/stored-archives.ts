@@ -125,6 +125,20 @@ export function requireCacheOf(wanted: WantedCache, archive: OwnArchive): void {
   );
 }
 
+/** Requires that an archive has the name of the cache that it was saved for. Throws ARCHIVE_UNSAFE. */
+export function requireItsName(name: ArchiveName, archive: OwnArchive): void {
+  if (hasItsName(name, archive)) return;
+  const { namespace, environmentKey } = archive;
+  const own = pathOf({
+    namespace,
+    filename: archiveFilename(cacheKeyOf(environmentKey), "tar.zst"),
+  });
+  throw unsafeArchive(
+    `the archive was saved as ${own}, for environment ${environmentKey}, and has another name now: it ` +
+      "was copied or renamed by hand, and no load takes it",
+  );
+}
+
 /** Whether an archive of ours has the name of the cache that it was saved for. */
 function hasItsName({ namespace, filename }: ArchiveName, archive: OwnArchive): boolean {
   const cacheKey = parseArchiveFilename(filename)?.cacheKey;

@@ -40,6 +40,14 @@ export class Trust {
     return this.#signing.key;
   }
 
+  /** Whether that key signed an archive. Throws ARCHIVE_UNTRUSTED where it is only said to have. */
+  isSignedByUs({ signature }: Signed): boolean {
+    const { key } = this.#signing;
+    if (!key || signature?.keyId !== key.id) return false;
+    requireSignedBy([key.trusted], { signature });
+    return true;
+  }
+
   /**
    * Requires that a trusted key signed the archive of a cache, and that it is no older one than was
    * there before; undefined is an archive of another tool. Throws ARCHIVE_UNTRUSTED.
@@ -82,7 +90,10 @@ export class Trust {
   }
 }
 
-function requireSignedBy(trusted: readonly TrustedKey[], archive: Signed | undefined): void {
+function requireSignedBy(
+  trusted: readonly TrustedKey[],
+  archive: Pick<Signed, "signature"> | undefined,
+): void {
   const signature = archive?.signature;
   const names = trusted.map(({ id }) => id).join(", ");
   if (!signature)

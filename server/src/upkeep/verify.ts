@@ -1,9 +1,7 @@
 import { decodeIndexSection } from "../archive/format/file-index.ts";
 import { openArchive } from "../archive/format/open-archive.ts";
 import { CacheError } from "../domain/cache-error.ts";
-import { parseArchiveFilename } from "../domain/cache-id.ts";
-import { cacheKeyOf } from "../domain/environment.ts";
-import { requireCacheOf } from "../flows/stored-archives.ts";
+import { requireItsName } from "../flows/stored-archives.ts";
 import type { ArchiveName } from "../store/store.ts";
 import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
 
@@ -34,13 +32,7 @@ export async function* verifyArchive(
     const archive = await openArchive(reader, work, signal);
     trust.requireTrusted(pathOf(name), archive);
     if (!archive) return verdict;
-    const { environmentKey } = archive;
-    const cacheKey = parseArchiveFilename(name.filename)?.cacheKey;
-    if (archive.namespace !== name.namespace || cacheKeyOf(environmentKey) !== cacheKey)
-      requireCacheOf(
-        { namespace: name.namespace, environmentKey: `cache key ${cacheKey}` },
-        archive,
-      );
+    requireItsName(name, archive);
     for (const frame of await archive.readIndex(signal)) {
       decodeIndexSection(frame.section, frame.contentBytes);
       await archive.readVerifiedFrame(frame, signal);

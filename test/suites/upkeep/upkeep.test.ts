@@ -113,6 +113,43 @@ describe("sign", () => {
     assert.deepEqual(contents(trusting.localDir), contents(bench.localDir));
   });
 
+  it("takes over what a trusted key signed, and nothing else", async (t) => {
+    const bench = await benchWithCache(t);
+    const { signingKey: next } = generateKeys();
+    const rotates = upkeepOf(bench, { key: parseSigningKey(next), trusted: ours.trusted });
+    const isUntrusted = { reason: "ARCHIVE_UNTRUSTED" };
+    await assert.rejects(resultOf(signArchive(rotates, name, signal)), isUntrusted);
+    await resultOf(signArchive(upkeepOf(bench, { key: ours.key }), name, signal));
+    assert.equal((await resultOf(signArchive(rotates, name, signal))).result, "signed");
+    assert.equal((await resultOf(signArchive(rotates, name, signal))).result, "is signed");
+  });
+
+  it("keeps who saved an archive, and when", async (t) => {
+    const bench = await benchWithCache(t);
+    const described = async () => {
+      const {
+        signedBy: _,
+        archiveBytes: __,
+        ...rest
+      } = (await bench.load({ policy: "REPLACE" })).cache ?? {};
+      return rest as { origin?: object };
+    };
+    const before = await described();
+    assert.deepEqual(before.origin, { saver: "bench-1", revision: "sha256:0f0f" });
+    await resultOf(signArchive(upkeepOf(bench, { key: ours.key }), name, signal));
+    assert.deepEqual(await described(), before);
+  });
+
+  it("vouches for no archive under another's name", async (t) => {
+    const bench = await benchWithCache(t);
+    const filename = "cache_0123456789ab.latest.tar.zst";
+    cpSync(bench.archivePath(), join(bench.dir, "store", namespace, filename));
+    const signs = upkeepOf(bench, { key: ours.key });
+    await assert.rejects(resultOf(signArchive(signs, { namespace, filename }, signal)), {
+      reason: "ARCHIVE_UNSAFE",
+    });
+  });
+
   it("vouches for nothing that is damaged", async (t) => {
     const bench = await benchWithCache(t);
     const path = bench.archivePath();

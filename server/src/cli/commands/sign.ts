@@ -6,9 +6,9 @@ import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command
 
 /** `compilecache sign`: signs what is stored already. */
 export function addSignCommand(program: Command): void {
-  addStoreCommand(program, "sign", ["signingKey"])
+  addStoreCommand(program, "sign", ["signingKey", "trustedKeys"])
     .description(
-      "sign the archives that are stored, each once it proved sound; you vouch for who wrote them",
+      "sign the archives that are stored, each once it proved sound; you vouch for who wrote them, or name the keys that signed them so far (--trusted-keys)",
     )
     .action((options: StoreOptions) =>
       runOnStore(options, async ({ context, names, signal, print }) => {
