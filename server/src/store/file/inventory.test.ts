@@ -69,6 +69,16 @@ describe("the inventory of a file store", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
+  it("has what a collector left at the root", async (t) => {
+    const { store, root } = await freshStore(t);
+    const left = ".cache_000000000000.latest.tar.zst.0123456789ab.partial";
+    writeFileSync(join(root, left), "");
+    const [file, ...others] = await listed(store, "unfinished");
+    assert.deepEqual([file?.path, others], [left, []]);
+    assert.ok(file && (await store.removeFile(file)));
+    assert.deepEqual(readdirSync(root), []);
+  });
+
   it("tells the age of what was set aside by when that was", async (t) => {
     const { store, folder } = await freshStore(t);
     await put(store, "one");
