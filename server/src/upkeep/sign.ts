@@ -2,7 +2,7 @@ import { openArchive } from "../archive/format/open-archive.ts";
 import { ArchiveAssembler } from "../archive/pack/assembler.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { requireItsName } from "../flows/stored-archives.ts";
-import type { ArchiveName } from "../store/store.ts";
+import { type ArchiveName, ArchiveReplaced } from "../store/store.ts";
 import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
 
 /** What became of an archive that was to be signed. */
@@ -53,6 +53,9 @@ export async function* signArchive(
     await assembler.finish(head, totals, signer);
     const result = await writer.commit({ replaces: reader.version }, signal);
     return result === "committed" ? "signed" : "has changed";
+  } catch (error) {
+    if (error instanceof ArchiveReplaced) return "has changed";
+    throw error;
   } finally {
     await writer.abort();
   }

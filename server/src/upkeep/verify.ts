@@ -2,7 +2,7 @@ import { decodeIndexSection } from "../archive/format/file-index.ts";
 import { openArchive } from "../archive/format/open-archive.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { requireItsName } from "../flows/stored-archives.ts";
-import type { ArchiveName } from "../store/store.ts";
+import { type ArchiveName, ArchiveReplaced } from "../store/store.ts";
 import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
 
 /** What became of one archive. */
@@ -18,13 +18,15 @@ export interface Verdict {
 /**
  * Reads an archive to its end: manifest, seek table, file index, every frame against its digest, its
  * signature if there are keys to trust. Yields the bytes read so far. An archive that another tool made
- * has nothing to verify it by, and is no error. Returns undefined where it is gone. Changes nothing.
+ * has nothing to verify it by, and is no error. What replaces it meanwhile is read instead. Returns
+ * undefined where it is gone. Changes nothing.
  */
 export async function* verifyArchive(
-  { store, work, trust }: UpkeepContext,
+  context: UpkeepContext,
   name: ArchiveName,
   signal: AbortSignal,
 ): AsyncGenerator<ReadSoFar, Verdict | undefined> {
+  const { store, work, trust } = context;
   await using reader = await store.open(name, signal);
   if (!reader) return undefined;
   const verdict = { name, bytes: reader.bytes };
@@ -42,6 +44,7 @@ export async function* verifyArchive(
     const { signature } = archive;
     return { ...verdict, ...(signature ? { signedBy: signature.keyId } : {}) };
   } catch (error) {
+    if (error instanceof ArchiveReplaced) return yield* verifyArchive(context, name, signal);
     if (!(error instanceof CacheError) || !error.reason.startsWith("ARCHIVE_")) throw error;
     return { ...verdict, error };
   }

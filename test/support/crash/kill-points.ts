@@ -70,6 +70,28 @@ async function trace(pid: number, options: string[]): Promise<{ ended: Promise<u
   return { ended };
 }
 
+/** The calls that a program makes no other number of times from one start to the next. */
+const countable = changing.filter((name) => name !== "openat");
+
+/** A command that runs the command which follows it, and has that killed at a point. */
+export function killedAt({ syscall, nth }: KillPoint): string[] {
+  return straced("/dev/null", "-e", `inject=${syscall}:signal=KILL:when=${nth}`);
+}
+
+/** One that notes in a file the points which the command passes: `pointsIn` that file has them. */
+export function recordedIn(log: string): string[] {
+  return straced(log);
+}
+
+export function pointsIn(log: string): KillPoint[] {
+  return parseLog(readFileSync(log, "utf8"));
+}
+
+function straced(log: string, ...more: string[]): string[] {
+  const traced = ["-f", "-qq", "-e", `trace=${countable}`, "-e", "signal=none"];
+  return ["strace", ...traced, "-o", log, ...more];
+}
+
 function parseLog(log: string): KillPoint[] {
   const counts = new Map<string, number>();
   const points: KillPoint[] = [];

@@ -165,7 +165,8 @@ export async function createFaultyWork(
     const others = [...after.keys()].filter((each) => each !== key && each !== neighbour);
     for (const Key of others) await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
     if (isConvicted(combination)) return;
-    assert.deepEqual(others, [], "something else lies in the store");
+    const strange = others.filter((each) => !each.endsWith(".used"));
+    assert.deepEqual(strange, [], "something else lies in the store");
     assert.equal(after.get(neighbour), before.get(neighbour), "the neighbour was touched");
     const isReading = reads(deed);
     if (isReading) assert.equal(target, before.get(key), "the archive was touched");

@@ -226,7 +226,7 @@ const handlers: Record<string, Handler> = {
     const object = find(store, source.slice(source.indexOf("/") + 1));
     const match = headers["x-amz-copy-source-if-match"];
     if (match !== undefined && match !== object.etag) throw new Refused(412, "PreconditionFailed");
-    store.objects.set(key, object);
+    store.objects.set(key, { ...object, modifiedAt: new Date() });
     return xml(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
   },
   CreateMultipartUpload(store, { key, headers }) {
@@ -284,12 +284,13 @@ const handlers: Record<string, Handler> = {
     const page = rest.slice(0, 1000);
     const next = rest.length > page.length ? page.at(-1) : undefined;
     const items = page
-      .map(
-        (key) =>
-          `<Contents><Key>${key}</Key><Size>${store.objects.get(key)?.body.length}</Size>` +
-          `<LastModified>${store.objects.get(key)?.modifiedAt.toISOString()}</LastModified>` +
-          `<ETag>${store.objects.get(key)?.etag}</ETag></Contents>`,
-      )
+      .map((key) => {
+        const { body, etag, modifiedAt } = find(store, key);
+        return (
+          `<Contents><Key>${key}</Key><Size>${body.length}</Size><ETag>${etag}</ETag>` +
+          `<LastModified>${modifiedAt.toISOString()}</LastModified></Contents>`
+        );
+      })
       .join("");
     const token = next ? `<NextContinuationToken>${next}</NextContinuationToken>` : "";
     const head = `<Name>${store.bucket}</Name><IsTruncated>${next !== undefined}</IsTruncated>`;

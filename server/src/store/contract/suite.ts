@@ -528,6 +528,43 @@ export function testStore(
       },
     );
 
+    for (const how of ["removed", "set aside"] as const)
+      check(
+        `brings nothing back that an archive had replaced, when it is ${how}`,
+        async (store) => {
+          await put(store, "first");
+          for (const content of ["second", "third"])
+            await put(store, content, { mode: { replaces: await versionOf(store) } });
+          const [file] = await listed(store, "archive");
+          assert.ok(file);
+          const isDone =
+            how === "removed"
+              ? store.removeFile(file)
+              : store.setAside(name, await versionOf(store));
+          assert.equal(await isDone, true);
+          assert.equal(await store.open(name), undefined);
+          const kinds = (await store.inventory()).files.map(({ kind }) => kind);
+          assert.deepEqual(kinds, how === "removed" ? [] : ["damaged"]);
+        },
+      );
+
+    check("lists the note of an archive that is gone as left behind", async (store) => {
+      await put(store, "one");
+      await put(store, "another", { of: another });
+      const modifiedAt = new Date(0);
+      await Promise.all([name, another].map((each) => store.noteUse({ ...each, modifiedAt })));
+      await store.remove(name);
+      const [note, ...others] = await listed(store, "unfinished");
+      assert.ok(note && others.length === 0);
+      assert.ok(note.path.includes(name.filename));
+      assert.equal(await store.removeFile(note), true);
+      const left = (await store.inventory()).files;
+      assert.deepEqual(
+        left.map(({ path, usedAt }) => [path, usedAt !== undefined]),
+        [[pathOf(another), true]],
+      );
+    });
+
     check("notes the use of an archive, which goes with it", async (store, storage) => {
       const other = await storage.connect();
       await put(store, "one");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { archiveName, contentOf, freshStore, put } from "../../../../test/support/file-store.ts";
@@ -43,6 +43,22 @@ describe("the inventory of a file store", () => {
     assert.ok(!existsSync(join(folder, generations)));
   });
 
+  it("gives no earlier version back that has the name still, its replacement's writer killed", async (t) => {
+    const { store, folder } = await freshStore(t);
+    const named = join(folder, archiveName.filename);
+    await put(store, "one");
+    const earlier = readFileSync(named);
+    await refresh(store, "refreshed");
+    rmSync(named);
+    writeFileSync(named, earlier);
+    utimesSync(named, 1000, 1000);
+    const [file] = await listed(store, "archive");
+    assert.equal(file?.bytes, 9);
+    assert.ok(file && (await store.removeFile(file)));
+    assert.equal(await store.open(archiveName), undefined);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
   it("gives no earlier version back when the newest is removed", async (t) => {
     const { store, folder } = await freshStore(t);
     await put(store, "one");
@@ -51,6 +67,16 @@ describe("the inventory of a file store", () => {
     assert.ok(file && (await store.removeFile(file)));
     assert.equal(await store.open(archiveName), undefined);
     assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it("has what a collector left at the root", async (t) => {
+    const { store, root } = await freshStore(t);
+    const left = ".cache_000000000000.latest.tar.zst.0123456789ab.partial";
+    writeFileSync(join(root, left), "");
+    const [file, ...others] = await listed(store, "unfinished");
+    assert.deepEqual([file?.path, others], [left, []]);
+    assert.ok(file && (await store.removeFile(file)));
+    assert.deepEqual(readdirSync(root), []);
   });
 
   it("tells the age of what was set aside by when that was", async (t) => {

@@ -16,12 +16,9 @@ const noteEveryMs = 6 * 3_600_000;
 export async function listInventory(root: string): Promise<Inventory> {
   const now = new Date(await clockOf(root));
   const files: StoredFile[] = [];
-  const folders = (await fs.readdir(root, { withFileTypes: true })).filter(
-    (entry) => entry.isDirectory() && isNamespace(entry.name),
-  );
-  for (const { name: namespace } of folders) {
-    const names = await fs.readdir(join(root, namespace)).catch(() => []);
-    const add = async (kind: StoredFile["kind"], name: string, usedAt?: Date) => {
+  const addFrom =
+    (namespace: string) =>
+    async (kind: StoredFile["kind"], name: string, usedAt?: Date): Promise<boolean> => {
       const path = join(namespace, name);
       const listed = await statListed(kind, join(root, path));
       if (!listed) return false;
@@ -29,6 +26,13 @@ export async function listInventory(root: string): Promise<Inventory> {
       files.push({ kind, path, namespace, bytes, modifiedAt, ...(usedAt ? { usedAt } : {}) });
       return true;
     };
+  const entries = await fs.readdir(root, { withFileTypes: true });
+  // A clock that was killed lies at the root.
+  for (const { name } of entries) if (hiddenKindOf(name)) await addFrom("")("unfinished", name);
+  const folders = entries.filter((entry) => entry.isDirectory() && isNamespace(entry.name));
+  for (const { name: namespace } of folders) {
+    const names = await fs.readdir(join(root, namespace)).catch(() => []);
+    const add = addFrom(namespace);
     // One whose writer, or remover, was killed may have a number alone.
     const archives = new Set(names.map((name) => numberedBy(name) ?? name));
     for (const name of archives) {
