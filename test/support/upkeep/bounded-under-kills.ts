@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CacheServiceError } from "compilecache-client";
 import { generateKeys } from "../../../server/src/signing/keys.ts";
-import type { Store } from "../../../server/src/store/store.ts";
+import type { Store, StoredFile } from "../../../server/src/store/store.ts";
 import { collectGarbage } from "../../../server/src/upkeep/gc.ts";
 import { defaultGcPolicy } from "../../../server/src/upkeep/gc-plan.ts";
 import { createTestPlace, type TestDaemon, type TestPlace } from "../daemon/daemons.ts";
@@ -133,6 +133,7 @@ async function workUntil(
   // It goes on seeing to the store's bounds.
   await sleep(keepMs + 2 * tickMs);
   countRemoved(daemon, counts);
+  await daemon.end();
 }
 
 function countRemoved({ lines }: TestDaemon, counts: Counts): void {
@@ -239,6 +240,9 @@ async function requireCommand(
   }
 }
 
+/** Perhaps this store's own, which it makes and removes while others are collected. */
+const isProbe = ({ path }: StoredFile) => path.startsWith(".probe-");
+
 /** Requires that no namespace is over its quota, and that all that was left behind can go. */
 async function requireBounds(store: Store): Promise<void> {
   const { signal } = new AbortController();
@@ -251,11 +255,12 @@ async function requireBounds(store: Store): Promise<void> {
       signal,
     )) {
       assert.equal(file.kind, "unfinished", `${file.path} was set aside`);
-      assert.match(result, results);
+      if (!isProbe(file)) assert.match(result, results);
     }
   const { files } = await store.inventory();
   const bytes = new Map<string, number>();
   for (const file of files) {
+    if (isProbe(file)) continue;
     assert.equal(file.kind, "archive", file.path);
     bytes.set(file.namespace, (bytes.get(file.namespace) ?? 0) + file.bytes);
   }
