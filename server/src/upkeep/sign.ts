@@ -2,7 +2,8 @@ import { openArchive } from "../archive/format/open-archive.ts";
 import { ArchiveAssembler } from "../archive/pack/assembler.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveName } from "../store/store.ts";
-import type { ReadSoFar, UpkeepContext } from "./context.ts";
+import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
+import { requireOwnName } from "./own-name.ts";
 
 /** What became of an archive that was to be signed. */
 export type SignResult =
@@ -17,7 +18,7 @@ export type SignResult =
 /**
  * Signs an archive as it is stored, with the context's key: every frame is verified, and the archive
  * written anew in place of that very one. Yields the bytes so far. Throws the archive's error where it is
- * not sound.
+ * not sound, has another cache's name, or is of no trusted key where the context has such.
  */
 export async function* signArchive(
   { store, work, limits, trust }: UpkeepContext,
@@ -30,7 +31,10 @@ export async function* signArchive(
   if (!reader) return "has changed";
   const archive = await openArchive(reader, work, signal);
   if (!archive) return "has no manifest";
-  if (archive.signature?.keyId === signer.id) return "is signed";
+  // Where it has another's name, whoever may write the store could move it to its own.
+  requireOwnName(name, archive);
+  if (trust.signerOf(archive) === signer.id) return "is signed";
+  trust.requireTrusted(pathOf(name), archive);
   const writer = await store.create(name, signal);
   try {
     const assembler = new ArchiveAssembler({ writer, format: "tar.zst", limits, signal });

@@ -1,11 +1,9 @@
 import { decodeIndexSection } from "../archive/format/file-index.ts";
 import { openArchive } from "../archive/format/open-archive.ts";
 import { CacheError } from "../domain/cache-error.ts";
-import { parseArchiveFilename } from "../domain/cache-id.ts";
-import { cacheKeyOf } from "../domain/environment.ts";
-import { requireCacheOf } from "../flows/stored-archives.ts";
 import type { ArchiveName } from "../store/store.ts";
 import { pathOf, type ReadSoFar, type UpkeepContext } from "./context.ts";
+import { requireOwnName } from "./own-name.ts";
 
 /** What became of one archive. */
 export interface Verdict {
@@ -32,15 +30,9 @@ export async function* verifyArchive(
   const verdict = { name, bytes: reader.bytes };
   try {
     const archive = await openArchive(reader, work, signal);
+    if (archive) requireOwnName(name, archive);
     trust.requireTrusted(pathOf(name), archive);
     if (!archive) return verdict;
-    const { environmentKey } = archive;
-    const cacheKey = parseArchiveFilename(name.filename)?.cacheKey;
-    if (archive.namespace !== name.namespace || cacheKeyOf(environmentKey) !== cacheKey)
-      requireCacheOf(
-        { namespace: name.namespace, environmentKey: `cache key ${cacheKey}` },
-        archive,
-      );
     for (const frame of await archive.readIndex(signal)) {
       decodeIndexSection(frame.section, frame.contentBytes);
       await archive.readVerifiedFrame(frame, signal);
