@@ -32,7 +32,7 @@ export async function startDaemon(
   config: Config,
   logger: Logger = createLogger({ level: config.logLevel, format: config.logFormat }),
 ): Promise<Daemon> {
-  const store = await openStore(config.store, logger, s3OptionsOf(config));
+  const store = await openStore(config.store, logger, { s3: s3OptionsOf(config) });
   logger.info("starting", {
     version: toolVersion,
     node: process.version,
@@ -47,6 +47,7 @@ export async function startDaemon(
     logger.warn("the store cannot be used now", { store: store.url, error });
   });
   const trust = new Trust(signingOf(config));
+  logSigning(config, logger);
   const operations = createCacheOperations({
     store,
     localDir: config.torchCacheDir,
@@ -80,6 +81,7 @@ export async function startDaemon(
           throw new Error("other listeners than now need a restart of the daemon");
         reload(others.map(({ policy }) => policy));
         trust.use(signingOf(next));
+        logSigning(next, logger);
       },
       stop: () => {
         stopGc();
@@ -92,4 +94,13 @@ export async function startDaemon(
     await operations.close(0);
     throw error;
   }
+}
+
+/** For who rotates keys: which ones count from now on. */
+function logSigning({ signingKey, trustedKeys }: Config, logger: Logger): void {
+  if (!signingKey && !trustedKeys) return;
+  logger.info("keys of caches", {
+    signs_with: signingKey?.id ?? "none, so nothing is signed",
+    trusts: trustedKeys?.map(({ id }) => id) ?? "whatever is stored",
+  });
 }

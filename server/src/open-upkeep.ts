@@ -11,13 +11,17 @@ export interface OpenUpkeep extends AsyncDisposable {
   readonly context: UpkeepContext;
 }
 
-/** Opens the store of a configuration, beside whatever daemons work on it. */
+/** Opens the store of a configuration, which must be there, beside whatever daemons work on it. */
 export async function openUpkeep(
   config: Config,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenUpkeep> {
-  const store = await openStore(config.store, logger, s3OptionsOf(config));
+  const store = await openStore(config.store, logger, {
+    s3: s3OptionsOf(config),
+    // An empty one in the place of one that is not mounted would pass for a store without caches.
+    file: { isMade: false },
+  });
   const workers = createWorkers({ threads: 1, nice: config.saveNice });
   const { maxArchiveBytes, maxContentBytes, maxFileCount } = config;
   const context = {

@@ -15,7 +15,7 @@ export interface StoreSession {
   readonly config: Config;
   /** The archives that it is about. */
   readonly names: readonly ArchiveName[];
-  /** Aborts on Ctrl-C. */
+  /** Aborts on SIGINT (Ctrl-C) and SIGTERM. */
   readonly signal: AbortSignal;
   /** Prints one answer: with `--json` as a line of JSON, else the text. */
   print(answer: unknown, text: string): void;
@@ -35,6 +35,15 @@ const storeSettings: readonly SettingKey[] = [
   "s3SseKmsKeyId",
 ];
 
+const interruptions = ["SIGINT", "SIGTERM"] as const;
+
+const exitCodes = `
+Exit codes:
+  0    done
+  1    failed, or something is not as it should be, which the output names
+  2    wrong usage
+  130  interrupted (SIGINT, SIGTERM); what was done until then stays`;
+
 /** Adds a command that works on the store itself, and needs no daemon. */
 export function addStoreCommand(
   program: Command,
@@ -46,7 +55,7 @@ export function addStoreCommand(
     .helpOption("-h, --help", "show this help")
     .option("--namespace <name>", "only this namespace (default: all)")
     .option("--json", "print JSON for programs, a line for each cache");
-  return addSettings(command, [...storeSettings, ...more]);
+  return addSettings(command, [...storeSettings, ...more]).addHelpText("after", exitCodes);
 }
 
 /** Runs such a command's work, and sets the exit code: what the work returns, or what its error means. */
@@ -57,7 +66,8 @@ export async function runOnStore(
   const interruption = new AbortController();
   const { signal } = interruption;
   const interrupt = () => interruption.abort(new CacheError("CANCELLED", "interrupted"));
-  process.once("SIGINT", interrupt);
+  // The second one ends the process at once.
+  for (const name of interruptions) process.once(name, interrupt);
   const print = (answer: unknown, text: string) =>
     process.stdout.write(`${json ? JSON.stringify(answer) : harmless(text)}\n`);
   try {
@@ -72,7 +82,7 @@ export async function runOnStore(
     const texts = error instanceof ConfigError ? error.mistakes : [(error as Error).message];
     for (const text of texts) complain(text);
   } finally {
-    process.off("SIGINT", interrupt);
+    for (const name of interruptions) process.off(name, interrupt);
   }
 }
 

@@ -33,7 +33,7 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
 }
 
 async function miss(
-  { workers, store, logger }: FlowContext,
+  { workers, store, trust, logger }: FlowContext,
   target: LoadTarget,
   found: LocalDirectory | undefined,
   signal: AbortSignal,
@@ -43,7 +43,7 @@ async function miss(
     const { spared } = await found.workers.under(uncancelled).clearDirectory(found.opened);
     logSpared(logger, target.localDir.path, spared);
   }
-  const stored = { store, work: workers.under(signal) };
+  const stored = { store, work: workers.under(signal), trust };
   const closest = await findClosest(stored, target.namespace, target.environment, signal);
   logger.info("the store does not hold this cache", {
     namespace: target.namespace,
@@ -103,7 +103,7 @@ async function* loadFrom(
   logSpared(context.logger, shownAs, await stage.publish({ overwrite: exact, exact }));
   directory.keep();
   noteUse(context, reader);
-  return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive) };
+  return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive, context.trust) };
 }
 
 /** For who collects garbage. It keeps nobody waiting, and a store that is only read cannot take it. */

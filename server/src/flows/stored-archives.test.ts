@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { openFileStore } from "../../../test/support/file-store.ts";
 import { formatWork } from "../../../test/support/tar/format-work.ts";
+import { Trust } from "../signing/trust.ts";
 import { describeAll, findClosest, listCacheArchives } from "./stored-archives.ts";
 
 const never = new AbortController().signal;
@@ -21,10 +22,12 @@ async function storeOf(t: TestContext) {
   return { store, names };
 }
 
+const trust = new Trust({});
+
 describe("an archive that cannot be opened", () => {
   it("is described by its name among the others", async (t) => {
     const { store, names } = await storeOf(t);
-    const described = await describeAll({ store, work: formatWork }, names, never);
+    const described = await describeAll({ store, work: formatWork, trust }, names, never);
     assert.deepEqual(
       described.map(({ cacheKey, archiveBytes, createdAt }) => [
         cacheKey,
@@ -44,6 +47,9 @@ describe("an archive that cannot be opened", () => {
     assert.equal((await listCacheArchives(store, "model", never)).length, 2);
     const environment = { torchVersion: "2.1.0", cudaVersion: "", computeCapability: "" };
     const asked = { ...environment, tritonVersion: "", extra: {} };
-    assert.equal(await findClosest({ store, work: formatWork }, "model", asked, never), undefined);
+    assert.equal(
+      await findClosest({ store, work: formatWork, trust }, "model", asked, never),
+      undefined,
+    );
   });
 });

@@ -11,6 +11,7 @@ import {
 } from "../domain/cache-id.ts";
 import { cacheKeyOf, differingComponents, type Environment } from "../domain/environment.ts";
 import type { ClosestCache, StoredCache } from "../domain/stored-cache.ts";
+import type { Trust } from "../signing/trust.ts";
 import {
   type ArchiveName,
   type ArchiveReader,
@@ -25,10 +26,11 @@ const describeWindow = 6;
 /** The most archives of a namespace that are read to find the closest one. */
 const closestCandidates = 256;
 
-/** A store, and the threads on which what its archives say of themselves is read. */
+/** A store, the threads on which what its archives say of themselves is read, and who signs them. */
 export interface ReadStore {
   readonly store: Store;
   readonly work: FormatWork;
+  readonly trust: Trust;
 }
 
 /** The names that the archive of a cache may have, the preferred first. */
@@ -73,7 +75,12 @@ export async function openStored(
 }
 
 /** What an open archive tells of itself. `own` is undefined for one that another tool made. */
-export function describe(reader: ArchiveReader, own: OwnArchive | undefined): StoredCache {
+export function describe(
+  reader: ArchiveReader,
+  own: OwnArchive | undefined,
+  trust: Trust,
+): StoredCache {
+  const signedBy = own && trust.signerOf(own);
   return {
     namespace: reader.namespace,
     cacheKey: parseArchiveFilename(reader.filename)?.cacheKey ?? "",
@@ -84,7 +91,7 @@ export function describe(reader: ArchiveReader, own: OwnArchive | undefined): St
     fileCount: own?.fileCount ?? 0,
     createdAt: own?.createdAt ?? reader.modifiedAt,
     generation: own?.generation ?? 0,
-    ...(own?.signature ? { signedBy: own.signature.keyId } : {}),
+    ...(signedBy ? { signedBy } : {}),
     ...(own ? { origin: own.origin } : {}),
   };
 }
@@ -147,25 +154,27 @@ function hasItsName({ namespace, filename }: ArchiveName, archive: OwnArchive): 
 
 /** Describes the archive of a cache; undefined if there is none. One that no load would take is described by its name. */
 export async function describeStored(
-  { store, work }: ReadStore,
+  { store, ...known }: ReadStore,
   id: CacheId,
   signal: AbortSignal,
 ): Promise<StoredCache | undefined> {
   await using reader = await openStored(store, id, signal);
-  return reader && (await describeOpen(reader, work, signal));
+  return reader && (await describeOpen(reader, known, signal));
 }
 
 async function describeOpen(
   reader: ArchiveReader,
-  work: FormatWork,
+  { work, trust }: Omit<ReadStore, "store">,
   signal: AbortSignal,
 ): Promise<StoredCache> {
   try {
     const archive = await openArchive(reader, work, signal);
-    return describe(reader, archive && hasItsName(reader, archive) ? archive : undefined);
+    const own = archive && hasItsName(reader, archive) ? archive : undefined;
+    return describe(reader, own, trust);
   } catch (error) {
     const code = error instanceof CacheError ? error.code : undefined;
-    if (code === "DATA_LOSS" || code === "FAILED_PRECONDITION") return describe(reader, undefined);
+    if (code === "DATA_LOSS" || code === "FAILED_PRECONDITION")
+      return describe(reader, undefined, trust);
     throw error;
   }
 }
@@ -175,14 +184,14 @@ async function describeOpen(
  * read, or is replaced again and again, is described by its name, without a size, for the others are none the worse for it.
  */
 export async function describeAll(
-  { store, work }: ReadStore,
+  { store, ...known }: ReadStore,
   names: readonly ArchiveName[],
   signal: AbortSignal,
 ): Promise<StoredCache[]> {
   const descriptions: StoredCache[] = [];
   const describeOne = async (name: ArchiveName) => {
     await using reader = await store.open(name, signal);
-    return reader && (await describeOpen(reader, work, signal));
+    return reader && (await describeOpen(reader, known, signal));
   };
   const describeOneAnyway = (name: ArchiveName) =>
     describeOne(name).catch((error) => {

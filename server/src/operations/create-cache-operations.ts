@@ -61,7 +61,7 @@ export interface CacheOperationsOptions {
 
 /** Puts the flows together: all that the daemon can do, over one store. */
 export function createCacheOperations(options: CacheOperationsOptions): SharedOperations {
-  const { store, logger } = options;
+  const { store, trust, logger } = options;
   const { workers: threads, workerIdleMs: idleMs, saveNice } = options;
   const foreground = createWorkers({ threads, nice: 0, idleMs });
   const background = createWorkers({ threads, nice: saveNice, idleMs });
@@ -73,7 +73,10 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
 
   const parserOf = createRequestParser({ ...options, storeDir: store.directory });
 
-  const readStore = (signal: AbortSignal) => ({ store, work: foreground.under(signal) });
+  const readStore = (signal: AbortSignal) => ({
+    ...{ store, trust },
+    work: foreground.under(signal),
+  });
 
   const requireSeen = (seen: SeenPath, signal: AbortSignal) =>
     requireSame(foreground, seen, signal);

@@ -44,6 +44,8 @@ const block = /-----BEGIN ([A-Z ]+)-----[\s\S]*?-----END \1-----/g;
 export function parseTrustedKeys(pem: string): TrustedKey[] {
   const blocks = [...pem.matchAll(block)];
   if (blocks.length === 0) throw new NotAKey("holds no public Ed25519 key in PEM");
+  if (blocks.length < pem.split("-----BEGIN ").length - 1)
+    throw new NotAKey("holds a key that has no end: was it written by half?");
   return blocks.map(([text, label]) => {
     if (label !== "PUBLIC KEY")
       throw new NotAKey(

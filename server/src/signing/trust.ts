@@ -17,6 +17,11 @@ export interface Signed {
   readonly createdAt: Date;
 }
 
+type Age = Pick<Signed, "generation" | "createdAt">;
+
+/** How far the clocks of those who sign may be apart: one that was set in a wrong time zone, say. */
+const mostClockSkewMs = 24 * 3_600_000;
+
 /** How many caches are remembered by their newest archive. */
 const mostRemembered = 10_000;
 
@@ -24,7 +29,7 @@ const mostRemembered = 10_000;
 export class Trust {
   #signing: Signing;
   /** The newest archive of each cache that this daemon has trusted. */
-  readonly #newest = new Map<string, Pick<Signed, "generation" | "createdAt">>();
+  readonly #newest = new Map<string, Age>();
 
   constructor(signing: Signing) {
     this.#signing = signing;
@@ -40,23 +45,14 @@ export class Trust {
     return this.#signing.key;
   }
 
-  /** Whether that key signed an archive. Throws ARCHIVE_UNTRUSTED where it is only said to have. */
-  isSignedByUs({ signature }: Signed): boolean {
-    const { key } = this.#signing;
-    if (!key || signature?.keyId !== key.id) return false;
-    requireSignedBy([key.trusted], { signature });
-    return true;
-  }
-
   /**
    * Requires that a trusted key signed the archive of a cache, and that it is no older one than was
    * there before; undefined is an archive of another tool. Throws ARCHIVE_UNTRUSTED.
    */
   requireTrusted(cache: string, archive: Signed | undefined): void {
-    const { key, trusted } = this.#signing;
+    const { trusted } = this.#signing;
     if (!trusted) return;
-    requireSignedBy(key ? [...trusted, key.trusted] : trusted, archive);
-    this.#requireNewest(cache, archive as Signed);
+    this.#requireNewest(cache, requireSignedBy(this.#known, archive));
   }
 
   /**
@@ -64,46 +60,97 @@ export class Trust {
    * must not lose its signature. Throws ARCHIVE_UNTRUSTED.
    */
   requireUnited(cache: string, archive: Signed | undefined): void {
-    const { key, trusted } = this.#signing;
-    if (key) requireSignedBy([...(trusted ?? []), key.trusted], archive);
-    else if (archive?.signature)
+    const { key } = this.#signing;
+    if (key) requireSignedBy(this.#known, archive);
+    this.requireTrusted(cache, archive);
+    if (!key && archive?.signature)
       throw untrusted(
         "the archive is signed, and this daemon has no key to sign what it adds: give it one " +
           "(COMPILE_CACHE_SIGNING_KEY), or replace the stored cache",
       );
-    if (trusted) this.#requireNewest(cache, archive as Signed);
+  }
+
+  /**
+   * Requires that this daemon would load what it saves: unsigned, it would take a name of the store and
+   * be refused by all. Throws ARCHIVE_UNTRUSTED.
+   */
+  requireOwnTrusted(): void {
+    const { key, trusted } = this.#signing;
+    if (!trusted || key) return;
+    throw untrusted(
+      "this daemon loads only what is signed (COMPILE_CACHE_TRUSTED_KEYS), and has no key to sign what " +
+        "it saves: give it one (COMPILE_CACHE_SIGNING_KEY), or save where there is one",
+    );
+  }
+
+  /** Whether the own key signed an archive. Throws ARCHIVE_UNTRUSTED where it is only said to have. */
+  isOurs(archive: Signed): boolean {
+    const { key } = this.#signing;
+    if (!key || archive.signature?.keyId !== key.id) return false;
+    requireSignedBy([key.trusted], archive);
+    return true;
+  }
+
+  /**
+   * Who signed an archive, for people: of the keys that this daemon knows only what is proven, of others
+   * what the archive says itself; undefined for nobody.
+   */
+  signerOf({ signature }: Pick<Signed, "signature">): string | undefined {
+    const key = this.#known.find(({ id }) => id === signature?.keyId);
+    return signature && (!key || holds(key, signature)) ? signature.keyId : undefined;
+  }
+
+  /** Keys that are trusted, and the own one. */
+  get #known(): readonly TrustedKey[] {
+    const { key, trusted = [] } = this.#signing;
+    const others = trusted.filter(({ id }) => id !== key?.id);
+    return key ? [...others, key.trusted] : others;
   }
 
   /** Whoever may write the store may put an earlier archive back, which is signed just as well. */
   #requireNewest(cache: string, { generation, createdAt }: Signed): void {
     const seen = this.#newest.get(cache);
-    if (seen && generation < seen.generation && createdAt < seen.createdAt)
+    if (seen && isOlder({ generation, createdAt }, seen))
       throw untrusted(
         `the archive is of generation ${generation} (${createdAt.toISOString()}), and one of generation ` +
           `${seen.generation} (${seen.createdAt.toISOString()}) was there before: somebody put an old one ` +
-          "back. Save again, or restart this daemon if that is what you want",
+          "back. Save with the policy replace, or restart this daemon if that is what you want",
       );
     this.#newest.delete(cache);
-    this.#newest.set(cache, { generation, createdAt });
+    // What a wrong clock dated to come must not stand in the way of all that follows.
+    const now = new Date();
+    this.#newest.set(cache, { generation, createdAt: createdAt < now ? createdAt : now });
     if (this.#newest.size > mostRemembered)
       this.#newest.delete(this.#newest.keys().next().value as string);
   }
 }
 
-function requireSignedBy(
-  trusted: readonly TrustedKey[],
-  archive: Pick<Signed, "signature"> | undefined,
-): void {
+/**
+ * Whether an archive was there before another one. A cache that was removed begins at the first
+ * generation again, and a refresh may be dated a little before what it refreshed, by another clock.
+ */
+function isOlder(one: Age, other: Age): boolean {
+  const ms = other.createdAt.getTime() - one.createdAt.getTime();
+  return ms > 0 && (one.generation <= other.generation || ms > mostClockSkewMs);
+}
+
+function requireSignedBy(known: readonly TrustedKey[], archive: Signed | undefined): Signed {
   const signature = archive?.signature;
-  const names = trusted.map(({ id }) => id).join(", ");
+  const names = known.map(({ id }) => id).join(", ");
   if (!signature)
     throw untrusted(`the archive is not signed, and only those of these keys count: ${names}`);
-  const { keyId, value, text } = signature;
-  const key = trusted.find(({ id }) => id === keyId);
+  const key = known.find(({ id }) => id === signature.keyId);
   if (!key)
-    throw untrusted(`the archive is signed by the key ${keyId}, and only these count: ${names}`);
-  if (!key.made(value, text))
-    throw untrusted(`the archive names the key ${keyId}, which did not sign it`);
+    throw untrusted(
+      `the archive is signed by the key ${signature.keyId}, and only these count: ${names}`,
+    );
+  if (!holds(key, signature))
+    throw untrusted(`the archive names the key ${signature.keyId}, which did not sign it`);
+  return archive;
+}
+
+function holds(key: TrustedKey, { value, text }: ManifestSignature): boolean {
+  return key.made(value, text);
 }
 
 function untrusted(message: string): CacheError {

@@ -1,5 +1,5 @@
 import type { Logger } from "../domain/logger.ts";
-import { createFileStore } from "./file/store.ts";
+import { createFileStore, type FileStoreOptions } from "./file/store.ts";
 import type { S3Server } from "./s3/calls/client.ts";
 import type { S3Options } from "./s3/store.ts";
 import type { Store } from "./store.ts";
@@ -18,13 +18,13 @@ export type StoreLocation =
       readonly server?: S3Server;
     };
 
-/** Opens the store at a location, which need not be in reach now. `s3` is for a bucket. */
+/** Opens the store at a location, which need not be in reach now. */
 export async function openStore(
   location: StoreLocation,
   logger: Logger,
-  s3: S3Options = {},
+  { s3 = {}, file = {} }: { s3?: S3Options; file?: FileStoreOptions } = {},
 ): Promise<Store> {
-  if (location.kind === "file") return createFileStore(location.path, logger);
+  if (location.kind === "file") return createFileStore(location.path, logger, file);
   // Loading the AWS SDK takes a while, which the file store need not wait for.
   const { createS3Store } = await import("./s3/store.ts");
   return createS3Store({ ...location, ...s3, logger });

@@ -31,9 +31,10 @@ export async function* signArchive(
   if (!reader) return "has changed";
   const archive = await openArchive(reader, work, signal);
   if (!archive) return "has no manifest";
+  // Where it has another's name, whoever may write the store could move it to its own.
   requireItsName(name, archive);
+  if (trust.isOurs(archive)) return "is signed";
   trust.requireTrusted(pathOf(name), archive);
-  if (trust.isSignedByUs(archive)) return "is signed";
   const writer = await store.create(name, signal);
   try {
     const assembler = new ArchiveAssembler({ writer, format: "tar.zst", limits, signal });

@@ -32,9 +32,9 @@ export async function* verifyArchive(
   const verdict = { name, bytes: reader.bytes };
   try {
     const archive = await openArchive(reader, work, signal);
+    if (archive) requireItsName(name, archive);
     trust.requireTrusted(pathOf(name), archive);
     if (!archive) return verdict;
-    requireItsName(name, archive);
     for (const frame of await archive.readIndex(signal)) {
       decodeIndexSection(frame.section, frame.contentBytes);
       await archive.readVerifiedFrame(frame, signal);

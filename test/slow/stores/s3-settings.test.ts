@@ -28,7 +28,7 @@ function surround(t: TestContext, variables: NodeJS.ProcessEnv): void {
 async function opened(bucket: string, options: S3Options = {}) {
   const lines: LogLine[] = [];
   const location = { kind: "s3", bucket, prefix: "settings" } as const;
-  const store = await openStore(location, recordingLogger(lines), options);
+  const store = await openStore(location, recordingLogger(lines), { s3: options });
   if (!options.isAnonymous) await eventually("the probe of conditions", () => lines.length > 0);
   return store;
 }

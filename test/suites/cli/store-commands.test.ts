@@ -1,11 +1,19 @@
 // The commands that work on the store itself: keygen, sign, verify, gc.
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
 import { createTestPlace, environment, namesIn } from "../../support/daemon/daemons.ts";
-import { runCli } from "../../support/run-cli.ts";
+import { runCli, startCli } from "../../support/run-cli.ts";
 
 /** A store, a local directory with a small cache, and `run`, which runs a command on the store. */
 async function createPlace(t: TestContext) {
@@ -58,8 +66,28 @@ describe("signing as a team sets it up", () => {
     assert.equal((await load()).status, "success");
     const [row] = await rows("verify", "--trusted-keys", join(dir, "team.pub"));
     assert.deepEqual([row.sound, row.signed_by], [true, id]);
+    const unchecked = await run("verify");
+    assert.match(
+      unchecked.stdout,
+      new RegExp(`, not checked whether signed by ${id}\n1 sound, 0 not`),
+    );
 
-    await run("sign", "--signing-key", join(dir, "next.key"));
+    // Of what nobody has signed nothing is to be vouched for on the way.
+    const planted = await startDaemon();
+    await planted.client.save({ environment, localDir, namespace: "planted" });
+    await planted.end();
+    const rotation = [
+      "--signing-key",
+      join(dir, "next.key"),
+      "--trusted-keys",
+      join(dir, "team.pub"),
+    ];
+    const rotated = await run("sign", ...rotation);
+    assert.equal(rotated.exitCode, 1);
+    assert.match(
+      rotated.stdout,
+      /^default\/\S+: signed\nplanted\/\S+: the archive is not signed, /,
+    );
     await assert.rejects(load, isUntrusted);
     writeFileSync(join(dir, "team.pub"), readFileSync(join(dir, "next.pub")));
     trusting.child.kill("SIGHUP");
@@ -86,6 +114,27 @@ describe("signing as a team sets it up", () => {
     assert.match(listed.stdout, / BY +FROM +SIGNED BY +ENVIRONMENT\n.* builder-7 +sha256:0f0f/);
   });
 
+  it("says which keys count, at the start and once they were read again", async (t) => {
+    const { dir, startDaemon, keygen } = await createPlace(t);
+    const idOf = async (name: string) => (await keygen(name)).stdout.slice(4, 20);
+    const [team, next] = [await idOf("team"), await idOf("next")];
+    const trusted = join(dir, "team.pub");
+    const daemon = await startDaemon({ COMPILE_CACHE_TRUSTED_KEYS: trusted });
+    const told = () => daemon.line("keys of caches");
+    assert.deepEqual((await told()).trusts, [team]);
+    const both = readFileSync(trusted, "utf8") + readFileSync(join(dir, "next.pub"), "utf8");
+    writeFileSync(trusted, both);
+    daemon.child.kill("SIGHUP");
+    await daemon.line("the configuration's files were read again");
+    const lines = daemon.lines.filter(({ message }) => message === "keys of caches");
+    assert.deepEqual(lines.at(-1)?.trusts, [team, next]);
+    // A file that was written by half leaves all as it was.
+    writeFileSync(trusted, both.slice(0, -30));
+    daemon.child.kill("SIGHUP");
+    const { reason } = await daemon.line("the configuration stays as it was");
+    assert.match(String(reason), /--trusted-keys|COMPILE_CACHE_TRUSTED_KEYS/);
+  });
+
   it("replaces no key, and leaves no half of a pair", async (t) => {
     const { dir, keygen } = await createPlace(t);
     writeFileSync(join(dir, "one.key"), "mine");
@@ -96,6 +145,24 @@ describe("signing as a team sets it up", () => {
       assert.match(stderr, /^compilecache: no keys were made: EEXIST: .*(one\.key|two\.pub)'$/m);
     }
     assert.deepEqual(namesIn(dir), ["local", "one.key", "two.pub"]);
+  });
+});
+
+describe("verify", () => {
+  it("is interrupted by SIGTERM, as in a job that is stopped", async (t) => {
+    const { store, localDir, startDaemon } = await createPlace(t);
+    const { client } = await startDaemon();
+    const { cache } = await client.save({ environment, localDir });
+    const filename = cache?.filename ?? "";
+    for (let n = 0; n < 3000; n++) {
+      mkdirSync(join(store, `copy-${n}`));
+      linkSync(join(store, "default", filename), join(store, `copy-${n}`, filename));
+    }
+    const { child, ended, shown } = startCli(["verify", "--store", `file://${store}`]);
+    await shown(/\n/);
+    child.kill("SIGTERM");
+    const { exitCode, stderr } = await ended;
+    assert.deepEqual([exitCode, stderr], [130, "compilecache: interrupted\n"]);
   });
 });
 
@@ -163,7 +230,11 @@ describe("gc", () => {
       assert.match(stderr, words);
     }
     rmSync(store, { recursive: true, force: true });
-    const { exitCode, stdout } = await run("gc");
-    assert.deepEqual([exitCode, stdout], [0, "0 files, 0 B would be removed: add --delete\n"]);
+    for (const command of ["gc", "verify", "sign"]) {
+      const { exitCode, stderr } = await run(command);
+      assert.equal(exitCode, 1, command);
+      assert.ok(stderr.includes(store), stderr);
+    }
+    assert.ok(!existsSync(store), "an empty one would pass for the store");
   });
 });

@@ -9,6 +9,7 @@ import {
   describeStored,
   listCacheArchives,
 } from "../../../server/src/flows/stored-archives.ts";
+import { Trust } from "../../../server/src/signing/trust.ts";
 import { cacheKey, type FlowBench, namespace, suiteBench } from "../../support/flow-bench.ts";
 import { type ArchiveKind, archiveKinds } from "../../support/tar/archive-kinds.ts";
 import { endFrame, forgeArchive, forgedFile } from "../../support/tar/forge.ts";
@@ -129,12 +130,17 @@ describe("an archive that nobody damaged", () => {
           assert.deepEqual(filesIn(bench().localDir), expected.files, how);
         }
         unchanged("a load");
-        const described = await describeStored({ store, work: formatWork }, id, signal);
+        const described = await describeStored(
+          { store, work: formatWork, trust: new Trust({}) },
+          id,
+          signal,
+        );
         assert.equal(described?.filename, basename(bench().archivePath(format)), how);
         unchanged("info");
         const names = await listCacheArchives(store, undefined, signal);
         assert.equal(
-          (await describeAll({ store, work: formatWork }, names, signal)).length,
+          (await describeAll({ store, work: formatWork, trust: new Trust({}) }, names, signal))
+            .length,
           1,
           how,
         );

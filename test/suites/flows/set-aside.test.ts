@@ -92,7 +92,7 @@ describe("a damaged archive", () => {
           rmSync(join(dirname(bench.archivePath()), name), { recursive: true });
         writeFileSync(bench.archivePath(format), damaged);
         const id = { namespace, cacheKey };
-        const reading = { store: bench.store, work: formatWork };
+        const reading = { ...bench.context, work: formatWork };
         assert.ok(await describeStored(reading, id, new AbortController().signal), how);
         assert.deepEqual(setAside(bench), [], `${how}: a look sets nothing aside`);
         if (doing === "load") {
@@ -201,7 +201,7 @@ describe("an archive that was copied or renamed by hand", () => {
     assert.deepEqual(readdirSync(promoted), [basename(copy)]);
     assert.ok(readFileSync(copy).equals(sound));
     const id = { namespace: "bench-prod", cacheKey };
-    const reading = { store: bench.store, work: formatWork };
+    const reading = { ...bench.context, work: formatWork };
     const described = await describeStored(reading, id, new AbortController().signal);
     assert.equal(described?.environment, undefined, "it is not shown as a cache of bench-prod");
   });

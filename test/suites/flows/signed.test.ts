@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { describeStored } from "../../../server/src/flows/stored-archives.ts";
 import {
   generateKeys,
   parseSigningKey,
   parseTrustedKeys,
 } from "../../../server/src/signing/keys.ts";
-import type { Signing } from "../../../server/src/signing/trust.ts";
-import { createFlowBench, type FlowBench } from "../../support/flow-bench.ts";
+import { type Signing, Trust } from "../../../server/src/signing/trust.ts";
+import { cacheKey, createFlowBench, type FlowBench, namespace } from "../../support/flow-bench.ts";
+import { formatWork } from "../../support/tar/format-work.ts";
 import { many, write } from "../../support/trees/refresh-trees.ts";
 
 function keys() {
@@ -118,4 +120,92 @@ describe("a signed cache", () => {
     writeFileSync(path, second);
     assert.equal((await all.trusts.load()).status, "SUCCESS");
   });
+
+  it("that is none is not refreshed by who only trusts, and nothing of it is remembered", async (t) => {
+    const all = await daemons(t, { signs, trusts, plants: {} });
+    write(all.signs.localDir, many("a", 5));
+    await all.signs.save();
+    const path = all.trusts.archivePath();
+    const signed = readFileSync(path);
+    // A later one, of a higher generation, which nobody signed.
+    write(all.plants.localDir, many("b", 50));
+    for (let i = 0; i < 2; i++) await all.plants.save({ policy: "REPLACE" });
+    write(all.trusts.localDir, many("b", 50));
+    await assert.rejects(all.trusts.save({ policy: "REFRESH" }), untrusted);
+    writeFileSync(path, signed);
+    empty(all.trusts);
+    assert.equal((await all.trusts.load()).status, "SUCCESS");
+  });
+
+  it("is not refreshed by who only trusts, where another tool made what is stored", async (t) => {
+    const all = await daemons(t, { plants: {}, trusts });
+    write(all.plants.localDir, many("a", 5));
+    await all.plants.save({ format: "tar.gz" });
+    write(all.trusts.localDir, many("b", 50));
+    for (const policy of ["SKIP", "REFRESH"] as const)
+      await assert.rejects(all.trusts.save({ policy }), { ...untrusted, message: /is not signed/ });
+    await assert.rejects(all.trusts.load({ policy: "REPLACE" }), untrusted);
+  });
+
+  it("is stored by nobody who would refuse to load it", async (t) => {
+    const all = await daemons(t, { trusts, signs });
+    write(all.trusts.localDir, many("a", 5));
+    for (const policy of ["SKIP", "REFRESH", "REPLACE"] as const)
+      await assert.rejects(all.trusts.save({ policy }), {
+        ...untrusted,
+        message: /has no key to sign what it saves/,
+      });
+    assert.deepEqual(all.trusts.storeFiles(), []);
+    write(all.signs.localDir, many("a", 5));
+    assert.equal((await all.signs.save()).status, "SUCCESS");
+    assert.equal((await all.trusts.save()).status, "SKIPPED");
+  });
+
+  it("names a known signer only where that has signed", async (t) => {
+    const forges = { key: { ...theirs.key, id: ours.key.id } };
+    const all = await daemons(t, { forges, trusts, stranger: { trusted: theirs.trusted } });
+    write(all.forges.localDir, many("a", 5));
+    await all.forges.save();
+    const signer = async ({ context, store }: FlowBench) => {
+      const { signal } = new AbortController();
+      const reading = { store, work: formatWork, trust: context.trust };
+      return (await describeStored(reading, { namespace, cacheKey }, signal))?.signedBy;
+    };
+    assert.equal(await signer(all.trusts), undefined);
+    assert.equal(await signer(all.stranger), ours.key.id);
+  });
+});
+
+describe("what a daemon remembers of a cache", () => {
+  const at = (hours: number) => new Date(Date.parse("2026-01-01T00:00:00Z") + hours * 3_600_000);
+  const age = (generation: number, createdAt: Date) => {
+    const text = `${generation}, ${createdAt.toISOString()}`;
+    const signature = { keyId: ours.key.id, value: ours.key.sign(text), text };
+    return { generation, createdAt, signature };
+  };
+  for (const [what, first, second, isRefused] of [
+    ["the generation before", age(2, at(2)), age(1, at(1)), true],
+    // A cache that was removed begins at 1, and so does whoever removes one to save over.
+    ["the first of a cache that began anew", age(1, at(2)), age(1, at(1)), true],
+    ["a high generation of a cache that began anew", age(1, at(99)), age(5, at(2)), true],
+    [
+      "the next after the highest that there is",
+      age(2 ** 53 - 1, at(2)),
+      age(2 ** 53 - 1, at(1)),
+      true,
+    ],
+    ["the same", age(2, at(2)), age(2, at(2)), false],
+    ["the next by a clock that is hours behind", age(2, at(20)), age(3, at(2)), false],
+    ["the first after a removal", age(5, at(2)), age(1, at(3)), false],
+    ["the next after one that is dated to come", age(2, at(1e6)), age(3, new Date()), false],
+  ] as const)
+    it(`${isRefused ? "refuses" : "takes"} ${what}`, () => {
+      const trust = new Trust(trusts);
+      trust.requireTrusted("a/b", first);
+      const judge = () => trust.requireTrusted("a/b", second);
+      if (isRefused)
+        assert.throws(judge, { ...untrusted, message: /somebody put an old one back/ });
+      else judge();
+      trust.requireTrusted("a/other", second);
+    });
 });

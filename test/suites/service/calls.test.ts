@@ -114,6 +114,8 @@ describe("Load and Save", () => {
       fileCount: 3n,
       generation: 2n,
       signedBy: "",
+      saver: "",
+      revision: "",
       isCurrentEnvironment: true,
     });
   });

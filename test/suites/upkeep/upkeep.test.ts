@@ -17,6 +17,7 @@ import { contents, many, write } from "../../support/trees/refresh-trees.ts";
 
 const { signingKey, trustedKey } = generateKeys();
 const ours = { key: parseSigningKey(signingKey), trusted: parseTrustedKeys(trustedKey) };
+const theirs = { key: parseSigningKey(generateKeys().signingKey) };
 const name = { namespace, filename: `cache_${cacheKey}.latest.tar.zst` };
 const { signal } = new AbortController();
 
@@ -163,5 +164,38 @@ describe("sign", () => {
       bench.storeFiles().filter((each) => each.includes("partial")),
       [],
     );
+  });
+
+  it("vouches for nothing under another cache's name, from where it could be moved to its own", async (t) => {
+    const bench = await benchWithCache(t);
+    const filename = "cache_0123456789ab.latest.tar.zst";
+    const path = join(bench.dir, "store", namespace, filename);
+    cpSync(bench.archivePath(), path);
+    const before = readFileSync(path);
+    const signs = upkeepOf(bench, { key: ours.key });
+    const signing = resultOf(signArchive(signs, { namespace, filename }, signal));
+    await assert.rejects(signing, { reason: "ARCHIVE_UNSAFE" });
+    assert.deepEqual(readFileSync(path), before);
+  });
+
+  it("signs what only claims to be signed", async (t) => {
+    const storeDir = join((await createFlowBench(t)).dir, "store");
+    const forged = { key: { ...theirs.key, id: ours.key.id } };
+    const bench = await createFlowBench(t, { storeDir, signing: forged });
+    write(bench.localDir, many("a", 5));
+    await bench.save();
+    const signs = upkeepOf(bench, { key: ours.key });
+    assert.equal((await resultOf(signArchive(signs, name, signal))).result, "signed");
+    assert.equal((await resultOf(signArchive(signs, name, signal))).result, "is signed");
+  });
+
+  it("where keys are trusted, signs only what they signed", async (t) => {
+    const bench = await benchWithCache(t);
+    const rotates = upkeepOf(bench, { key: theirs.key, trusted: ours.trusted });
+    const rotating = () => resultOf(signArchive(rotates, name, signal));
+    await assert.rejects(rotating(), { reason: "ARCHIVE_UNTRUSTED" });
+    await resultOf(signArchive(upkeepOf(bench, { key: ours.key }), name, signal));
+    assert.equal((await rotating()).result, "signed");
+    assert.equal((await rotating()).result, "is signed");
   });
 });

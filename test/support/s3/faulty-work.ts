@@ -136,7 +136,7 @@ export async function createFaultyWork(
   const fileCount = (await filesStored()) ?? 0;
 
   const signal = () => new AbortController().signal;
-  const reading = { store: through, work: formatWork };
+  const reading = { ...bench.context, store: through, work: formatWork };
   const does: Record<Deed, () => Promise<unknown>> = {
     async load() {
       rmSync(loaded, { recursive: true, force: true });

@@ -79,6 +79,7 @@ export async function soak(t: TestContext, { urls, variables, outage }: SoakStor
   );
   const flags = { signing: signing[0] as string, trusted, store: storeOf(0) };
   work.push(keepUpUntil(flags, variables, tally, ending.signal));
+  t.after(() => ending.abort());
   const faults = { kills: 0, jumps: 0, reloads: 0, "store gone": 0 };
   const samples: Sample[] = [];
   const until = performance.now() + soakMinutes * 60_000;

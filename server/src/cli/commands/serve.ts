@@ -57,7 +57,7 @@ async function run(read: () => Config, warnings: string[]): Promise<void> {
   idle.then(() => stop("idle"));
 }
 
-/** SIGHUP has tokens, rules and certificates read again; what is no good leaves those from before. */
+/** SIGHUP has tokens, rules, certificates and keys of caches read again; what is no good leaves those from before. */
 function reloadOnSignal(
   starting: Promise<Daemon>,
   read: () => Config,

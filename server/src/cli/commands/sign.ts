@@ -8,7 +8,8 @@ import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command
 export function addSignCommand(program: Command): void {
   addStoreCommand(program, "sign", ["signingKey", "trustedKeys"])
     .description(
-      "sign the archives that are stored, each once it proved sound; you vouch for who wrote them, or name the keys that signed them so far (--trusted-keys)",
+      "sign the archives that are stored, each once it proved sound; you vouch for who wrote them, " +
+        "unless --trusted-keys names keys that must have signed them before",
     )
     .action((options: StoreOptions) =>
       runOnStore(options, async ({ context, names, signal, print }) => {
@@ -20,7 +21,7 @@ export function addSignCommand(program: Command): void {
             const result = await drawBytes(label, signArchive(context, name, signal));
             print({ ...name, result }, `${label}: ${result}`);
           } catch (error) {
-            if (!(error instanceof CacheError) || !error.reason.startsWith("ARCHIVE_")) throw error;
+            if (!(error instanceof CacheError) || !isOfArchive(error)) throw error;
             failed += 1;
             const { reason, message } = error;
             print(
@@ -32,4 +33,9 @@ export function addSignCommand(program: Command): void {
         return failed > 0 ? exitCode.failure : exitCode.success;
       }),
     );
+}
+
+/** Whether an error is about one archive, so that the others can be signed all the same. */
+function isOfArchive({ reason }: CacheError): boolean {
+  return reason.startsWith("ARCHIVE_") || reason === "CACHE_TOO_LARGE";
 }

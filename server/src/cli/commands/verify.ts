@@ -11,8 +11,9 @@ export function addVerifyCommand(program: Command): void {
       "read all archives of the store to their ends, against their digests and signatures; changes nothing",
     )
     .action((options: StoreOptions) =>
-      runOnStore(options, async ({ context, names, signal, print }) => {
+      runOnStore(options, async ({ context, config, names, signal, print }) => {
         const { verifyArchive } = await import("../../upkeep/verify.ts");
+        let sound = 0;
         let unsound = 0;
         for (const name of names) {
           const label = `${name.namespace}/${name.filename}`;
@@ -20,11 +21,13 @@ export function addVerifyCommand(program: Command): void {
           if (!verdict) continue;
           const { error, bytes, signedBy } = verdict;
           if (error) unsound += 1;
+          else sound += 1;
           const told = { ...name, bytes, ...(signedBy ? { signed_by: signedBy } : {}) };
           const answer = error
             ? { ...told, sound: false, reason: error.reason, message: error.message }
             : { ...told, sound: true };
-          const by = signedBy ? `, signed by ${signedBy}` : "";
+          const known = config.trustedKeys ? "signed by" : "not checked whether signed by";
+          const by = signedBy ? `, ${known} ${signedBy}` : "";
           print(
             answer,
             error
@@ -32,6 +35,7 @@ export function addVerifyCommand(program: Command): void {
               : `${label}: sound, ${bytesText(bytes)}${by}`,
           );
         }
+        if (!options.json) print({}, `${sound} sound, ${unsound} not`);
         return unsound > 0 ? exitCode.failure : exitCode.success;
       }),
     );

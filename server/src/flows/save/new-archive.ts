@@ -85,15 +85,19 @@ export class NewArchive implements AsyncDisposable {
   }
 }
 
-/** Begins an archive for files of so many bytes. Throws INSUFFICIENT_SPACE, STORE_UNAVAILABLE. */
+/**
+ * Begins an archive for files of so many bytes. Throws INSUFFICIENT_SPACE, STORE_UNAVAILABLE, and
+ * ARCHIVE_UNTRUSTED where this daemon would not load it.
+ */
 export async function createNewArchive(
   context: FlowContext,
   target: CacheTarget,
   contentBytes: number,
   signal: AbortSignal,
 ): Promise<NewArchive> {
-  const { store, archiveFormat } = context;
+  const { store, archiveFormat, trust } = context;
   const { namespace, cacheKey } = target;
+  trust.requireOwnTrusted();
   const free = await store.freeBytes(signal);
   if (free !== undefined && free < contentBytes / bestRatio)
     throw new CacheError(

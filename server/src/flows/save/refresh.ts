@@ -82,7 +82,7 @@ function refreshOnce(
     const stored = { reader, archive };
     const outcome = yield* refreshStored(context, target, stored, files, signal);
     if (outcome?.status !== "SKIPPED") return outcome;
-    return { ...outcome, cache: describe(reader, archive) };
+    return { ...outcome, cache: describe(reader, archive, context.trust) };
   });
 }
 

@@ -2,7 +2,7 @@ import { openArchive } from "../../archive/format/open-archive.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Flow } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
-import { describe, openStored } from "../stored-archives.ts";
+import { openStored } from "../stored-archives.ts";
 import { generationAfter, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
 import { skipIfStored } from "./skip-if-stored.ts";
@@ -37,7 +37,8 @@ async function storedGeneration(
   await using reader = await openStored(store, target, signal);
   if (!reader) return 0;
   try {
-    return describe(reader, await openArchive(reader, workers.under(signal), signal)).generation;
+    const archive = await openArchive(reader, workers.under(signal), signal);
+    return archive?.generation ?? 0;
   } catch (error) {
     if (error instanceof CacheError && error.reason !== "STORE_UNAVAILABLE") return 0;
     throw error;

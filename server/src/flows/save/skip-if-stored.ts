@@ -23,7 +23,7 @@ export async function* skipIfStored(
       yield { phase: "CHECKING" };
       if (!reader) return undefined;
       const archive = await openToSkip(context, target, reader, signal);
-      return skipped("ALREADY_STORED", [], describe(reader, archive));
+      return skipped("ALREADY_STORED", [], describe(reader, archive, context.trust));
     });
   } catch (error) {
     if (error instanceof CacheError && error.provesDamage) return undefined;

@@ -18,14 +18,24 @@ import { openFileArchive } from "./reader.ts";
 import { removeListed, setFileAside } from "./set-aside.ts";
 import { createFileArchiveWriter } from "./writer.ts";
 
+/** How a file store is opened. */
+export interface FileStoreOptions {
+  /** Whether its directory is made where it is not there; default: yes. */
+  readonly isMade?: boolean;
+}
+
 /**
  * A store in a directory that machines share: `<root>/<namespace>/<filename>`. The root's last
  * component is made if need be, now and never later: a root that is gone later on was unmounted.
  */
-export async function createFileStore(root: string, logger: Logger): Promise<Store> {
+export async function createFileStore(
+  root: string,
+  logger: Logger,
+  { isMade = true }: FileStoreOptions = {},
+): Promise<Store> {
   const context = createFileStoreContext(root, logger);
   const { call } = context;
-  await call(() => makeDurableDirectory(root)).catch(() => {});
+  if (isMade) await call(() => makeDurableDirectory(root)).catch(() => {});
   const checkRoot = await createRootCheck(root, call);
   const pathOf = (name: ArchiveName) => join(root, name.namespace, name.filename);
   /** Each call of the store first makes sure that the root is there. */
