@@ -1,6 +1,7 @@
 // The commands that work on the store itself: keygen, sign, verify, gc.
 import assert from "node:assert/strict";
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
