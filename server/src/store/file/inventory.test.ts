@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { archiveName, contentOf, freshStore, put } from "../../../../test/support/file-store.ts";
 import type { Store, StoredFile } from "../store.ts";
+import { listInventory } from "./inventory.ts";
 
 const generations = `.${archiveName.filename}.generations`;
 
@@ -89,5 +98,21 @@ describe("the inventory of a file store", () => {
     const { now, files } = await store.inventory();
     assert.deepEqual([files.length, files[0]?.kind], [1, "damaged"]);
     assert.ok(now.getTime() - (files[0]?.modifiedAt.getTime() ?? 0) < 60_000);
+  });
+
+  it("looks at a large store in many calls, each of which has the time of one", async (t) => {
+    const { folder } = await freshStore(t);
+    mkdirSync(folder, { recursive: true });
+    for (let n = 0; n < 200; n++) {
+      const key = n.toString(16).padStart(12, "0");
+      writeFileSync(join(folder, `cache_${key}.latest.tar.zst`), "x");
+    }
+    let calls = 0;
+    const { files } = await listInventory(dirname(folder), (body) => {
+      calls += 1;
+      return body();
+    });
+    assert.equal(new Set(files.map(({ path }) => path)).size, 200);
+    assert.ok(calls >= 2 + 200 / 64, `${calls} calls`);
   });
 });

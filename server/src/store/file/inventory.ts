@@ -4,53 +4,106 @@ import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import { findNewest, numberedFiles, versionOf } from "./generations.ts";
 import { hiddenKindOf, hiddenPath, usedBy, usePath } from "./mount/hidden-files.ts";
-import { numberedBy } from "./numbers.ts";
+import { refreshNames } from "./mount/nfs-looks.ts";
+import { folderOf, numberedBy } from "./numbers.ts";
 
 /** A use is noted no more often than that; that an archive was written says as much as a note. */
 const noteEveryMs = 6 * 3_600_000;
 
+/** How many files one call of the file system looks at: a call has a deadline, which a whole store may not keep. */
+const filesInACall = 64;
+
 /**
  * All files of the store at `root`: archives, those that were set aside, and what others left: writers
- * their unfinished files, replaced archives their numbers, removed ones the notes of their use.
+ * their unfinished files, replaced archives their numbers, removed ones the notes of their use. One look
+ * at each file, `filesInACall` at a time by a `call`.
  */
-export async function listInventory(root: string): Promise<Inventory> {
-  const now = new Date(await clockOf(root));
+export async function listInventory(
+  root: string,
+  call: <T>(body: () => Promise<T>) => Promise<T>,
+): Promise<Inventory> {
+  const now = new Date(await call(() => clockOf(root)));
+  const entries = await call(() => fs.readdir(root, { withFileTypes: true }));
   const files: StoredFile[] = [];
-  const addFrom =
-    (namespace: string) =>
-    async (kind: StoredFile["kind"], name: string, usedAt?: Date): Promise<boolean> => {
-      const path = join(namespace, name);
-      const listed = await statListed(kind, join(root, path));
-      if (!listed) return false;
-      const { bytes, modifiedAt } = listed;
-      files.push({ kind, path, namespace, bytes, modifiedAt, ...(usedAt ? { usedAt } : {}) });
-      return true;
-    };
-  const entries = await fs.readdir(root, { withFileTypes: true });
+  const lookAt = async (namespace: string, names: readonly string[]) => {
+    const looks = looksAt(join(root, namespace), names);
+    for (let from = 0; from < looks.length; from += filesInACall) {
+      const some = looks.slice(from, from + filesInACall);
+      const found = await call(() => Promise.all(some.map((look) => look())));
+      for (const { path, ...file } of found.flat())
+        files.push({ ...file, namespace, path: relative(root, path) });
+    }
+  };
   // A clock that was killed lies at the root.
-  for (const { name } of entries) if (hiddenKindOf(name)) await addFrom("")("unfinished", name);
-  const folders = entries.filter((entry) => entry.isDirectory() && isNamespace(entry.name));
-  for (const { name: namespace } of folders) {
-    const names = await fs.readdir(join(root, namespace)).catch(() => []);
-    const add = addFrom(namespace);
-    // One whose writer, or remover, was killed may have a number alone.
-    const archives = new Set(names.map((name) => numberedBy(name) ?? name));
-    for (const name of archives) {
-      if (!parseArchiveFilename(name)) continue;
-      const use = await statFileAt(usePath(join(root, namespace, name)));
-      if (!(await add("archive", name, use?.mtime)) && use)
-        await add("unfinished", basename(usePath(name)));
-      for (const path of await replacedFiles(join(root, namespace, name)))
-        await add("unfinished", relative(join(root, namespace), path));
-    }
-    for (const name of names) {
-      const kind = hiddenKindOf(name);
-      const used = usedBy(name);
-      if (kind) await add(kind, name);
-      else if (used !== undefined && !archives.has(used)) await add("unfinished", name);
-    }
-  }
+  await lookAt(
+    "",
+    entries.map(({ name }) => name).filter((name) => hiddenKindOf(name)),
+  );
+  for (const { name: namespace } of entries.filter(
+    (entry) => entry.isDirectory() && isNamespace(entry.name),
+  ))
+    await lookAt(namespace, await call(() => namesIn(join(root, namespace))));
   return { now, files };
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  await refreshNames(directory);
+  return fs.readdir(directory).catch(() => []);
+}
+
+type Found = Omit<StoredFile, "namespace">;
+
+/** What is to be looked at in a directory that holds these names. */
+function looksAt(directory: string, names: readonly string[]): (() => Promise<Found[]>)[] {
+  const there = new Set(names);
+  // One whose writer, or remover, was killed may have a number alone.
+  const archives = new Set(names.map((name) => numberedBy(name) ?? name));
+  return [
+    ...[...archives].filter(parseArchiveFilename).map((name) => () => {
+      const isNumbered = there.has(basename(folderOf(name)));
+      const isNoted = there.has(basename(usePath(name)));
+      return lookAtArchive(join(directory, name), { isNumbered, isNoted });
+    }),
+    ...names.flatMap((name) => {
+      const used = usedBy(name);
+      const isOfNone = used !== undefined && !archives.has(used);
+      const kind = isOfNone ? "unfinished" : hiddenKindOf(name);
+      return kind ? [() => lookAtFile(kind, join(directory, name))] : [];
+    }),
+  ];
+}
+
+async function lookAtArchive(
+  path: string,
+  { isNumbered, isNoted }: { isNumbered: boolean; isNoted: boolean },
+): Promise<Found[]> {
+  const seen = await (isNumbered ? statListed("archive", path) : statUnnumbered(path));
+  const use = isNoted ? await statFileAt(usePath(path)) : undefined;
+  const left = [
+    ...(use && !seen ? [usePath(path)] : []),
+    ...(isNumbered ? await replacedFiles(path) : []),
+  ];
+  const usedAt = use ? { usedAt: use.mtime } : {};
+  return [
+    ...(seen ? [{ ...foundAt("archive", path, seen), ...usedAt }] : []),
+    ...(await Promise.all(left.map((path) => lookAtFile("unfinished", path)))).flat(),
+  ];
+}
+
+async function lookAtFile(kind: StoredFile["kind"], path: string): Promise<Found[]> {
+  const seen = await statListed(kind, path);
+  return seen ? [foundAt(kind, path, seen)] : [];
+}
+
+/** What a look at a file tells. */
+interface Seen {
+  readonly bytes: number;
+  readonly modifiedAt: Date;
+  readonly version: string;
+}
+
+function foundAt(kind: StoredFile["kind"], path: string, { bytes, modifiedAt }: Seen): Found {
+  return { kind, path, bytes, modifiedAt };
 }
 
 /** The files of an archive that have a number, and were replaced since. */
@@ -68,14 +121,22 @@ async function replacedFiles(target: string): Promise<string[]> {
 export async function statListed(
   kind: StoredFile["kind"],
   path: string,
-): Promise<{ bytes: number; modifiedAt: Date; version: string } | undefined> {
-  const newest = kind === "archive" ? await findNewest(path).catch(() => undefined) : { path };
-  const stat = newest && (await statFileAt(newest.path));
+): Promise<Seen | undefined> {
+  if (kind === "archive") {
+    const newest = await findNewest(path).catch(() => undefined);
+    return newest && statUnnumbered(newest.path);
+  }
+  const stat = await statFileAt(path);
   if (!stat) return undefined;
   // An archive keeps its time of modification while it is set aside, and while it is replaced.
-  const isLater = kind !== "archive" && stat.ctimeNs > stat.mtimeNs;
-  const modifiedAt = isLater ? stat.ctime : stat.mtime;
+  const modifiedAt = stat.ctimeNs > stat.mtimeNs ? stat.ctime : stat.mtime;
   return { bytes: Number(stat.size), modifiedAt, version: versionOf(stat) };
+}
+
+/** The same for an archive that has no number. */
+async function statUnnumbered(path: string): Promise<Seen | undefined> {
+  const stat = await statFileAt(path);
+  return stat && { bytes: Number(stat.size), modifiedAt: stat.mtime, version: versionOf(stat) };
 }
 
 async function statFileAt(path: string) {

@@ -65,7 +65,7 @@ export async function createFileStore(
     remove: (name, signal) => callBelowRoot(() => removeArchive(pathOf(name)), { signal }),
     setAside: (name, version, signal) =>
       callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
-    inventory: (signal) => callBelowRoot(() => listInventory(root), { signal }),
+    inventory: (signal) => listInventory(root, (body) => callBelowRoot(body, { signal })),
     removeFile: (file, signal) => callBelowRoot(() => removeListed(context, file), { signal }),
     noteUse: (archive, signal) =>
       callBelowRoot(() => noteUseOf(pathOf(archive), archive), { signal }),
