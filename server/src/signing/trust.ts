@@ -22,6 +22,9 @@ type Age = Pick<Signed, "generation" | "createdAt">;
 /** How far the clocks of those who sign may be apart: one that was set in a wrong time zone, say. */
 const mostClockSkewMs = 24 * 3_600_000;
 
+/** How long the save of an archive may go on after its time was taken, while another is faster. */
+const mostCommitMs = 60_000;
+
 /** How many caches are remembered by their newest archive. */
 const mostRemembered = 10_000;
 
@@ -127,11 +130,13 @@ export class Trust {
 
 /**
  * Whether an archive was there before another one. A cache that was removed begins at the first
- * generation again, and a refresh may be dated a little before what it refreshed, by another clock.
+ * generation again, and a refresh may be dated a little before what it refreshed, by another clock; of
+ * two that replace one archive at the same moment, the earlier may be committed last.
  */
 function isOlder(one: Age, other: Age): boolean {
   const ms = other.createdAt.getTime() - one.createdAt.getTime();
-  return ms > 0 && (one.generation <= other.generation || ms > mostClockSkewMs);
+  if (one.generation < other.generation) return ms > 0;
+  return ms > (one.generation === other.generation ? mostCommitMs : mostClockSkewMs);
 }
 
 function requireSignedBy(known: readonly TrustedKey[], archive: Signed | undefined): Signed {

@@ -7,7 +7,7 @@ import { hiddenKindOf, hiddenPath, usedBy, usePath } from "./mount/hidden-files.
 import { refreshNames } from "./mount/nfs-looks.ts";
 import { folderOf, numberedBy } from "./numbers.ts";
 
-/** A use is noted no more often than that; that an archive was written says as much as a note. */
+/** A use is noted no more often than that. */
 const noteEveryMs = 6 * 3_600_000;
 
 /** How many files one call of the file system looks at: a call has a deadline, which a whole store may not keep. */
@@ -161,9 +161,13 @@ async function clockOf(root: string): Promise<number> {
   }
 }
 
+/** Whether the use of an archive is worth a note: that it was written lately says as much. */
+export function isNoteDue({ modifiedAt }: UsedArchive): boolean {
+  return Date.now() - modifiedAt.getTime() >= noteEveryMs;
+}
+
 /** Notes the use of the archive `target` beside it, for all daemons. What cannot be noted is no failure. */
-export async function noteUseOf(target: string, { modifiedAt }: UsedArchive): Promise<void> {
-  if (Date.now() - modifiedAt.getTime() < noteEveryMs) return;
+export async function noteUseOf(target: string): Promise<void> {
   const path = usePath(target);
   const stat = await statFileAt(path);
   if (stat && Date.now() - stat.mtime.getTime() < noteEveryMs) return;

@@ -6,7 +6,7 @@ import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../store.ts";
 import { removeNumbered } from "./generations.ts";
-import { listInventory, noteUseOf } from "./inventory.ts";
+import { isNoteDue, listInventory, noteUseOf } from "./inventory.ts";
 import type { GatedCallOptions } from "./mount/call-gate.ts";
 import { createFileStoreContext, type FileStoreContext } from "./mount/context.ts";
 import { makeDurableDirectory, syncDirectory } from "./mount/durable-directory.ts";
@@ -67,8 +67,9 @@ export async function createFileStore(
       callBelowRoot(() => setFileAside(context, pathOf(name), version), { signal }),
     inventory: (signal) => listInventory(root, (body) => callBelowRoot(body, { signal })),
     removeFile: (file, signal) => callBelowRoot(() => removeListed(context, file), { signal }),
-    noteUse: (archive, signal) =>
-      callBelowRoot(() => noteUseOf(pathOf(archive), archive), { signal }),
+    async noteUse(archive, signal) {
+      if (isNoteDue(archive)) await callBelowRoot(() => noteUseOf(pathOf(archive)), { signal });
+    },
     freeBytes: (signal) => callBelowRoot(() => freeBytesAt(root), { signal }),
   };
 }
