@@ -120,9 +120,10 @@ export class Trust {
           "back. Save with the policy replace, or restart this daemon if that is what you want",
       );
     this.#newest.delete(cache);
+    const latest = seen && seen.createdAt > createdAt ? seen.createdAt : createdAt;
     // What a wrong clock dated to come must not stand in the way of all that follows.
     const now = new Date();
-    this.#newest.set(cache, { generation, createdAt: createdAt < now ? createdAt : now });
+    this.#newest.set(cache, { generation, createdAt: latest < now ? latest : now });
     if (this.#newest.size > mostRemembered)
       this.#newest.delete(this.#newest.keys().next().value as string);
   }

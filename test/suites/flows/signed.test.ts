@@ -195,6 +195,7 @@ describe("what a daemon remembers of a cache", () => {
       true,
     ],
     ["the same", age(2, at(2)), age(2, at(2)), false],
+    ["one that replaced it at the same moment", age(2, at(2)), age(2, at(1.999)), false],
     ["the next by a clock that is hours behind", age(2, at(20)), age(3, at(2)), false],
     ["the first after a removal", age(5, at(2)), age(1, at(3)), false],
     ["the next after one that is dated to come", age(2, at(1e6)), age(3, new Date()), false],
