@@ -11,7 +11,7 @@ import type { Logger } from "../../domain/logger.ts";
 import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
-import { statusOf } from "./calls/error.ts";
+import { ifThere, statusOf } from "./calls/error.ts";
 import { lookAt } from "./calls/found-object.ts";
 
 /**
@@ -130,17 +130,11 @@ async function bytesOfParts(
   upload: { Bucket: string; Key: string; UploadId: string },
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  try {
-    const { Parts = [] } = await withDeadline(
-      context,
-      (options) => context.client.send(new ListPartsCommand(upload), options),
-      { signal },
-    );
-    return Parts.reduce((sum, { Size = 0 }) => sum + Size, 0);
-  } catch (error) {
-    if (statusOf(error) === 404) return 0;
-    throw error;
-  }
+  const list = new ListPartsCommand(upload);
+  const listed = await ifThere(
+    withDeadline(context, (options) => context.client.send(list, options), { signal }),
+  );
+  return (listed?.Parts ?? []).reduce((sum, { Size = 0 }) => sum + Size, 0);
 }
 
 /**
@@ -196,17 +190,11 @@ async function abortUpload(
   upload: { Bucket: string; Key: string; UploadId: string },
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  try {
-    await withDeadline(
-      context,
-      (options) => context.client.send(new AbortMultipartUploadCommand(upload), options),
-      { signal },
-    );
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 404) return false;
-    throw error;
-  }
+  const abort = new AbortMultipartUploadCommand(upload);
+  const aborted = await ifThere(
+    withDeadline(context, (options) => context.client.send(abort, options), { signal }),
+  );
+  return aborted !== undefined;
 }
 
 /** Notes the use of the archive at `key` beside it, for all daemons. */

@@ -55,6 +55,16 @@ export function statusOf(error: unknown): number | undefined {
   return (error as Partial<S3Failure>).$metadata?.httpStatusCode;
 }
 
+/** What a call answers; undefined where the store says 404, that it has nothing there. */
+export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
 /** The answer that a call failed with; undefined if there was none. */
 export function answerOf(error: unknown): S3Answer | undefined {
   return (error as Partial<S3Failure>).$response;

@@ -2,7 +2,7 @@ import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import { CacheError } from "../../../domain/cache-error.ts";
 import type { S3Context } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import { saysNoSuchKey, statusOf } from "./error.ts";
+import { ifThere, saysNoSuchKey, statusOf } from "./error.ts";
 
 /** The field of an object's metadata that says which writer made it. */
 export const ownerField = "compilecache-owner";
@@ -70,17 +70,14 @@ async function head(
   signal: AbortSignal | undefined,
 ): Promise<FoundObject | undefined> {
   const object = { Bucket: context.bucket, Key: key };
-  try {
-    const answer = await withDeadline(
+  const answer = await ifThere(
+    withDeadline(
       context,
       (options) => context.client.send(new HeadObjectCommand(object), options),
       { signal },
-    );
-    return foundIn(answer);
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
+    ),
+  );
+  return answer && foundIn(answer);
 }
 
 /**
