@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atExit } from "../fixtures/at-exit.ts";
-import { bundleServer } from "../scripts/bundle-server.ts";
+import { bundleServer } from "../scripts/package/bundle-server.ts";
 
 let program: Promise<string> | undefined;
 

@@ -275,7 +275,13 @@ describe("packages", () => {
 const bench: Rules = {
   "bench/run.ts": ["bench", "bench/report", "bench/suite.ts", "bench/suites"],
   "bench/suite.ts": ["bench"],
-  bench: ["bench/report", "bench/suite.ts", "clients/typescript/src", "fixtures", "scripts"],
+  bench: [
+    "bench/report",
+    "bench/suite.ts",
+    "clients/typescript/src",
+    "fixtures",
+    "scripts/package",
+  ],
   "bench/report": ["bench/suite.ts", "server/src/domain"],
   "bench/gpu": [],
   "bench/probes": ["clients/typescript/src", "fixtures"],

@@ -20,7 +20,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { CacheServiceClient } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { startDaemonProcess } from "../../../fixtures/daemon-process.ts";
-import { bundleServer } from "../../../scripts/bundle-server.ts";
+import { bundleServer } from "../../../scripts/package/bundle-server.ts";
 import { startSwappingUser } from "../../support/attack/swapping-user.ts";
 import { call, connect, tempDir } from "../../support/client/service-client.ts";
 import { environment } from "../../support/daemon/daemon-in-process.ts";

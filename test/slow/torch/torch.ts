@@ -21,7 +21,7 @@ describe("beside torch", () => {
     await run("g++", ["--version"]);
     dir = await realpath(await mkdtemp(join(tmpdir(), "cc-torch-")));
     python = `${dir}/venv/bin/python`;
-    await run(process.execPath, [`${root}scripts/package.ts`, `${dir}/dist`]);
+    await run(process.execPath, [`${root}scripts/package/package.ts`, `${dir}/dist`]);
     const [wheel] = (await readdir(`${dir}/dist`)).filter((name) => name.endsWith(".whl"));
     await run("python3", ["-m", "venv", `${dir}/venv`]);
     const pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];

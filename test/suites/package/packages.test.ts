@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 import { zstdCompressSync } from "node:zlib";
 import { Version } from "@cyclonedx/cyclonedx-library/Spec";
 import { JsonStrictValidator } from "@cyclonedx/cyclonedx-library/Validation";
-import { licensesNotAllowed } from "../../../scripts/allowed-licenses.ts";
-import type { Sbom } from "../../../scripts/sbom.ts";
+import { licensesNotAllowed } from "../../../scripts/package/allowed-licenses.ts";
+import type { Sbom } from "../../../scripts/package/sbom.ts";
 import { fileOfTarball, fileOfWheel, packagesOf } from "./packed-sboms.ts";
 
 const run = promisify(execFile);
@@ -24,7 +24,7 @@ describe("what npm run package makes", () => {
   before(async () => {
     dir = await realpath(await mkdtemp(join(tmpdir(), "cc-package-")));
     dist = `${dir}/dist`;
-    await run(process.execPath, [`${root}scripts/package.ts`, dist]);
+    await run(process.execPath, [`${root}scripts/package/package.ts`, dist]);
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
@@ -124,7 +124,7 @@ describe("what npm run package makes", () => {
 
   test("is the same, byte for byte, when it is made again under another umask", async () => {
     const again = `${dir}/again`;
-    const command = `umask 077 && "${process.execPath}" "${root}scripts/package.ts" "${again}"`;
+    const command = `umask 077 && "${process.execPath}" "${root}scripts/package/package.ts" "${again}"`;
     await run("sh", ["-c", command], { env: { ...process.env, TZ: "Asia/Tokyo" } });
     const names = (await readdir(dist)).sort();
     assert.deepEqual((await readdir(again)).sort(), names);

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Component, Sbom } from "../../../scripts/sbom.ts";
+import type { Component, Sbom } from "../../../scripts/package/sbom.ts";
 
 const run = promisify(execFile);
 

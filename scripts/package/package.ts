@@ -24,7 +24,7 @@ import {
 } from "./requirements-of-packages.ts";
 import { licensesOf, readSbom, sbomOfPackage, writeSbom } from "./sbom.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = process.argv[2] ?? `${root}dist`;
 const notPackaged = /\/(_server|tests|\.[^/]*|__pycache__|[^/]*\.egg-info|build|dist)$/;
 

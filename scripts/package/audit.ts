@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Answer, answerOfNpm, answerOfPip } from "./advisory-answers.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const pipAudit = "pip-audit==2.10.1";
 const place = `${root}.venv/audit`;
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Requirement } from "./sbom.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Of what the Python package requires; installed packages say it in words of their own. */
 const pythonLicenses: Record<string, string> = {

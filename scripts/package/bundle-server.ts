@@ -5,7 +5,7 @@ import { build, type Plugin } from "esbuild";
 import { readSbom, rootedAt, sbomOfBundle, writeSbom } from "./sbom.ts";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const server = `${root}server`;
 const neededFile = "grpc-health-check/proto/health/v1/health.proto";
 
