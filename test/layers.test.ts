@@ -102,14 +102,17 @@ const server: Rules = {
   "service/bounds": ["access", "async", "domain", "service"],
   config: [
     "access",
+    "config/defaults",
+    "config/parse",
     "domain",
     "listen",
     "local",
-    "local/space",
     "signing",
     "store/open-store.ts",
     "upkeep",
   ],
+  "config/defaults": ["local/space"],
+  "config/parse": ["access", "domain", "listen", "local", "signing", "store/open-store.ts"],
   "logging.ts": ["domain"],
   "daemon.ts": [
     "config",

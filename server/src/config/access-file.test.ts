@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { parseAccessFile } from "./access-file.ts";
-import type { Mistake } from "./values.ts";
+import type { Mistake } from "./parse/values.ts";
 
 function fileWith(t: TestContext, text: string): string {
   const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));

@@ -15,7 +15,7 @@ import {
 import { defaultSocketRights, type Listener } from "../listen/listener.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import { idOf } from "./ids.ts";
-import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./values.ts";
+import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./parse/values.ts";
 
 /** A listener of the configuration file, and who may do what there. */
 export interface ConfiguredListener {

@@ -7,7 +7,7 @@ import { describe, type TestContext, test } from "node:test";
 import { builtInProfiles } from "../domain/profile.ts";
 import { createAllowedDirs } from "../local/allowed-dirs.ts";
 import { ConfigError, readConfig } from "./config.ts";
-import { defaultMaxConnections } from "./default-max-connections.ts";
+import { defaultMaxConnections } from "./defaults/default-max-connections.ts";
 import { type Config, settings } from "./settings.ts";
 
 /** What environments hold where a setting was not meant, or was mistyped. */

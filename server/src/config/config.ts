@@ -1,8 +1,8 @@
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import { directoryExposures, fileExposure, listenerExposures } from "./exposures.ts";
+import { Mistake, parseEndpoint, quoted } from "./parse/values.ts";
 import type { Setting } from "./setting.ts";
 import { type Config, flagOf, type SettingKey, settings } from "./settings.ts";
-import { Mistake, parseEndpoint, quoted } from "./values.ts";
 
 /** All that is wrong with the configuration, one line a mistake. */
 export class ConfigError extends Error {

@@ -1,7 +1,7 @@
 import { opendirSync, statSync } from "node:fs";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { ConfiguredListener } from "./access-file.ts";
-import { quoted } from "./values.ts";
+import { quoted } from "./parse/values.ts";
 
 const othersRead = 0o004;
 const othersWrite = 0o002;

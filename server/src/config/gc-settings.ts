@@ -1,7 +1,7 @@
 import { defaultGcPolicy, type GcPolicy } from "../upkeep/gc-plan.ts";
-import { parseDuration, parseQuotas, parseSize } from "./amounts.ts";
+import { parseDuration, parseQuotas, parseSize } from "./parse/amounts.ts";
+import { wholeNumber } from "./parse/values.ts";
 import { setting } from "./setting.ts";
-import { wholeNumber } from "./values.ts";
 
 const none = { make: () => undefined, shown: "no bound" };
 const hourMs = 3_600_000;

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
+import { parseOriginText } from "./parse/values.ts";
 import { setting } from "./setting.ts";
-import { parseOriginText } from "./values.ts";
 
 /** What is written into an archive of who saved it, and from what. */
 export const originSettings = {

@@ -7,13 +7,11 @@ import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { StoreLocation } from "../store/open-store.ts";
 import { type ConfiguredListener, parseAccessFile } from "./access-file.ts";
-import { defaultMaxConnections } from "./default-max-connections.ts";
-import { defaultWorkers, mostWorkers } from "./default-workers.ts";
+import { defaultMaxConnections } from "./defaults/default-max-connections.ts";
+import { defaultWorkers, mostWorkers } from "./defaults/default-workers.ts";
 import { gcSettings } from "./gc-settings.ts";
-import { parseLogFormat, parseLogLevel } from "./log-words.ts";
 import { originSettings } from "./origin-settings.ts";
-import { setting } from "./setting.ts";
-import { signingSettings } from "./signing-settings.ts";
+import { parseLogFormat, parseLogLevel } from "./parse/log-words.ts";
 import {
   oneOf,
   parseAllowedDirs,
@@ -25,7 +23,9 @@ import {
   parseStore,
   parseTokensFile,
   wholeNumber,
-} from "./values.ts";
+} from "./parse/values.ts";
+import { setting } from "./setting.ts";
+import { signingSettings } from "./signing-settings.ts";
 
 const bytesPerMb = 1024 * 1024;
 const mostMb = 1024 ** 3;

@@ -1,6 +1,6 @@
 import type { SigningKey, TrustedKey } from "../signing/keys.ts";
+import { parseSigningKeyFile, parseTrustedKeyFiles } from "./parse/values.ts";
 import { setting } from "./setting.ts";
-import { parseSigningKeyFile, parseTrustedKeyFiles } from "./values.ts";
 
 /** Who signs what is saved, and whose signatures count. */
 export const signingSettings = {

@@ -1,20 +1,20 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type FileToken, parseTokens } from "../access/tokens.ts";
-import { harmless } from "../domain/harmless-text.ts";
-import { longestOriginText } from "../domain/origin.ts";
-import { builtInProfiles, type Profile, type Profiles } from "../domain/profile.ts";
-import { type ListenAddress, parseListenAddress } from "../listen/listen-address.ts";
-import type { AllowedDir } from "../local/allowed-dirs.ts";
+import { type FileToken, parseTokens } from "../../access/tokens.ts";
+import { harmless } from "../../domain/harmless-text.ts";
+import { longestOriginText } from "../../domain/origin.ts";
+import { builtInProfiles, type Profile, type Profiles } from "../../domain/profile.ts";
+import { type ListenAddress, parseListenAddress } from "../../listen/listen-address.ts";
+import type { AllowedDir } from "../../local/allowed-dirs.ts";
 import {
   NotAKey,
   parseSigningKey,
   parseTrustedKeys,
   type SigningKey,
   type TrustedKey,
-} from "../signing/keys.ts";
-import type { StoreLocation } from "../store/open-store.ts";
+} from "../../signing/keys.ts";
+import type { StoreLocation } from "../../store/open-store.ts";
 
 /** What is wrong with a setting's text, worded to follow it: "is not a whole number". */
 export class Mistake extends Error {

@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from "node:os";
-import { cgroupMemory } from "../local/space/cgroup-memory.ts";
+import { cgroupMemory } from "../../local/space/cgroup-memory.ts";
 
 export const mostWorkers = 256;
 

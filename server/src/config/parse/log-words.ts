@@ -1,5 +1,5 @@
-import type { LogFormat, LogLevel } from "../domain/logger.ts";
-import { logFormats, logLevels } from "../domain/logger.ts";
+import type { LogFormat, LogLevel } from "../../domain/logger.ts";
+import { logFormats, logLevels } from "../../domain/logger.ts";
 import { Mistake } from "./values.ts";
 
 // LOG_LEVEL and LOG_FORMAT are also other programs' variables: these are the words of Python,
