@@ -13,6 +13,7 @@ import { statListed } from "./inventory.ts";
 import type { FileStoreContext } from "./mount/context.ts";
 import { syncDirectory } from "./mount/durable-directory.ts";
 import { hiddenPath, usePath } from "./mount/hidden-files.ts";
+import { refreshName } from "./mount/nfs-looks.ts";
 import { renameOver } from "./naming.ts";
 
 /**
@@ -52,6 +53,7 @@ async function moveAside(
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+  await refreshName(aside);
   const found = versionOf(await fs.lstat(aside, { bigint: true }));
   const isThatVery = isSameVersion(found, version, abilities);
   if (isThatVery) await removeListedNumbers(target, numbered);

@@ -48,3 +48,19 @@ export async function refreshNames(directory: string, { followLinks = false } = 
     if (!["ENOENT", "EACCES"].includes(code)) throw error;
   }
 }
+
+/**
+ * Drops what is cached of one name that a file has. An NFS client that renames a file goes on believing
+ * that the new name has the file which it knew by the old one, even if another machine had put a file in
+ * its place. When a name is to be made that must not exist, it asks the server first.
+ */
+export async function refreshName(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+    throw error;
+  }
+  // The file is gone, and nothing is to come in its place.
+  await fs.rmdir(path);
+}

@@ -136,6 +136,24 @@ for (const version of nfsVersions) {
         assert.equal(await put(store, seal(["mine"]), mode), "committed");
         assert.deepEqual((await entriesIn(store)).entries, ["mine"]);
       });
+
+    it("gives a sound archive back that another client put in the place of a damaged one", async (t) => {
+      const [first, second] = rootsOf(version);
+      const folder = makeFolder(first);
+      const store = await openFileStore(join(first, folder));
+      await put(store, seal(["damaged"]));
+      const damaged = await entriesIn(store);
+      const elsewhere = await openFileStore(join(second, folder));
+      const restore = injectFault(t, "rename", async (real) => {
+        restore();
+        assert.equal(await elsewhere.setAside(name, damaged.version), true);
+        assert.equal(await put(elsewhere, seal(["sound"])), "committed");
+        return real();
+      });
+      assert.equal(await store.setAside(name, damaged.version), false);
+      for (const one of [store, elsewhere])
+        assert.deepEqual((await entriesIn(one)).entries, ["sound"]);
+    });
   });
 }
 
