@@ -13,7 +13,7 @@ import { runCli, startCli } from "../run-cli.ts";
 import { requireWhole, type TaggedCache, writeSave } from "./tagged-caches.ts";
 
 const keepMs = 4_000;
-/** Object stores tell the seconds of a time alone. */
+/** Object stores tell the seconds of a time alone, and their clock may be as much behind again. */
 const tickMs = 1_000;
 const quotaBytes = 20_000;
 const daemons = 3;
@@ -131,7 +131,7 @@ async function workUntil(
     }
   }
   // It goes on seeing to the store's bounds.
-  await sleep(keepMs + 2 * tickMs);
+  await sleep(keepMs + 4 * tickMs);
   countRemoved(daemon, counts);
   await daemon.end();
 }
