@@ -6,7 +6,7 @@ import { bootGuest, createGuestPlace, type GuestPlace } from "../../../support/g
 import type { GuestResult } from "./guest/report.ts";
 
 const folder = "test/slow/stores/file-systems/guest";
-const timeoutMs = 15 * 60_000;
+const timeoutMs = 30 * 60_000;
 
 interface Outcome extends GuestResult {
   readonly inside: readonly Outcome[];
