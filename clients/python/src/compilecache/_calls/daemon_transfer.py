@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from compilecache._base.answers import TransferState
 from compilecache._base.background import start_in_background
-from compilecache._caller.process import CallerProcess, ask
+from compilecache._caller.call import DaemonCall, ask
 from compilecache._calls.tracked import TrackedTransfer, tracked_transfers
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
@@ -104,7 +104,7 @@ def _states(
     heard_at = time.monotonic()
     while True:
         try:
-            with CallerProcess(operation, arguments, address, environment) as call:
+            with DaemonCall(operation, arguments, address, environment) as call:
                 while True:
                     answer = call.next_answer(_longest_silence_seconds)
                     if answer is None:
