@@ -15,10 +15,9 @@ from compilecache._caller import call as daemon_call
 from compilecache._caller.call import DaemonCall, ask
 from compilecache._caller.connect_call import ConnectCall
 from compilecache._caller.process import CallerProcess
-from compilecache._environment.detect import detect_environment
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
-from directories import facts_of, temporary_directory
+from directories import facts_of, temporary_directory, write_unfinished
 from model import progress_of
 from patience import LONG_ENOUGH_SECONDS
 
@@ -123,15 +122,17 @@ def _answers(call: DaemonCall | CallerProcess | ConnectCall) -> Iterator[dict[st
 
 
 @pytest.mark.daemon
-def test_progress_is_told_while_a_load_is_waited_for(model: Model) -> None:
+def test_progress_is_told_while_a_save_is_waited_for(model: Model) -> None:
     model.compile(3)
-    compilecache.save_compile_cache()
-    compilecache.clear_local_cache()
+    # A save looks twice at it.
+    write_unfinished(model.local)
     request = {"namespace": model.namespace, "local_dir": str(model.local), "detach": False}
-    call = DaemonCall("load", request, model.daemon.address, detect_environment(), watch=True)
+    call = DaemonCall("save", request, model.daemon.address, _environment, watch=True)
     told = list(_answers(call))
-    assert [state["outcome"] for state in told[-2:]] == ["SUCCESS", "SUCCESS"]
     assert len(told) >= 2
+    assert told[0]["status"] in ("NOT_STARTED", "IN_PROGRESS")
+    assert told[-1]["outcome"] == "SUCCESS"
+    assert len({state["operation_id"] for state in told}) == 1
 
 
 def test_a_daemon_that_is_too_old_is_called_by_a_process(serve: Serve) -> None:

@@ -19,6 +19,7 @@ from compilecache._caller.connect_requests import (
     directory_request,
     environment_message,
     load_request,
+    path_here,
     save_request,
 )
 from compilecache._caller.from_json import cache_info, cache_summary, transfer_state
@@ -46,7 +47,7 @@ class Call:
 
 
 def _load(call: Call) -> Iterator[Answer]:
-    create_local_directory(call.arguments["local_dir"])
+    create_local_directory(path_here(call.arguments["local_dir"]))
     for answer in _run(call, "Load", partial(load_request, call.arguments, call.environment)):
         yield _counted(call, answer) if answer.outcome == "SKIPPED" else answer
 

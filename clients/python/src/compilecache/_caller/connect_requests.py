@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, get_args
 
 from compilecache._base.identity import identity_of, source_identity_of
@@ -48,7 +49,7 @@ def cache_request(arguments: Mapping[str, Any], environment: Environment) -> dic
 def directory_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what requests about a directory have, with what this process sees there now."""
     directory = arguments["local_dir"]
-    return {"local_dir": directory, "local_dir_identity": identity_of(directory)}
+    return {"local_dir": directory, "local_dir_identity": identity_of(path_here(directory))}
 
 
 def copy_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,9 +59,14 @@ def copy_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "source": source,
         "destination": destination,
         "operation_name": arguments.get("operation_name", ""),
-        "source_identity": source_identity_of(source),
-        "destination_identity": identity_of(destination, or_above=True),
+        "source_identity": source_identity_of(path_here(source)),
+        "destination_identity": identity_of(path_here(destination), or_above=True),
     }
+
+
+def path_here(named: str) -> str:
+    """Return a path of a request, which is UTF-8, as this process names it: by its locale."""
+    return os.fsdecode(named.encode())
 
 
 def environment_message(environment: Environment) -> dict[str, Any]:
