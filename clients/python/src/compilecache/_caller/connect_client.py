@@ -117,9 +117,13 @@ class ConnectClient:
             exchange.close()
 
     def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpExchange:
-        with no_fork():
-            exchange = HttpExchange(self._path, lambda: self.deadline)
-            _open.add(exchange)
+        try:
+            with no_fork():
+                exchange = HttpExchange(self._path, lambda: self.deadline)
+                _open.add(exchange)
+        except OSError as error:
+            message = f"no connection can be made: {error}"
+            raise CacheServiceError("UNAVAILABLE", None, message) from error
         self._exchanges.append(exchange)
         # It may have ended in between.
         if self._ended:
