@@ -43,7 +43,7 @@ _allowed: dict[str, tuple[str, ...]] = {
     "aio": ("_rpc",),
     "_caller": (*_words, "_base", "_rpc", "v1"),
     # They know nothing of gRPC, which must not live in a model's process.
-    "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.process"),
+    "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.call"),
     "__init__": (*_words, "_calls", "_daemon.start", "client", "aio"),
     "commands": (*_words, "_base", "_environment", "_calls", "__init__"),
     "__main__": ("commands",),

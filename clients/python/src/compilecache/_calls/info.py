@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compilecache._base.answers import CacheInfo, CacheSummary
 from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._caller.process import ask
+from compilecache._caller.call import ask
 from compilecache._calls.request import cache_request
 from compilecache.logger import logger
 

@@ -14,7 +14,7 @@ from compilecache._base.deadlines import (
     save_deadline_seconds,
 )
 from compilecache._base.forks import in_child_of_fork
-from compilecache._caller.process import ask
+from compilecache._caller.call import ask
 from compilecache._calls.clear_here import clear_here
 from compilecache._calls.display import progress_display
 from compilecache._calls.left_out import tell_of_left_out

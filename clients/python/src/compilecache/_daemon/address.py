@@ -15,6 +15,8 @@ from pathlib import Path
 SYSTEM_SOCKET = "/run/compilecache/compilecache.sock"
 
 _longest_answer_seconds = 2.0
+# How a client of HTTP/2 begins. One that says nothing is greeted too, but later.
+_greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 # gRPC reads an address as a URL, and the kernel takes 107 bytes.
 _nameable_socket = re.compile(r"[\w/.~@+-]{1,107}", re.ASCII)
 
@@ -79,6 +81,7 @@ def answers(path: Path) -> bool:
         connection.settimeout(_longest_answer_seconds)
         try:
             connection.connect(str(path))
+            connection.sendall(_greeting)
             return connection.recv(1) != b""
         except OSError:
             return False
