@@ -26,7 +26,7 @@ export type ErrorReason =
   | "INTERNAL"
   | (string & {});
 
-/** One field of a request that is wrong: its path in the request, and what would be right. */
+/** One field of a request that is wrong: its path in the request (`environment.torchVersion`), and what would be right. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
@@ -82,13 +82,22 @@ export function errorFromStatus(status: Status, cause?: unknown): CacheServiceEr
     if (typeUrl.endsWith("/google.rpc.ErrorInfo")) reason = ErrorInfo.decode(value).reason;
     if (typeUrl.endsWith("/google.rpc.BadRequest"))
       violations = BadRequest.decode(value).fieldViolations.map(({ field, description }) => ({
-        field,
+        field: inCamelCase(field),
         description,
       }));
   }
   return new CacheServiceError(
     { code: codeName(status.code), reason, message: status.message, violations },
     cause === undefined ? undefined : { cause },
+  );
+}
+
+/** `environment.torchVersion` for `environment.torch_version`: fields as requests of this client name them. */
+function inCamelCase(field: string): string {
+  // Names of labels, in quotes, stay.
+  return field.replace(
+    /("(?:[^"\\]|\\.)*")|_([a-z])/g,
+    (_, quoted?: string, letter = "") => quoted ?? letter.toUpperCase(),
   );
 }
 

@@ -1,6 +1,7 @@
 import { CacheServiceService as methods } from "../gen/compilecache/v1/cache_service.ts";
 import { fromCacheMessage, optionalCache, optionalClosest } from "./cache.ts";
 import type { CacheClient } from "./cache-client.ts";
+import { CacheServiceError } from "./cache-service-error.ts";
 import { createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
@@ -17,6 +18,13 @@ import {
 
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
+
+/** Whether a call ended because its caller wanted no more of it. */
+function isGivenUp(error: unknown): boolean {
+  return (
+    error instanceof CacheServiceError && ["CANCELLED", "DEADLINE_EXCEEDED"].includes(error.code)
+  );
+}
 
 /**
  * A client of the daemon at `address`. It connects with its first call; `close` it after use. Throws
@@ -43,12 +51,18 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         detach: input.detach ?? false,
         ifLocalExists: toIfLocalExists(input.ifLocalExists),
       };
-      await createLocalDirectory(localDir);
+      const created = await createLocalDirectory(localDir);
       const response = await callAsSeen(lookAt(localDir), (seen) =>
         connection.unary(methods.load, { ...request, ...seen }, call, noDeadline),
-      );
+      ).catch(async (error: unknown) => {
+        // Others may go on to wait for a load that this call gave up.
+        if (!isGivenUp(error)) await created.removeIfEmpty();
+        throw error;
+      });
+      const status = loadStatuses.wordOf(response.status);
+      if (status === "does_not_exist") await created.removeIfEmpty();
       return {
-        status: loadStatuses.wordOf(response.status),
+        status,
         transfer: fromTransferMessage(response.transfer),
         ...optionalClosest(response.closest),
       };
