@@ -3,7 +3,23 @@ import { BadRequest, ErrorInfo } from "../gen/google/rpc/error_details.ts";
 import { Status } from "../gen/google/rpc/status.ts";
 
 /** The canonical gRPC codes, without OK. */
-export type ErrorCode = Exclude<keyof typeof grpcCodes, "OK">;
+export type ErrorCode =
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED";
 
 /** The reasons that the service is known to give; a newer daemon may give others. */
 export type ErrorReason =
@@ -64,7 +80,10 @@ export class CacheServiceError extends Error {
   }
 }
 
-/** The error for a request that this client itself refuses. */
+/**
+ * The error for a request that this client itself refuses.
+ * @internal
+ */
 export function invalidRequest(field: string, description: string): CacheServiceError {
   return new CacheServiceError({
     code: "INVALID_ARGUMENT",
@@ -74,7 +93,10 @@ export function invalidRequest(field: string, description: string): CacheService
   });
 }
 
-/** The error that a `google.rpc.Status` describes. */
+/**
+ * The error that a `google.rpc.Status` describes.
+ * @internal
+ */
 export function errorFromStatus(status: Status, cause?: unknown): CacheServiceError {
   let reason: string | undefined;
   let violations: readonly FieldViolation[] = [];
@@ -101,7 +123,10 @@ function inCamelCase(field: string): string {
   );
 }
 
-/** The error for anything that a call threw. Where no daemon answered, it names the address. */
+/**
+ * The error for anything that a call threw. Where no daemon answered, it names the address.
+ * @internal
+ */
 export function toCacheServiceError(error: unknown, address: string): CacheServiceError {
   if (error instanceof CacheServiceError) return error;
   if (!isServiceError(error))

@@ -26,6 +26,7 @@ export function resolveLocalDirectory(
 /**
  * Creates a directory for a load to fill, so that it belongs to this process's user. A failure is
  * left for the daemon to judge: it may see the path elsewhere, or be allowed what we are not.
+ * @internal
  */
 export async function createLocalDirectory(localDir: string): Promise<CreatedDirectory> {
   const outermost = await mkdir(localDir, { recursive: true }).catch(() => undefined);
@@ -42,7 +43,10 @@ export async function createLocalDirectory(localDir: string): Promise<CreatedDir
   };
 }
 
-/** A directory for a load to fill. */
+/**
+ * A directory for a load to fill.
+ * @internal
+ */
 export interface CreatedDirectory {
   /** Removes what had to be made of it, the directories above too, as far as that is still empty. */
   removeIfEmpty(): Promise<void>;
