@@ -132,17 +132,58 @@ export function toCacheServiceError(error: unknown, address: string): CacheServi
   if (!isServiceError(error))
     return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
   const status = error.metadata.get("grpc-status-details-bin")[0];
-  if (status instanceof Uint8Array) return errorFromStatus(Status.decode(status), error);
+  if (status instanceof Uint8Array)
+    return withAddress(errorFromStatus(Status.decode(status), error), address);
   const code = codeName(error.code);
   const details = withoutGrpcWords(error.details);
   const message = code === "UNAVAILABLE" ? noAnswer(address, details) : details;
   return new CacheServiceError({ code, message }, { cause: error });
 }
 
+/** Which directories are allowed is a matter of which daemon is asked. */
+function withAddress(error: CacheServiceError, address: string): CacheServiceError {
+  if (error.reason !== "PATH_NOT_ALLOWED") return error;
+  const { code, reason, violations, cause } = error;
+  const message = `${error.message} (the daemon at ${address})`;
+  return new CacheServiceError({ code, reason, message, violations }, { cause });
+}
+
+/** What a failure to connect means, and what would be right. */
+const reasons = [
+  {
+    said: /EACCES/,
+    means: "only the user and the group of this socket may connect, and this process is neither",
+  },
+  {
+    said: /ALTNAME|altnames/,
+    means:
+      "its certificate has other names; connect by one of these, or say which it has (COMPILE_CACHE_TLS_NAME)",
+  },
+  { said: /expired|not yet valid/i, means: "its certificate is not valid at this time" },
+  {
+    said: /self-signed|self signed|unable to (verify|get)|ISSUER|UNABLE_TO/i,
+    means:
+      "its certificate is signed by none that is trusted here; name the file of who signed it (COMPILE_CACHE_TLS_CA)",
+  },
+  {
+    said: /wrong version number|packet length too long|ERR_SSL_WRONG|EPROTO.*(version|http)/i,
+    means: "it speaks no TLS; leave COMPILE_CACHE_TLS_CA out, or name a port that has TLS",
+  },
+  {
+    said: /certificate required|handshake failure|bad certificate|unknown ca/i,
+    means:
+      "it wants a certificate of the caller, of those that it trusts (COMPILE_CACHE_TLS_CERT and COMPILE_CACHE_TLS_KEY)",
+  },
+];
+
 function noAnswer(address: string, details: string): string {
-  const why = /EACCES/.test(details)
-    ? `only the user and the group of this socket may connect, and this process is neither (${details})`
-    : details;
+  const known = reasons.find(({ said }) => said.test(details));
+  const isSilent = /^Failed to connect/.test(details) && !/^unix/.test(address);
+  const why = known
+    ? `${known.means} (${details})`
+    : isSilent
+      ? "it closes connections; where it wants TLS, give the certificates to trust (COMPILE_CACHE_TLS_CA)"
+      : details;
   return `no daemon answers at ${address}: ${why}`;
 }
 
@@ -160,8 +201,13 @@ function codeName(code: number): ErrorCode {
  * `Deadline exceeded after 0.2s` without where the time went.
  */
 function withoutGrpcWords(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: (Error: )?/, "")
-    .replace(/\.? Resolution note: $/, "")
-    .replace(/^(Deadline exceeded after [\d.]+s),.*$/, "$1");
+  return (
+    details
+      .replace(/^No connection established\. Last error: (Error: )?/, "")
+      .replace(/\.? Resolution note: $/, "")
+      // Where and when OpenSSL found it.
+      .replace(/[0-9A-F]+:error:[0-9A-F]+:SSL routines:\w*:([^:]*):[^\n]*\n/g, "$1")
+      .replace(/ ?\(\d{4}-[\d-]+T[\d:.]+Z\)$/, "")
+      .replace(/^(Deadline exceeded after [\d.]+s),.*$/, "$1")
+  );
 }
