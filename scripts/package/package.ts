@@ -16,13 +16,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleClient } from "./bundle-client.ts";
 import { bundleServer } from "./bundle-server.ts";
 import { packNpmPackage } from "./pack-npm-package.ts";
-import {
-  requirementsOfNpmPackage,
-  requirementsOfPythonPackage,
-} from "./requirements-of-packages.ts";
-import { licensesOf, readSbom, sbomOfPackage, writeSbom } from "./sbom.ts";
+import { requirementsOfPythonPackage } from "./requirements-of-packages.ts";
+import { readSbom, sbomOfPackage, writeSbom } from "./sbom.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = process.argv[2] ?? `${root}dist`;
@@ -30,20 +28,6 @@ const notPackaged = /\/(_server|tests|\.[^/]*|__pycache__|[^/]*\.egg-info|build|
 
 function run(program: string, args: string[], cwd: string): void {
   execFileSync(program, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
-}
-
-/** Writes what the client's package holds, which is itself alone, and what it needs. */
-async function describeClient(directory: string): Promise<void> {
-  const { name, version, license } = JSON.parse(readFileSync(`${directory}/package.json`, "utf8"));
-  const client = {
-    type: "library",
-    name,
-    version,
-    licenses: licensesOf(license),
-    purl: `pkg:npm/${name}@${version}`,
-  };
-  const sbom = sbomOfPackage(client, requirementsOfNpmPackage(directory));
-  await writeSbom(`${directory}/sbom.cdx.json`, sbom);
 }
 
 /** Writes what the wheel made of `source` holds, and has hatchling take it along. */
@@ -88,9 +72,8 @@ const work = mkdtempSync(join(tmpdir(), "compilecache-package-"));
 try {
   const serverPackage = `${work}/server`;
   await bundleServer(serverPackage);
-  run("npm", ["run", "--silent", "build", "--workspace", "compilecache-client"], root);
-  const clientPackage = `${root}clients/typescript/dist`;
-  await describeClient(clientPackage);
+  const clientPackage = `${work}/client`;
+  await bundleClient(clientPackage);
   for (const made of [serverPackage, clientPackage]) await packNpmPackage(made, dist);
   await makeWheel(serverPackage, work);
 } finally {

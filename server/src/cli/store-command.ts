@@ -53,7 +53,7 @@ export function addStoreCommand(
   const command = program
     .command(name)
     .helpOption("-h, --help", "show this help")
-    .option("--namespace <name>", "only this namespace (default: all)")
+    .option("--namespace <name>", "only this namespace (default: all)", (text) => text.trim())
     .option("--json", "print JSON for programs, a line for each cache");
   return addSettings(command, [...storeSettings, ...more]).addHelpText("after", exitCodes);
 }

@@ -84,7 +84,8 @@ export function createAllowedDirs(
       throw new CacheError(
         "PATH_NOT_ALLOWED",
         `${field} ${JSON.stringify(path)} is outside the allowed directories (${saidBy}): ` +
-          asClientsSay.map(({ prefix }) => prefix).join(", "),
+          `${asClientsSay.map(({ prefix }) => prefix).join(", ") || "none"}. Name one in there, or have the ` +
+          "daemon started with this one allowed too",
       );
     },
   };

@@ -200,7 +200,15 @@ describe("exit codes", () => {
     assert.match(malformed.stderr, /^compilecache: .*compute_capability: needs a cuda_version/);
     const forbidden = await run("save", ...environment, "--dir", "/etc");
     assert.equal(forbidden.exitCode, 1);
-    assert.match(forbidden.stderr, /outside the allowed directories/);
+    assert.match(
+      forbidden.stderr,
+      /outside the allowed directories \(COMPILE_CACHE_ALLOWED_DIRS\): .* Name one in there.* \(the daemon at unix:.*\)$/m,
+    );
+    const empty = await run("ls", "--namespace", "none");
+    assert.match(
+      empty.stdout,
+      /^the store of the daemon at unix:.* holds no caches in the namespace none$/m,
+    );
   });
 
   it("are 3 for a cache or transfer that is not there", async (t) => {

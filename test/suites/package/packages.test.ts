@@ -118,7 +118,14 @@ describe("what npm run package makes", () => {
     const tarball = await packageLike(/^compilecache-client-.*\.tgz$/);
     const { stdout } = await run("tar", ["-tzf", tarball]);
     const files = stdout.split("\n");
-    for (const file of ["src/index.js", "src/index.d.ts", "README.md", "package.json"])
+    for (const file of [
+      "index.js",
+      "index.cjs",
+      "index.d.ts",
+      "index.d.cts",
+      "LICENSE",
+      "README.md",
+    ])
       assert.ok(files.includes(`package/${file}`), file);
   });
 
@@ -184,12 +191,14 @@ describe("what npm run package makes", () => {
       );
     });
 
-    test("in the client: what npm installs beside it", async () => {
+    test("in the client: what its licences name, and nothing beside", async () => {
       const sbom: Sbom = JSON.parse((await sboms()).client);
+      const licences = await fileOfTarball(await clientTarball(), "THIRD_PARTY_LICENSES.txt");
+      const titles = [...licences.matchAll(/^(\S+ \d\S*) \(.+\)$/gm)].map(([, title]) => title);
+      assert.deepEqual(notOurs(packagesOf(sbom)), titles.sort());
       const manifest = JSON.parse(await fileOfTarball(await clientTarball(), "package.json"));
-      const direct = Object.entries(manifest.dependencies).map((pair) => pair.join(" "));
-      assert.deepEqual(packagesOf(sbom), direct.sort());
-      assert.ok(sbom.components.every(({ isExternal }) => isExternal));
+      assert.equal(manifest.dependencies, undefined);
+      assert.ok(sbom.components.every(({ isExternal }) => !isExternal));
     });
 
     test("in the wheel: the server with all of its own, and what pip installs beside", async () => {

@@ -35,7 +35,7 @@ export function addGcCommand(program: Command): void {
           { dryRun: deletes !== true, namespace: options.namespace },
           signal,
         )) {
-          const { path, modifiedAt, usedAt } = file;
+          const { path, namespace, modifiedAt, usedAt } = file;
           if (result === "failed") failed += 1;
           else if (result !== "changed") {
             files += 1;
@@ -44,11 +44,11 @@ export function addGcCommand(program: Command): void {
           const used = usedAt ? `, used ${dateText(usedAt)}` : "";
           print(
             {
-              ...{ path, bytes: file.bytes, reason, result, modified_at: modifiedAt },
+              ...{ namespace, path, bytes: file.bytes, reason, result, modified_at: modifiedAt },
               ...(usedAt ? { used_at: usedAt } : {}),
               ...(error ? { message: error.message } : {}),
             },
-            `${result.padEnd(7)} ${reason.padEnd(10)} ${bytesText(file.bytes).padStart(9)}  ${path} ` +
+            `${result.padEnd(7)} ${reason.padEnd(10)} ${bytesText(file.bytes).padStart(9)}  ${shown(file)} ` +
               `(written ${dateText(modifiedAt)}${used})${error ? `: ${error.message}` : ""}`,
           );
         }
@@ -57,4 +57,9 @@ export function addGcCommand(program: Command): void {
         return failed > 0 ? exitCode.failure : exitCode.success;
       }),
     );
+}
+
+/** Where a file lies, with its namespace as people give it, not as the store writes that. */
+function shown({ namespace, path }: { namespace: string; path: string }): string {
+  return namespace === "" ? path : namespace + path.slice(path.indexOf("/"));
 }

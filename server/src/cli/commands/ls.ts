@@ -26,7 +26,9 @@ export function addLsCommand(program: Command): void {
         const caches: Cache[] = [];
         for await (const cache of client.allCaches({ namespace, environment }, { signal }))
           caches.push(cache);
-        print({ caches }, caches.length > 0 ? tableOf(caches) : "the store holds no caches");
+        const where = namespace ? ` in the namespace ${namespace}` : "";
+        const none = `the store of the daemon at ${client.address} holds no caches${where}`;
+        print({ caches }, caches.length > 0 ? tableOf(caches) : none);
         return exitCode.success;
       }),
     );
