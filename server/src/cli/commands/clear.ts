@@ -15,7 +15,7 @@ interface ClearOptions extends ClientOptions {
 
 /** `compilecache clear`: empties a local directory. */
 export function addClearCommand(program: Command): void {
-  addClientCommand(program, "clear")
+  addClientCommand(program, "clear", ["clear", "clear --dir /tmp/torchinductor_root"])
     .description("empty a local directory; what is stored stays")
     .addOption(localDirOption())
     .action((options: ClearOptions) =>

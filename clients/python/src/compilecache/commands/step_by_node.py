@@ -20,10 +20,16 @@ from compilecache.commands.node_program import node_command
 from compilecache.exceptions import CacheServiceError, CacheValidationError
 from compilecache.logger import logger
 
+_needed = ("grpc", "google.protobuf", "google.rpc.status_pb2")
+
 
 def has_grpc() -> bool:
-    """Whether this Python can call a daemon itself."""
-    return importlib.util.find_spec("grpc") is not None
+    """Whether this Python can call a daemon itself: it has what pip installs with this package."""
+    try:
+        needed = [importlib.util.find_spec(name) for name in _needed]
+    except ModuleNotFoundError:
+        return False
+    return None not in needed
 
 
 def step_by_node(operation: str, arguments: dict[str, Any]) -> None:
