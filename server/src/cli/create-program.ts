@@ -40,7 +40,8 @@ A command's own help: compilecache load --help
 In depth: compilecache help environment (or store, or keys)
 `;
 
-function createProgram(): Command {
+/** The program with all its commands. */
+export function createProgram(): Command {
   const program = new Command("compilecache")
     .description(
       "Saves compile caches of torch to a store that machines share, and loads them back.",

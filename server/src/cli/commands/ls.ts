@@ -86,11 +86,15 @@ function tableOf(caches: readonly Cache[]): string {
       cache.environment ? environmentText(cache.environment) : "-",
     ]),
   ];
-  return fitTable(forWidth(rows, terminalWidth()), terminalWidth(), ["NAMESPACE", "CACHE KEY"]);
+  const width = terminalWidth();
+  const areShort = caches.every(({ namespace }) => namespace.length <= longestNamespace);
+  const whole = ["CACHE KEY", "ARCHIVE", "SAVED (UTC)", ...(areShort ? ["NAMESPACE"] : [])];
+  return fitTable(forWidth(rows, width), width, whole);
 }
 
 /** What a narrow terminal has no room for; `--json`, a pipe and `info` tell all. */
-const dispensable = ["GENERATION", "FILES", "FROM", "SIGNED BY", "BY", "SIZE"];
+const dispensable = ["GENERATION", "FILES", "FROM", "SIGNED BY", "BY", "SIZE", "ARCHIVE"];
+const longestNamespace = 32;
 const leastOfEnvironment = 20;
 
 /** The columns for which there is room beside enough of the environment. */

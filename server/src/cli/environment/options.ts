@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 
 /** The values of the options that name an environment. */
 export interface EnvironmentOptions {
@@ -29,10 +29,9 @@ export function addEnvironmentOptions(command: Command): Command {
     .option("--cc <capability>", "compute capability of the GPU, for example 9.0")
     .option("--triton <version>", "version of Triton")
     .option("--label <name=value>", "a further label, for example py=3.12; repeatable", addLabel)
-    .addOption(
-      new Option("--python <path>", "the Python that has torch, where it is to be asked").env(
-        "COMPILE_CACHE_PYTHON",
-      ),
+    .option(
+      "--python <path>",
+      "the Python that has torch, which is asked (default: COMPILE_CACHE_PYTHON, else that on the PATH)",
     )
     .optionsGroup("Options:");
 }

@@ -26,7 +26,7 @@ export async function drawBytes<Result>(
       if (step.done) return step.value;
       if (!hasTerminal()) continue;
       const { done, total } = step.value;
-      const room = Math.max(10, (process.stderr.columns ?? 80) - besideLabel);
+      const room = Math.max(10, (process.stderr.columns || 80) - besideLabel);
       const shown = { label: cut(label, room), bytes: `${bytesText(done)} of ${bytesText(total)}` };
       if (!bar.isActive) bar.start(total, done, shown);
       else bar.update(done, shown);

@@ -1,6 +1,6 @@
 /** Where no width is known, everything is shown: a program or a file takes the output. */
 export function terminalWidth(): number {
-  return process.stdout.isTTY ? (process.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
 }
 
 const gap = "  ";

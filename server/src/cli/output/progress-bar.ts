@@ -11,7 +11,7 @@ export function hasTerminal(): boolean {
 export async function drawProgress(states: AsyncIterable<Transfer>): Promise<Transfer | undefined> {
   const bar = new cliProgress.SingleBar(
     {
-      ...formatFor(process.stderr.columns ?? 80),
+      ...formatFor(process.stderr.columns || 80),
       stream: process.stderr,
       formatTime: etaText,
       clearOnComplete: true,
