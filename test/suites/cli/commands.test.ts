@@ -56,6 +56,19 @@ describe("compilecache", () => {
     );
   });
 
+  it("says that there is no such directory to save, and which flag or variable is wrong", async (t) => {
+    const { run, address, dir } = await prepare(t);
+    const missing = join(dir, "other", "missing");
+    const saved = await run("save", ...environment, "--dir", missing);
+    assert.equal(saved.exitCode, 0, saved.stderr);
+    assert.match(saved.stdout, /missing holds no files to save; it does not exist here: --dir /);
+    const env = { COMPILE_CACHE_NAMESPACE: "-wrong" };
+    const args = ["info", ...environment, "--address", address];
+    assert.match((await runCli(args, env)).stderr, /^compilecache: COMPILE_CACHE_NAMESPACE: /);
+    const byFlag = await runCli([...args, "--namespace=-wrong"], env);
+    assert.match(byFlag.stderr, /^compilecache: --namespace: /);
+  });
+
   it("says what a save left out", async (t) => {
     const { run, localDir } = await prepare(t);
     symlinkSync("/nowhere", join(localDir, "linked"));
