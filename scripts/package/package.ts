@@ -56,7 +56,11 @@ async function makeWheel(serverPackage: string, directory: string): Promise<void
     recursive: true,
     filter: (path) => !notPackaged.test(path),
   });
-  cpSync(serverPackage, `${source}/src/compilecache/_server`, { recursive: true });
+  cpSync(serverPackage, `${source}/src/compilecache/_server`, {
+    recursive: true,
+    // The wheel is that package itself.
+    filter: (path) => path !== `${serverPackage}/python`,
+  });
   rmSync(`${source}/src/compilecache/_server/sbom.cdx.json`);
   // Tools that list an installation's licences look for files that begin with LICENSE.
   copyFileSync(`${root}LICENSE`, `${source}/LICENSE`);

@@ -45,8 +45,9 @@ _allowed: dict[str, tuple[str, ...]] = {
     # They know nothing of gRPC, which must not live in a model's process.
     "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.call"),
     "__init__": (*_words, "_calls", "_daemon.start", "client", "aio"),
-    "commands": (*_words, "_base", "_environment", "_calls", "__init__"),
+    "commands": (*_words, "_base", "_environment", "_daemon", "_calls", "__init__"),
     "__main__": ("commands",),
+    "_as_program": ("__main__",),
 }
 
 # Packages of others, and who may import them.

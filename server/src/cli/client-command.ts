@@ -1,7 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import { harmless } from "../domain/harmless-text.ts";
+import { UnknownCacheKey } from "./environment/named-environment.ts";
+import { UsageError } from "./errors/usage-error.ts";
+import { examplesHelp } from "./examples-help.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
+import { messageInFlags } from "./flag-words.ts";
+import { inSnakeCase } from "./output/snake-case.ts";
 
 /** What the work of a command that talks to a daemon is given. */
 export interface Session {
@@ -21,10 +26,15 @@ export interface ClientOptions {
   json?: true;
 }
 
-/** Adds such a command, with its common options and the exit codes in its help. */
-export function addClientCommand(program: Command, nameAndArguments: string): Command {
+/** Adds such a command, with its common options, and with examples and exit codes in its help. */
+export function addClientCommand(
+  program: Command,
+  nameAndArguments: string,
+  examples: readonly string[],
+): Command {
   return program
     .command(nameAndArguments)
+    .helpOption("-h, --help", "show this help")
     .addOption(
       new Option("--address <address>", "the daemon: unix:/path or host:port").env(
         "COMPILE_CACHE_ADDRESS",
@@ -32,7 +42,7 @@ export function addClientCommand(program: Command, nameAndArguments: string): Co
     )
     .option("--timeout <seconds>", "give up after this long", parseSeconds)
     .option("--json", "print JSON for programs")
-    .addHelpText("after", exitCodeHelp);
+    .addHelpText("after", () => examplesHelp(examples) + exitCodeHelp);
 }
 
 /** The directory that a command loads, saves or looks at, as the user names it. */
@@ -69,7 +79,7 @@ export async function runWithClient(
   const interrupt = () => interruption.abort();
   process.once("SIGINT", interrupt);
   const print = (answer: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(answer) : harmlessLines(text)}\n`);
+    process.stdout.write(`${json ? JSON.stringify(inSnakeCase(answer)) : harmlessLines(text)}\n`);
   try {
     client = createCacheClient({
       address: options.address,
@@ -77,13 +87,12 @@ export async function runWithClient(
     });
     process.exitCode = await work({ client, signal: interruption.signal, print, json });
   } catch (error) {
-    if (!(error instanceof CacheServiceError)) throw error;
     const interrupted = interruption.signal.aborted;
-    process.exitCode = interrupted ? exitCode.interrupted : exitCodeOfError(error);
-    if (json) print({ error }, "");
+    process.exitCode = interrupted ? exitCode.interrupted : exitCodeOf(error);
+    if (json) print({ error: errorParts(error) }, "");
     else
       process.stderr.write(
-        `compilecache: ${harmlessLines(errorText(error, interrupted, client?.address))}\n`,
+        `compilecache: ${harmlessLines(errorText(error as Error, interrupted, client?.address))}\n`,
       );
   } finally {
     process.off("SIGINT", interrupt);
@@ -96,8 +105,24 @@ function harmlessLines(text: string): string {
   return text.split("\n").map(harmless).join("\n");
 }
 
-function errorText(error: CacheServiceError, interrupted: boolean, address?: string): string {
+/** Throws what is none of the errors that a person can do something about. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return exitCode.usage;
+  if (error instanceof UnknownCacheKey) return exitCode.notFound;
+  if (error instanceof CacheServiceError) return exitCodeOfError(error);
+  throw error;
+}
+
+function errorParts(error: unknown): unknown {
+  if (error instanceof CacheServiceError) return error;
+  const { message } = error as Error;
+  if (error instanceof UnknownCacheKey) return { code: "NOT_FOUND", message, violations: [] };
+  return { code: "INVALID_ARGUMENT", message, violations: [] };
+}
+
+function errorText(error: Error, interrupted: boolean, address?: string): string {
   if (interrupted) return "interrupted";
-  if (exitCodeOfError(error) !== exitCode.noDaemon) return error.message;
-  return `${error.message}\nStart one with: npx compilecache serve --listen ${address}`;
+  if (!(error instanceof CacheServiceError)) return error.message;
+  if (exitCodeOfError(error) !== exitCode.noDaemon) return messageInFlags(error, process.argv);
+  return `${error.message}\nStart one with: compilecache serve --listen ${address}`;
 }

@@ -65,6 +65,13 @@ describe("what npm run package makes", () => {
     const trip = [`${here}round_trip.py`, `${dir}/local`, node];
     const done = await run(`${venv}/bin/python`, trip, { env });
     assert.equal(done.stdout, "the round trip is done\n", done.stderr);
+    // What Python does itself, and what it hands to the daemon's program, which asks it in turn.
+    const cli = `${venv}/bin/compilecache`;
+    const found = (await run(cli, ["env", "--key"], { env })).stdout.trim();
+    assert.match(found, /^torch-2\.11\.0_cpu_/);
+    const save = ["save", "--dir", `${dir}/local`, "--address", `unix:${dir}/absent.sock`];
+    const asked = await run(cli, save, { env }).catch((error) => error);
+    assert.match(asked.stderr, /no daemon answers/, "the environment was found before");
   });
 
   /** Two zstd frames, as `pzstd` or an append makes them, under this environment's key. */
@@ -97,6 +104,14 @@ describe("what npm run package makes", () => {
     );
     const { stdout } = await run(`${place}/node_modules/.bin/compilecache`, ["--version"]);
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+
+    // `run` and `env` are Python's, in whichever Python there is.
+    await mkdir(`${place}/python/torch`, { recursive: true });
+    await writeFile(`${place}/python/torch/__init__.py`, "");
+    await writeFile(`${place}/python/torch/version.py`, '__version__ = "2.11.0"\ncuda = None\n');
+    const env = { PATH: process.env.PATH, PYTHONPATH: `${place}/python` };
+    const found = await run(`${place}/node_modules/.bin/compilecache`, ["env", "--key"], { env });
+    assert.match(found.stdout, /^torch-2\.11\.0_cpu_/);
 
     const licences = await readFile(
       `${place}/node_modules/compilecache/THIRD_PARTY_LICENSES.txt`,

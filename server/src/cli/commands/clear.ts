@@ -17,7 +17,7 @@ interface ClearOptions extends ClientOptions {
 
 /** `compilecache clear`: empties a local directory; on a terminal it asks first. */
 export function addClearCommand(program: Command): void {
-  addClientCommand(program, "clear")
+  addClientCommand(program, "clear", ["clear", "clear --dir /tmp/torchinductor_root"])
     .description("empty a local directory; what is stored stays")
     .addOption(localDirOption())
     .option("-y, --yes", "ask nothing; a terminal is asked otherwise")

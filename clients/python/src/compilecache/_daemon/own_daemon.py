@@ -26,6 +26,7 @@ _client_settings = {
         "NAMESPACE",
         "TOKEN",
         "NODE",
+        "PYTHON",
         "TLS_CA",
         "TLS_CERT",
         "TLS_KEY",

@@ -18,13 +18,13 @@ from compilecache._daemon.launch import LaunchedDaemon, launch
 from compilecache._daemon.node import find_node
 from compilecache._daemon.own_daemon import own_daemon_files
 from compilecache._daemon.place import why_unusable
+from compilecache._daemon.program import daemon_program
 from compilecache._daemon.words import why_it_ended
 from compilecache.exceptions import CacheServiceError
 
 if TYPE_CHECKING:
     from compilecache._daemon.own_daemon import OwnDaemonFiles
 
-_server = Path(__file__).absolute().parents[1] / "_server" / "bin" / "compilecache.js"
 _default_idle_exit_seconds = "600"
 # A daemon answers within half a second; a machine that starts a model may be busy.
 _default_seconds_to_start = 20.0
@@ -103,7 +103,7 @@ def _launched(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | Non
 
 
 def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
-    if not _server.exists():
+    if not daemon_program.exists():
         raise _unavailable("no daemon runs, and this installation contains none to start")
     idle_seconds = os.environ.get("COMPILE_CACHE_IDLE_EXIT_SECONDS") or _default_idle_exit_seconds
     options = {
@@ -115,7 +115,7 @@ def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
     if not os.environ.get("LOCAL_WORK_DIR"):
         options["--local-work-dir"] = "/app"
     flags = [word for option in options.items() for word in option]
-    return [find_node(), str(_server), "serve", *flags]
+    return [find_node(), str(daemon_program), "serve", *flags]
 
 
 def _unavailable(message: str) -> CacheServiceError:
