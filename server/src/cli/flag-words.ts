@@ -3,14 +3,14 @@ import type { CacheServiceError } from "compilecache-client";
 const flags: Record<string, string> = {
   address: "--address",
   namespace: "--namespace",
-  local_dir: "--dir",
+  localDir: "--dir",
   profile: "--profile",
-  cache_key: "<cache-key>",
-  operation_id: "<operation-id>",
-  "environment.torch_version": "--torch",
-  "environment.cuda_version": "--cuda",
-  "environment.compute_capability": "--cc",
-  "environment.triton_version": "--triton",
+  cacheKey: "<cache-key>",
+  operationId: "<operation-id>",
+  "environment.torchVersion": "--torch",
+  "environment.cudaVersion": "--cuda",
+  "environment.computeCapability": "--cc",
+  "environment.tritonVersion": "--triton",
 };
 const variables: Record<string, string> = {
   "--address": "COMPILE_CACHE_ADDRESS",

@@ -71,7 +71,7 @@ describe("a namespace that is the id of a model", () => {
     const at = ["--address", address];
     const of = ["--torch", "2.1.0", "--dir", localDir, ...named, ...at];
     assert.match((await runCli(["info", ...of])).stdout, new RegExp(`^cache +${model}/`, "m"));
-    assert.match((await runCli(["ls", ...named, ...at])).stdout, new RegExp(` ${model} `));
+    assert.match((await runCli(["ls", ...named, ...at])).stdout, new RegExp(`^${model} `, "m"));
     const store = ["--store", `file://${dir}/store`, ...named];
     assert.match((await runCli(["verify", ...store])).stdout, new RegExp(`${model}/cache_`));
     const gc = await runCli(["gc", ...store, "--gc-quotas", "meta-llama/*=1B", "--gc-keep", "0"]);
