@@ -13,10 +13,11 @@ export async function detectByPython(
 ): Promise<string> {
   const python = findPython(named, "finding the environment");
   const begun = performance.now();
-  const notice = setTimeout(
-    () => process.stderr.write(`compilecache: asking ${python} for the environment\n`),
-    toldAfterMs,
-  );
+  // A person who waits wants to know why; a script that reads stderr wants errors alone.
+  const tell = (text: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`compilecache: ${text}\n`);
+  };
+  const notice = setTimeout(() => tell(`asking ${python} for the environment`), toldAfterMs);
   try {
     const { stdout } = await promisify(execFile)(python, [pythonProgram(), "env", "--json"], {
       signal,
@@ -31,7 +32,6 @@ export async function detectByPython(
   } finally {
     clearTimeout(notice);
     const seconds = (performance.now() - begun) / 1000;
-    if (seconds * 1000 > toldAfterMs)
-      process.stderr.write(`compilecache: that took ${seconds.toFixed(1)} s; --key saves it\n`);
+    if (seconds * 1000 > toldAfterMs) tell(`that took ${seconds.toFixed(1)} s; --key saves it`);
   }
 }
