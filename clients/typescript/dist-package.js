@@ -6,6 +6,7 @@ const here = new URL("./", import.meta.url);
 const { scripts: _, ...manifest } = JSON.parse(readFileSync(new URL("package.json", here), "utf8"));
 manifest.exports = {
   ".": { types: "./src/index.d.ts", default: "./src/index.js" },
+  "./daemons": { types: "./src/settings/daemons.d.ts", default: "./src/settings/daemons.js" },
   "./places": { types: "./src/settings/places.d.ts", default: "./src/settings/places.js" },
   "./gen/*": "./gen/*",
 };

@@ -136,7 +136,9 @@ def test_where_no_socket_can_be_it_says_which_places_were_tried(
     shared = runtime / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    monkeypatch.setattr(own_daemon, "_directories", lambda: [shared, Path("/proc/nowhere")])
+    monkeypatch.setattr(
+        own_daemon, "own_daemon_directories", lambda: [shared, Path("/proc/nowhere")]
+    )
     with pytest.raises(CacheServiceError) as failure:
         daemon_for(runtime / "local")
     assert f"tried {shared} (not this user's alone), /proc/nowhere (" in str(failure.value)
