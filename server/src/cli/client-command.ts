@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import type { FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../domain/harmless-text.ts";
+import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
 
 /** What the work of a command that talks to a daemon is given. */
@@ -25,11 +27,7 @@ export interface ClientOptions {
 export function addClientCommand(program: Command, nameAndArguments: string): Command {
   return program
     .command(nameAndArguments)
-    .addOption(
-      new Option("--address <address>", "the daemon: unix:/path or host:port").env(
-        "COMPILE_CACHE_ADDRESS",
-      ),
-    )
+    .addOption(addressOption())
     .option("--timeout <seconds>", "give up after this long", parseSeconds)
     .option("--json", "print JSON for programs")
     .addHelpText("after", exitCodeHelp);
@@ -64,6 +62,8 @@ export async function runWithClient(
   work: (session: Session) => Promise<number>,
 ): Promise<void> {
   const json = options.json ?? false;
+  const daemon = daemonFor(options.address);
+  sayWhich(daemon);
   let client: CacheClient | undefined;
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
@@ -72,7 +72,7 @@ export async function runWithClient(
     process.stdout.write(`${json ? JSON.stringify(answer) : harmlessLines(text)}\n`);
   try {
     client = createCacheClient({
-      address: options.address,
+      address: daemon.address,
       timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
     });
     process.exitCode = await work({ client, signal: interruption.signal, print, json });
@@ -83,7 +83,7 @@ export async function runWithClient(
     if (json) print({ error }, "");
     else
       process.stderr.write(
-        `compilecache: ${harmlessLines(errorText(error, interrupted, client?.address))}\n`,
+        `compilecache: ${harmlessLines(errorText(error, interrupted, daemon))}\n`,
       );
   } finally {
     process.off("SIGINT", interrupt);
@@ -92,12 +92,12 @@ export async function runWithClient(
 }
 
 /** A daemon of another version, or another's, may not have made harmless what it names. */
-function harmlessLines(text: string): string {
+export function harmlessLines(text: string): string {
   return text.split("\n").map(harmless).join("\n");
 }
 
-function errorText(error: CacheServiceError, interrupted: boolean, address?: string): string {
+function errorText(error: CacheServiceError, interrupted: boolean, daemon: FoundDaemon): string {
   if (interrupted) return "interrupted";
   if (exitCodeOfError(error) !== exitCode.noDaemon) return error.message;
-  return `${error.message}\nStart one with: npx compilecache serve --listen ${address}`;
+  return `${error.message}\n${adviceFor(daemon)}`;
 }

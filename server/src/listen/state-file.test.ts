@@ -65,7 +65,13 @@ describe("the file beside a socket", () => {
 
   it("says nothing where it makes no sense", async (t) => {
     const path = await listening(t, 0o600);
-    for (const text of ["", "[]", "{}", JSON.stringify({ ...state, pid: -1 }), "x".repeat(99_999)]) {
+    for (const text of [
+      "",
+      "[]",
+      "{}",
+      JSON.stringify({ ...state, pid: -1 }),
+      "x".repeat(99_999),
+    ]) {
       await writeFile(statePathOf(path), text);
       assert.equal(readDaemonState(path), undefined, text);
     }

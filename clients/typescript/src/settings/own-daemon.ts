@@ -107,8 +107,7 @@ function bootId(): string {
 /** The directories where such a daemon's files may be, the best first. */
 export function ownDaemonDirectories(env: NodeJS.ProcessEnv): string[] {
   const mine = `compilecache-${process.getuid?.()}`;
-  const home = (env.HOME ?? homedir()).replace(/\/+$/, "");
-  const cacheHome = env.XDG_CACHE_HOME || `${home}/.cache`;
+  const cacheHome = env.XDG_CACHE_HOME || `${home(env).replace(/\/+$/, "")}/.cache`;
   const candidates = [
     dirname(userSocketPath(env)),
     `/tmp/${mine}`,
@@ -118,6 +117,16 @@ export function ownDaemonDirectories(env: NodeJS.ProcessEnv): string[] {
     cacheHome.endsWith("/") ? `${cacheHome}compilecache` : `${cacheHome}/compilecache`,
   ];
   return [...new Set(candidates)].filter((directory) => plainPath.test(directory));
+}
+
+function home({ HOME }: NodeJS.ProcessEnv): string {
+  if (HOME !== undefined) return HOME;
+  try {
+    return homedir();
+  } catch {
+    // A user without an account, as containers have, has none: what this names is passed over.
+    return "~";
+  }
 }
 
 /**
