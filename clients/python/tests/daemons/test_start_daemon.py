@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ from compilecache._daemon.find import default_address
 from compilecache._daemon.start import ensure_daemon
 from daemon import daemons_of
 from directories import fill
-from patience import LONG_ENOUGH_SECONDS
+from patience import LONG_ENOUGH_SECONDS, wait_until
 from started import ELSEWHERE, daemon_at, daemon_for, wait_until_gone
 
 if TYPE_CHECKING:
@@ -173,3 +174,18 @@ def test_it_ends_when_it_is_not_used(runtime: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COMPILE_CACHE_IDLE_EXIT_SECONDS", "1")
     pid = daemon_at(daemon_for(runtime / "local"))
     wait_until_gone(pid)
+
+
+def test_it_says_which_daemon_it_is_until_it_ends(runtime: Path) -> None:
+    address = daemon_for(runtime / "local")
+    pid = daemon_at(address)
+    beside = Path(f"{address[len('unix:') :]}.json")
+    wait_until(beside.exists, "what it says of itself")
+    said = json.loads(beside.read_text())
+    assert said["pid"] == pid
+    assert said["store"] == f"file://{runtime}/store"
+    assert said["log"] == str(beside).replace(".sock.json", ".log")
+    assert said["started_by"].startswith(f"Python, process {os.getpid()}")
+    os.kill(pid, signal.SIGTERM)
+    wait_until_gone(pid)
+    assert not beside.exists()

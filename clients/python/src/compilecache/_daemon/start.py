@@ -31,7 +31,7 @@ _default_idle_exit_seconds = "600"
 _default_seconds_to_start = 20.0
 # A daemon that was killed as it started is started again, but not without end.
 _most_starts = 3
-_poll_seconds = 0.02
+_poll_seconds = 0.005
 
 
 def ensure_daemon(
