@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import type { FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../domain/harmless-text.ts";
+import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
 import { UnknownCacheKey } from "./environment/named-environment.ts";
 import { UsageError } from "./errors/usage-error.ts";
 import { examplesHelp } from "./examples-help.ts";
@@ -35,11 +37,7 @@ export function addClientCommand(
   return program
     .command(nameAndArguments)
     .helpOption("-h, --help", "show this help")
-    .addOption(
-      new Option("--address <address>", "the daemon: unix:/path or host:port").env(
-        "COMPILE_CACHE_ADDRESS",
-      ),
-    )
+    .addOption(addressOption())
     .option("--timeout <seconds>", "give up after this long", parseSeconds)
     .option("--json", "print JSON for programs")
     .addHelpText("after", () => examplesHelp(examples) + exitCodeHelp);
@@ -74,6 +72,8 @@ export async function runWithClient(
   work: (session: Session) => Promise<number>,
 ): Promise<void> {
   const json = options.json ?? false;
+  const daemon = daemonFor(options.address);
+  sayWhich(daemon);
   let client: CacheClient | undefined;
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
@@ -82,7 +82,7 @@ export async function runWithClient(
     process.stdout.write(`${json ? JSON.stringify(inSnakeCase(answer)) : harmlessLines(text)}\n`);
   try {
     client = createCacheClient({
-      address: options.address,
+      address: daemon.address,
       timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
     });
     process.exitCode = await work({ client, signal: interruption.signal, print, json });
@@ -92,7 +92,7 @@ export async function runWithClient(
     if (json) print({ error: errorParts(error) }, "");
     else
       process.stderr.write(
-        `compilecache: ${harmlessLines(errorText(error as Error, interrupted, client?.address))}\n`,
+        `compilecache: ${harmlessLines(errorText(error as Error, interrupted, daemon))}\n`,
       );
   } finally {
     process.off("SIGINT", interrupt);
@@ -101,7 +101,7 @@ export async function runWithClient(
 }
 
 /** A daemon of another version, or another's, may not have made harmless what it names. */
-function harmlessLines(text: string): string {
+export function harmlessLines(text: string): string {
   return text.split("\n").map(harmless).join("\n");
 }
 
@@ -120,9 +120,9 @@ function errorParts(error: unknown): unknown {
   return { code: "INVALID_ARGUMENT", message, violations: [] };
 }
 
-function errorText(error: Error, interrupted: boolean, address?: string): string {
+function errorText(error: Error, interrupted: boolean, daemon: FoundDaemon): string {
   if (interrupted) return "interrupted";
   if (!(error instanceof CacheServiceError)) return error.message;
   if (exitCodeOfError(error) !== exitCode.noDaemon) return messageInFlags(error, process.argv);
-  return `${error.message}\nStart one with: compilecache serve --listen ${address}`;
+  return `${error.message}\n${adviceFor(daemon)}`;
 }

@@ -57,9 +57,11 @@ export async function serve(options: {
   maxConnections: number;
   /** 0 for none. */
   idleExitMs: number;
+  /** Waited for before the listeners close, when a successor can take their places. */
+  beforeClosing?: () => Promise<void>;
   logger: Logger;
 }): Promise<ServedOperations> {
-  const { operations, maxConnections, idleExitMs, logger } = options;
+  const { operations, maxConnections, idleExitMs, beforeClosing, logger } = options;
   const connections = createConnections(maxConnections, logger);
   const turns = createTurns();
   const audit = createAudit(logger);
@@ -116,6 +118,7 @@ export async function serve(options: {
     // A mount may never answer.
     const mostMs = graceMs + cancellingMs;
     if (!(await settlesWithin(closing, mostMs))) failed(new Error(`no end after ${mostMs} ms`));
+    await beforeClosing?.();
     await closeListeners();
     await settlesWithin(runner.drained(), lastAnswersMs);
     await sleep(leavingMs);

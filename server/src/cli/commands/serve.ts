@@ -1,3 +1,4 @@
+import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { Command } from "commander";
 import { ConfigError, readConfig } from "../../config/config.ts";
 import { type Config, type SettingKey, settings } from "../../config/settings.ts";
@@ -11,6 +12,8 @@ import { addSettings, flagsGiven } from "../setting-options.ts";
 import { stopWithNpx } from "../stop-with-npx.ts";
 
 const exitCodeOfMistake = 2;
+// The first calls come at once, and are not to wait for it.
+const keepAfterMs = 2_000;
 const settingKeys = Object.keys(settings) as SettingKey[];
 
 /** `compilecache serve`: runs the daemon until SIGTERM, SIGINT, or the end of its use. */
@@ -63,7 +66,13 @@ async function run(read: () => Config, warnings: string[]): Promise<void> {
   reloadOnSignal(starting, read, warnings, logger);
   stopWithNpx(() => stop("npx ended"));
   const { idle } = await starting;
+  keepCompiledCode();
   idle.then(() => stop("idle"));
+}
+
+/** Who sets NODE_COMPILE_CACHE has the next daemon start sooner. Node keeps it at its exit, and ours replaces the program. */
+function keepCompiledCode(): void {
+  if (getCompileCacheDir() !== undefined) setTimeout(flushCompileCache, keepAfterMs).unref();
 }
 
 /** SIGHUP has tokens, rules, certificates and keys of caches read again; what is no good leaves those from before. */
