@@ -189,7 +189,7 @@ def test_looking_around(torch_model: Model) -> None:
         info = b10_transfer.get_cache_info()
         print(info["local_cache_exists"], info["b10fs_enabled"], info["b10fs_cache_exists"])
         print(f"{info['local_cache_size_mb']:.1f} {info['b10fs_cache_size_mb']:.1f}")
-        caches = b10_transfer.list_available_caches()
+        caches = b10_transfer.list_available_caches(namespace=info["namespace"])
         print(caches["total_caches"], caches["current_cache_exists"])
         for cache in caches["caches"]:
             assert cache["environment_key"] == info["environment_key"]

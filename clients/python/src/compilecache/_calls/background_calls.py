@@ -6,14 +6,13 @@ None of these calls raises for what the daemon, the store or the network do, and
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
 from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._calls.daemon_transfer import start_daemon_transfer
-from compilecache._calls.record import record_of, remember_load
+from compilecache._calls.ended import load_has_ended, save_has_ended
 from compilecache._calls.request import CacheRequest, cache_request
 from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer, tracked_transfers
@@ -55,7 +54,7 @@ def load_compile_cache_async(
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_local_exists": if_local_exists}
-        ended = partial(_remember_load, request.local_dir)
+        ended = partial(load_has_ended, request)
         start = partial(_start, "load", request, arguments, progress_callback, ended)
         return within(SHORT_CALL_SECONDS, start).progress.operation_id
     except Exception as error:
@@ -81,7 +80,8 @@ def save_compile_cache_async(
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_stored_exists": if_stored_exists, "profile": profile}
-        start = partial(_start, "save", request, arguments, progress_callback, None)
+        ended = partial(save_has_ended, request)
+        start = partial(_start, "save", request, arguments, progress_callback, ended)
         return within(SHORT_CALL_SECONDS, start).progress.operation_id
     except Exception as error:
         return failed_transfer("save", error, progress_callback).progress.operation_id
@@ -142,7 +142,7 @@ def _start(
     request: CacheRequest,
     arguments: Mapping[str, str],
     callback: ProgressCallback | None,
-    when_ended: Callable[[TransferState], None] | None,
+    when_ended: Callable[[TransferState], object],
 ) -> TrackedTransfer:
     return start_daemon_transfer(
         operation,
@@ -152,10 +152,6 @@ def _start(
         callback,
         when_ended,
     )
-
-
-def _remember_load(local_dir: str, state: TransferState) -> None:
-    remember_load(record_of(state, local_dir, 0, time.time()))
 
 
 def _find(operation_id: str) -> TrackedTransfer | None:

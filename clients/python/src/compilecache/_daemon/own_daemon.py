@@ -32,6 +32,7 @@ _client_settings = {
         "TLS_NAME",
         "LOAD_DEADLINE_SECONDS",
         "SAVE_DEADLINE_SECONDS",
+        "QUIET",
     )
 }
 _other_settings = {
