@@ -47,10 +47,12 @@ def record_of(
     waited_seconds: float,
     ended_at: float,
     others: Sequence[str] = (),
+    hint: str = "",
 ) -> LoadRecord:
     """Return the record of a load that the daemon has ended.
 
-    `others` are other namespaces that hold a cache of the key that was missed.
+    `others` are other namespaces that hold a cache of the key that was missed, and `hint` is what
+    else there is to say of a miss.
     """
     status = LoadStatus[transfer.outcome or "ERROR"]
     reason = transfer.error or "the daemon did not say why"
@@ -63,7 +65,7 @@ def record_of(
                 "is missing"
             )
     elif status == LoadStatus.DOES_NOT_EXIST:
-        reason = _why_missed(transfer, others)
+        reason = "; ".join(filter(None, (_why_missed(transfer, others), hint)))
     return LoadRecord(
         status,
         local_dir,
