@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compilecache._base.background import within
 from compilecache._caller.process import ask
@@ -24,9 +24,7 @@ def namespaces_that_hold_it(request: CacheRequest, transfer: TransferState) -> l
     if transfer.outcome != "DOES_NOT_EXIST" or transfer.closest:
         return []
     try:
-        environment = within(_most_seconds, request.environment)
-        address = within(_most_seconds, request.address)
-        answers = ask("list_caches", {"namespace": ""}, address, _most_seconds, environment)
+        answers = within(_most_seconds, lambda: _all_caches(request))
     except Exception as error:
         logger.debug("the other namespaces cannot be looked at: %s", error)
         return []
@@ -34,3 +32,9 @@ def namespaces_that_hold_it(request: CacheRequest, transfer: TransferState) -> l
         {answer["namespace"] for answer in answers if answer["cache_key"] == transfer.cache_key}
         - {transfer.namespace}
     )
+
+
+def _all_caches(request: CacheRequest) -> list[dict[str, Any]]:
+    everybody = {"namespace": ""}
+    address, environment = request.address(), request.environment()
+    return list(ask("list_caches", everybody, address, _most_seconds, environment))

@@ -71,13 +71,10 @@ def load_compile_cache(
         warn_of_torch_settings(request.local_dir)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
-        call = _take_prefetched(request, policy, seconds)
-        if call:
+        with progress_display("loading compiled code") as display:
+            call = _take_prefetched(request, policy, seconds)
+            call = call or RunningCall("load", request, seconds, policy, display)
             transfer = call.wait(seconds)
-        else:
-            with progress_display("loading compiled code") as display:
-                call = RunningCall("load", request, seconds, policy, display)
-                transfer = call.wait(seconds)
         waited_seconds = time.monotonic() - begun
         return load_has_ended(request, transfer, waited_seconds, call.ended_at)
     # A model runs without its cache, so no error may reach it.
