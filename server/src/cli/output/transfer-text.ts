@@ -106,7 +106,7 @@ function whySkipped(
       return `the directory holds little or nothing that ${name} lacks`;
     case "too_large": {
       const kept = cache ? `; the store keeps ${name} as it is` : "";
-      return `the directory is over a limit of the daemon's, whose log says which${kept}`;
+      return `the directory is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the daemon, whose log says how far${kept}`;
     }
     case "unfinished":
       return "what there is to save changed, could not be read, or was still being written";

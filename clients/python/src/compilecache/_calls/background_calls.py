@@ -6,7 +6,6 @@ None of these calls raises for what the daemon, the store or the network do, and
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from compilecache._calls.daemon_transfer import (
     request_transfer,
     start_daemon_transfer,
 )
-from compilecache._calls.record import record_of, remember_load
+from compilecache._calls.ended import load_has_ended, save_has_ended
 from compilecache._calls.request import CacheRequest, cache_request
 from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer, tracked_transfers
@@ -28,7 +27,6 @@ from compilecache.logger import logger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compilecache._base.answers import TransferState
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
@@ -64,7 +62,7 @@ def load_compile_cache_async(
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_local_exists": if_local_exists}
-        ended = partial(_remember_load, request.local_dir)
+        ended = partial(load_has_ended, request)
         start = partial(_start, "load", request, arguments)
         transfer = start_daemon_transfer("load", start, progress_callback, ended)
     except Exception as error:
@@ -91,8 +89,9 @@ def save_compile_cache_async(
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_stored_exists": if_stored_exists, "profile": profile}
+        ended = partial(save_has_ended, request)
         start = partial(_start, "save", request, arguments)
-        transfer = start_daemon_transfer("save", start, progress_callback)
+        transfer = start_daemon_transfer("save", start, progress_callback, ended)
     except Exception as error:
         transfer = failed_transfer("save", error, progress_callback)
     return transfer.progress.operation_id
@@ -155,10 +154,6 @@ def _start(operation: str, request: CacheRequest, arguments: Mapping[str, str]) 
         request.address(),
         request.environment(),
     )
-
-
-def _remember_load(local_dir: str, state: TransferState) -> None:
-    remember_load(record_of(state, local_dir, 0, time.time()))
 
 
 def _find(operation_id: str) -> TrackedTransfer | None:

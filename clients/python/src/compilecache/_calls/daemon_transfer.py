@@ -37,7 +37,7 @@ _pause_seconds = 0.25
 # A daemon stops a transfer within one.
 _cancel_seconds = 5.0
 
-WhenEnded = Callable[[TransferState], None]
+WhenEnded = Callable[[TransferState], object]
 
 
 def follow_daemon_transfer(operation_id: str, address: str) -> TrackedTransfer:
