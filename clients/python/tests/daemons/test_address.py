@@ -52,6 +52,8 @@ def listen() -> Iterator[Listen]:
                 while True:
                     connection, _ = listener.accept()
                     with connection, suppress(OSError):
+                        # What is left unread would break the connection too early.
+                        connection.recv(64)
                         connection.send(b"\0")
 
         yield start

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 
 from compilecache._base.answers import CacheInfo, CacheSummary, TransferState
 from compilecache._base.background import start_in_background
-from compilecache._base.local_directory import create_local_directory
+from compilecache._base.given_up import GIVEN_UP
+from compilecache._base.local_directory import create_local_directory, remove_made_directories
 from compilecache._caller.connect_requests import (
     cache_request,
     copy_request,
@@ -47,9 +48,17 @@ class Call:
 
 
 def _load(call: Call) -> Iterator[Answer]:
-    create_local_directory(path_here(call.arguments["local_dir"]))
-    for answer in _run(call, "Load", partial(load_request, call.arguments, call.environment)):
-        yield _counted(call, answer) if answer.outcome == "SKIPPED" else answer
+    made = create_local_directory(path_here(call.arguments["local_dir"]))
+    try:
+        for answer in _run(call, "Load", partial(load_request, call.arguments, call.environment)):
+            if answer.outcome == "DOES_NOT_EXIST" or answer.status == "ERROR":
+                remove_made_directories(made)
+            yield _counted(call, answer) if answer.outcome == "SKIPPED" else answer
+    except CacheServiceError as error:
+        # Others may wait for a load that this caller gave up.
+        if error.code not in GIVEN_UP:
+            remove_made_directories(made)
+        raise
 
 
 def _counted(call: Call, state: TransferState) -> TransferState:
