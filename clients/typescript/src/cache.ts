@@ -39,7 +39,6 @@ export interface ClosestCache {
   readonly differing: readonly string[];
 }
 
-/** @internal */
 export function fromCacheMessage(message: CacheMessage): Cache {
   return {
     namespace: message.namespace,
@@ -58,18 +57,12 @@ export function fromCacheMessage(message: CacheMessage): Cache {
   };
 }
 
-/**
- * Members for an object that may hold a cache.
- * @internal
- */
+/** Members for an object that may hold a cache. */
 export function optionalCache(message: CacheMessage | undefined): { cache?: Cache } {
   return message ? { cache: fromCacheMessage(message) } : {};
 }
 
-/**
- * Members for an object that may hold the closest cache.
- * @internal
- */
+/** Members for an object that may hold the closest cache. */
 export function optionalClosest(message: ClosestCacheMessage | undefined): {
   closest?: ClosestCache;
 } {

@@ -145,18 +145,12 @@ export interface ClearedLocalCache {
   readonly fileCount: number;
 }
 
-/**
- * Throws INVALID_REQUEST for a word that is no policy.
- * @internal
- */
+/** Throws INVALID_REQUEST for a word that is no policy. */
 export function toIfLocalExists(word: IfLocalExists | undefined): IfLocalExistsEnum {
   return toPolicy(ifLocalExistsWords, word, "ifLocalExists");
 }
 
-/**
- * Throws INVALID_REQUEST for a word that is no policy.
- * @internal
- */
+/** Throws INVALID_REQUEST for a word that is no policy. */
 export function toIfStoredExists(word: IfStoredExists | undefined): IfStoredExistsEnum {
   return toPolicy(ifStoredExistsWords, word, "ifStoredExists");
 }

@@ -103,10 +103,7 @@ export interface Transfer {
   readonly outcome?: LoadOutcome | SaveOutcome;
 }
 
-/**
- * A response's transfer, which the service always sends.
- * @internal
- */
+/** A response's transfer, which the service always sends. */
 export function fromTransferMessage(message: TransferMessage | undefined): Transfer {
   if (!message)
     throw new CacheServiceError({
@@ -132,19 +129,13 @@ export function fromTransferMessage(message: TransferMessage | undefined): Trans
   };
 }
 
-/**
- * Members for an object that may say why a save was skipped.
- * @internal
- */
+/** Members for an object that may say why a save was skipped. */
 export function optionalSkipReason(value: SaveSkipReasonEnum): { skipReason?: SaveSkipReason } {
   if (value === SaveSkipReasonEnum.SAVE_SKIP_REASON_UNSPECIFIED) return {};
   return { skipReason: saveSkipReasons.wordOf(value) };
 }
 
-/**
- * What a save left out, in words and numbers.
- * @internal
- */
+/** What a save left out, in words and numbers. */
 export function fromLeftOut(leftOut: readonly LeftOutMessage[]): LeftOutFiles[] {
   return leftOut.map(({ reason, fileCount, examples }) => ({
     reason: leftOutReasons.wordOf(reason),

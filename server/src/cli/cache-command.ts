@@ -5,14 +5,12 @@ import {
   type ClientOptions,
   localDirOption,
   namespaceOption,
-  type Session,
 } from "./client-command.ts";
-import { namedEnvironment } from "./environment/named-environment.ts";
 import {
-  addEnvironmentOptions,
   type EnvironmentOptions,
-  environmentHelp,
-} from "./environment/options.ts";
+  environmentOf,
+  requireEnvironment,
+} from "./environment-options.ts";
 
 /** The options that all commands have that are about one cache and a local directory. */
 export interface CacheOptions extends ClientOptions, EnvironmentOptions {
@@ -21,23 +19,17 @@ export interface CacheOptions extends ClientOptions, EnvironmentOptions {
 }
 
 /** Adds such a command, with these options. */
-export function addCacheCommand(
-  program: Command,
-  name: string,
-  examples: readonly string[],
-): Command {
-  const command = addClientCommand(program, name, examples)
+export function addCacheCommand(program: Command, name: string): Command {
+  return requireEnvironment(addClientCommand(program, name))
     .addOption(namespaceOption())
     .addOption(localDirOption());
-  return addEnvironmentOptions(command).addHelpText("after", environmentHelp);
 }
 
 /** What the options name, as calls of the client take it; the local directory is absolute. */
-export async function cacheTargetOf(options: CacheOptions, { client, signal }: Session) {
-  const { namespace } = options;
+export function cacheTargetOf(options: CacheOptions) {
   return {
-    namespace,
-    environment: await namedEnvironment(options, { client, namespace, signal }),
+    namespace: options.namespace,
+    environment: environmentOf(options),
     localDir: resolveLocalDirectory(options.dir),
   };
 }

@@ -98,8 +98,7 @@ export const settings = {
   allowedDirs: setting({
     variable: "COMPILE_CACHE_ALLOWED_DIRS",
     placeholder: "dirs",
-    description:
-      "directories that callers may name: path or client-path=daemon-path; or any, where only one user can connect",
+    description: "directories that callers may name: path or client-path=daemon-path",
     fallback: {
       make: ({ torchCacheDir }): readonly AllowedDir[] => {
         const path = String(torchCacheDir);

@@ -24,7 +24,6 @@ import {
   openSource,
 } from "../local/copy-tree.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
-import { requireMayEmpty } from "../local/never-emptied.ts";
 import {
   type OpenedDirectory,
   openDirectory,
@@ -98,7 +97,6 @@ export const jobs = {
   openUsersDirectory: ({ path, found }: UsersJob): OpenedDirectory =>
     openUsersDirectory(path, found),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
-  requireMayEmpty,
   measureDirectory: measureTree,
   clearDirectory,
   requireSpace: ({ fd, shownAs, bytes, fileCount }: SpaceJob): void =>

@@ -52,10 +52,7 @@ export interface TransferCallOptions extends CallOptions {
   readonly onStarted?: ((operationId: string) => void) | undefined;
 }
 
-/**
- * The options with the defaults filled in.
- * @internal
- */
+/** The options with the defaults filled in. */
 export interface ResolvedClientOptions {
   readonly address: string;
   readonly namespace: string;
@@ -67,7 +64,6 @@ export interface ResolvedClientOptions {
 /**
  * Options win over environment variables; an empty namespace or token stands for none. Throws
  * INVALID_REQUEST for an address or a token that cannot be one; a token is never shown.
- * @internal
  */
 export function resolveClientOptions(
   options: CacheClientOptions,

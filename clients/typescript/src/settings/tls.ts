@@ -13,10 +13,7 @@ export interface TlsOptions {
   readonly name?: string | undefined;
 }
 
-/**
- * What the files hold.
- * @internal
- */
+/** What the files hold. */
 export interface TlsSettings {
   /** Undefined for those that this machine trusts. */
   readonly ca: Buffer | undefined;
@@ -27,7 +24,6 @@ export interface TlsSettings {
 /**
  * The encryption that is asked for, by options or else by COMPILE_CACHE_TLS_CA, _CERT, _KEY and _NAME;
  * undefined for none. Throws INVALID_REQUEST for files that cannot be read, or that do not go together.
- * @internal
  */
 export function resolveTls(
   options: TlsOptions | undefined,

@@ -123,9 +123,8 @@ export class ArchiveAssembler {
   }
 
   async #write(chunk: Uint8Array): Promise<void> {
-    const bytes = this.#writer.bytesWritten + chunk.length;
-    if (bytes > this.#limits.maxArchiveBytes)
-      throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes", bytes);
+    if (this.#writer.bytesWritten + chunk.length > this.#limits.maxArchiveBytes)
+      throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes");
     await this.#writer.write(chunk, this.#signal);
   }
 }

@@ -2,9 +2,8 @@ import type { Dirent } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { parseArchiveFilename } from "../../domain/cache-id.ts";
+import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
-import { folderOfNamespace, namespaceOfFolder } from "../../domain/namespace.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../store.ts";
 import { removeNumbered } from "./generations.ts";
 import { isNoteDue, listInventory, noteUseOf } from "./inventory.ts";
@@ -26,7 +25,7 @@ export interface FileStoreOptions {
 }
 
 /**
- * A store in a directory that machines share: `<root>/<folder of the namespace>/<filename>`. The root's last
+ * A store in a directory that machines share: `<root>/<namespace>/<filename>`. The root's last
  * component is made if need be, now and never later: a root that is gone later on was unmounted.
  */
 export async function createFileStore(
@@ -38,8 +37,7 @@ export async function createFileStore(
   const { call } = context;
   if (isMade) await call(() => makeDurableDirectory(root)).catch(() => {});
   const checkRoot = await createRootCheck(root, call);
-  const pathOf = (name: ArchiveName) =>
-    join(root, folderOfNamespace(name.namespace), name.filename);
+  const pathOf = (name: ArchiveName) => join(root, name.namespace, name.filename);
   /** Each call of the store first makes sure that the root is there. */
   const callBelowRoot = <T>(body: () => Promise<T>, options: GatedCallOptions<T>) =>
     call(async () => {
@@ -92,16 +90,15 @@ async function listArchives(
 ): Promise<ArchiveName[]> {
   if (namespace !== undefined) return listNamespace(root, namespace);
   const names: ArchiveName[] = [];
-  const folders = (await listDirectory(root)).filter((entry) => entry.isDirectory());
-  const namespaces = folders.flatMap(({ name }) => namespaceOfFolder(name) ?? []);
-  for (const namespace of namespaces.sort())
+  const namespaces = (await listDirectory(root)).filter((entry) => entry.isDirectory());
+  for (const { name } of namespaces.filter(({ name }) => isNamespace(name)).sort(byName))
     try {
-      names.push(...(await listNamespace(root, namespace)));
+      names.push(...(await listNamespace(root, name)));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       logger.warn("passed over a namespace that this user may not read", {
         store: root,
-        namespace,
+        namespace: name,
         error: (await toFileStoreError(error, root)).message,
       });
     }
@@ -109,7 +106,7 @@ async function listArchives(
 }
 
 async function listNamespace(root: string, namespace: string): Promise<ArchiveName[]> {
-  const path = join(root, folderOfNamespace(namespace));
+  const path = join(root, namespace);
   await refreshNames(path);
   try {
     return (await listDirectory(path))
