@@ -9,6 +9,7 @@ import { createReport, toMarkdown } from "./report/report.ts";
 import { createScratch } from "./scratch.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
 import { bytes } from "./suites/bytes.ts";
+import { calls } from "./suites/calls.ts";
 import { cores } from "./suites/cores.ts";
 import { daemons } from "./suites/daemons.ts";
 import { files } from "./suites/files.ts";
@@ -24,6 +25,7 @@ const suites: Record<string, Suite> = {
   bytes,
   cores,
   latency,
+  calls,
   watchers,
   daemons,
   owners,

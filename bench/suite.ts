@@ -6,6 +6,7 @@ export const metrics = {
   cpuS: { title: "CPU s", digits: 2 },
   peakRssMiB: { title: "peak RSS of the daemon, MiB", digits: 0 },
   archiveMB: { title: "archive MB", digits: 1 },
+  callMs: { title: "ms", digits: 1 },
   p50Ms: { title: "p50 ms", digits: 2 },
   p99Ms: { title: "p99 ms", digits: 2 },
   loopP99Ms: { title: "event loop late, p99 ms", digits: 2 },

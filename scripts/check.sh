@@ -10,7 +10,7 @@ sh scripts/check-generated.sh
 biome ci --error-on-warnings .
 tsc -p .
 cd clients/python
-../../.venv/bin/ruff format --check .
-../../.venv/bin/ruff check .
+../../.venv/bin/ruff format --check . ../b10-transfer-shim
+../../.venv/bin/ruff check . ../b10-transfer-shim
 ../../.venv/bin/mypy
 ../../.venv/bin/pyright

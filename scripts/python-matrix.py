@@ -65,4 +65,4 @@ def _test_all(wheel: str) -> None:
 with tempfile.TemporaryDirectory() as dist:
     node = root / "node_modules" / ".bin" / "node"
     subprocess.run([str(node), str(root / "scripts" / "package.ts"), dist], check=True)
-    _test_all(*map(str, Path(dist).glob("*.whl")))
+    _test_all(*map(str, Path(dist).glob("compilecache-*.whl")))

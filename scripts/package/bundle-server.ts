@@ -69,6 +69,7 @@ export async function bundleServer(directory: string): Promise<void> {
   copyFileSync(`${root}node_modules/${neededFile}`, needed);
   copyFileSync(`${server}/src/service/descriptors.binpb`, `${directory}/lib/descriptors.binpb`);
   cpSync(`${server}/bin`, `${directory}/bin`, { recursive: true });
+  copyPythonPackage(`${directory}/python/compilecache`);
   copyFileSync(`${root}README.md`, `${directory}/README.md`);
   copyFileSync(`${root}LICENSE`, `${directory}/LICENSE`);
   writeFileSync(
@@ -81,6 +82,20 @@ export async function bundleServer(directory: string): Promise<void> {
     ...manifest
   } = JSON.parse(readFileSync(`${server}/package.json`, "utf8"));
   writeFileSync(`${directory}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** `run` and `env` are written in Python. There the daemon's program is this package's own. */
+function copyPythonPackage(directory: string): void {
+  const source = `${root}clients/python/src/compilecache`;
+  cpSync(source, directory, {
+    recursive: true,
+    filter: (path) => !/\/(_server|__pycache__|[^/]*\.pyi)$/.test(path),
+  });
+  mkdirSync(`${directory}/_server/bin`, { recursive: true });
+  writeFileSync(
+    `${directory}/_server/bin/compilecache.js`,
+    'import "../../../../bin/compilecache.js";\n',
+  );
 }
 
 if (import.meta.main) await bundleServer(`${server}/dist`);

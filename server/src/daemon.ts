@@ -6,8 +6,10 @@ import type { Config } from "./config/settings.ts";
 import { originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
+import { writeStateFile } from "./listen/state-file.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheOperations } from "./operations/create-cache-operations.ts";
+import { ownState } from "./own-state.ts";
 import { serve } from "./service/serve.ts";
 import { Trust } from "./signing/trust.ts";
 import { openStore } from "./store/open-store.ts";
@@ -70,8 +72,13 @@ export async function startDaemon(
   const { maxConnections, idleExitMs, shutdownGraceMs } = config;
   const listeners = listenersOf(config);
   try {
-    const served = { operations, listeners, maxConnections, idleExitMs, logger };
+    const leaving: (() => Promise<void>)[] = [];
+    const beforeClosing = async () => {
+      await Promise.allSettled(leaving.map((leave) => leave()));
+    };
+    const served = { operations, listeners, maxConnections, idleExitMs, beforeClosing, logger };
     const { addresses, reload, stop, idle } = await serve(served);
+    leaving.push(...(await tellOfItself(config, addresses, logger)));
     return {
       addresses,
       reload(next) {
@@ -94,6 +101,28 @@ export async function startDaemon(
     await operations.close(0);
     throw error;
   }
+}
+
+/** Writes beside each socket which daemon it is; returns what removes that. No daemon fails by it. */
+async function tellOfItself(
+  config: Config,
+  addresses: readonly string[],
+  logger: Logger,
+): Promise<(() => Promise<void>)[]> {
+  const state = ownState(config.store, addresses);
+  const sockets = addresses.filter((address) => address.startsWith("unix:"));
+  const written = await Promise.allSettled(
+    sockets.map((address) => writeStateFile(address.slice("unix:".length), state)),
+  );
+  return written.flatMap((result, index) => {
+    if (result.status === "fulfilled") return [result.value];
+    const reason = (result.reason as Error).message;
+    logger.warn("no file beside the socket says which daemon it is", {
+      address: sockets[index],
+      reason,
+    });
+    return [];
+  });
 }
 
 /** For who rotates keys: which ones count from now on. */

@@ -38,15 +38,16 @@ _allowed: dict[str, tuple[str, ...]] = {
     "_environment": (*_words, "_base"),
     "_daemon": (*_words, "_base"),
     # A client that is given no address asks where the daemon is, and starts none.
-    "_rpc": (*_words, "_base", "_daemon.address", "v1"),
+    "_rpc": (*_words, "_base", "_daemon.find", "v1"),
     "client": ("_rpc",),
     "aio": ("_rpc",),
     "_caller": (*_words, "_base", "_rpc", "v1"),
     # They know nothing of gRPC, which must not live in a model's process.
-    "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.process"),
+    "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.call"),
     "__init__": (*_words, "_calls", "_daemon.start", "client", "aio"),
-    "commands": (*_words, "_base", "_environment", "_calls", "__init__"),
+    "commands": (*_words, "_base", "_environment", "_daemon", "_calls", "__init__"),
     "__main__": ("commands",),
+    "_as_program": ("__main__",),
 }
 
 # Packages of others, and who may import them.

@@ -3,7 +3,23 @@ import { BadRequest, ErrorInfo } from "../gen/google/rpc/error_details.ts";
 import { Status } from "../gen/google/rpc/status.ts";
 
 /** The canonical gRPC codes, without OK. */
-export type ErrorCode = Exclude<keyof typeof grpcCodes, "OK">;
+export type ErrorCode =
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED";
 
 /** The reasons that the service is known to give; a newer daemon may give others. */
 export type ErrorReason =
@@ -26,7 +42,7 @@ export type ErrorReason =
   | "INTERNAL"
   | (string & {});
 
-/** One field of a request that is wrong: its path in the request, and what would be right. */
+/** One field of a request that is wrong: its path in the request (`environment.torchVersion`), and what would be right. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
@@ -64,7 +80,10 @@ export class CacheServiceError extends Error {
   }
 }
 
-/** The error for a request that this client itself refuses. */
+/**
+ * The error for a request that this client itself refuses.
+ * @internal
+ */
 export function invalidRequest(field: string, description: string): CacheServiceError {
   return new CacheServiceError({
     code: "INVALID_ARGUMENT",
@@ -74,7 +93,10 @@ export function invalidRequest(field: string, description: string): CacheService
   });
 }
 
-/** The error that a `google.rpc.Status` describes. */
+/**
+ * The error that a `google.rpc.Status` describes.
+ * @internal
+ */
 export function errorFromStatus(status: Status, cause?: unknown): CacheServiceError {
   let reason: string | undefined;
   let violations: readonly FieldViolation[] = [];
@@ -82,7 +104,7 @@ export function errorFromStatus(status: Status, cause?: unknown): CacheServiceEr
     if (typeUrl.endsWith("/google.rpc.ErrorInfo")) reason = ErrorInfo.decode(value).reason;
     if (typeUrl.endsWith("/google.rpc.BadRequest"))
       violations = BadRequest.decode(value).fieldViolations.map(({ field, description }) => ({
-        field,
+        field: inCamelCase(field),
         description,
       }));
   }
@@ -92,23 +114,76 @@ export function errorFromStatus(status: Status, cause?: unknown): CacheServiceEr
   );
 }
 
-/** The error for anything that a call threw. Where no daemon answered, it names the address. */
+/** `environment.torchVersion` for `environment.torch_version`: fields as requests of this client name them. */
+function inCamelCase(field: string): string {
+  // Names of labels, in quotes, stay.
+  return field.replace(
+    /("(?:[^"\\]|\\.)*")|_([a-z])/g,
+    (_, quoted?: string, letter = "") => quoted ?? letter.toUpperCase(),
+  );
+}
+
+/**
+ * The error for anything that a call threw. Where no daemon answered, it names the address.
+ * @internal
+ */
 export function toCacheServiceError(error: unknown, address: string): CacheServiceError {
   if (error instanceof CacheServiceError) return error;
   if (!isServiceError(error))
     return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
   const status = error.metadata.get("grpc-status-details-bin")[0];
-  if (status instanceof Uint8Array) return errorFromStatus(Status.decode(status), error);
+  if (status instanceof Uint8Array)
+    return withAddress(errorFromStatus(Status.decode(status), error), address);
   const code = codeName(error.code);
   const details = withoutGrpcWords(error.details);
   const message = code === "UNAVAILABLE" ? noAnswer(address, details) : details;
   return new CacheServiceError({ code, message }, { cause: error });
 }
 
+/** Which directories are allowed is a matter of which daemon is asked. */
+function withAddress(error: CacheServiceError, address: string): CacheServiceError {
+  if (error.reason !== "PATH_NOT_ALLOWED") return error;
+  const { code, reason, violations, cause } = error;
+  const message = `${error.message} (the daemon at ${address})`;
+  return new CacheServiceError({ code, reason, message, violations }, { cause });
+}
+
+/** What a failure to connect means, and what would be right. */
+const reasons = [
+  {
+    said: /EACCES/,
+    means: "only the user and the group of this socket may connect, and this process is neither",
+  },
+  {
+    said: /ALTNAME|altnames/,
+    means:
+      "its certificate has other names; connect by one of these, or say which it has (COMPILE_CACHE_TLS_NAME)",
+  },
+  { said: /expired|not yet valid/i, means: "its certificate is not valid at this time" },
+  {
+    said: /self-signed|self signed|unable to (verify|get)|ISSUER|UNABLE_TO/i,
+    means:
+      "its certificate is signed by none that is trusted here; name the file of who signed it (COMPILE_CACHE_TLS_CA)",
+  },
+  {
+    said: /wrong version number|packet length too long|ERR_SSL_WRONG|EPROTO.*(version|http)/i,
+    means: "it speaks no TLS; leave COMPILE_CACHE_TLS_CA out, or name a port that has TLS",
+  },
+  {
+    said: /certificate required|handshake failure|bad certificate|unknown ca/i,
+    means:
+      "it wants a certificate of the caller, of those that it trusts (COMPILE_CACHE_TLS_CERT and COMPILE_CACHE_TLS_KEY)",
+  },
+];
+
 function noAnswer(address: string, details: string): string {
-  const why = /EACCES/.test(details)
-    ? `only the user and the group of this socket may connect, and this process is neither (${details})`
-    : details;
+  const known = reasons.find(({ said }) => said.test(details));
+  const isSilent = /^Failed to connect/.test(details) && !/^unix/.test(address);
+  const why = known
+    ? `${known.means} (${details})`
+    : isSilent
+      ? "it closes connections; where it wants TLS, give the certificates to trust (COMPILE_CACHE_TLS_CA)"
+      : details;
   return `no daemon answers at ${address}: ${why}`;
 }
 
@@ -126,8 +201,13 @@ function codeName(code: number): ErrorCode {
  * `Deadline exceeded after 0.2s` without where the time went.
  */
 function withoutGrpcWords(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: (Error: )?/, "")
-    .replace(/\.? Resolution note: $/, "")
-    .replace(/^(Deadline exceeded after [\d.]+s),.*$/, "$1");
+  return (
+    details
+      .replace(/^No connection established\. Last error: (Error: )?/, "")
+      .replace(/\.? Resolution note: $/, "")
+      // Where and when OpenSSL found it.
+      .replace(/[0-9A-F]+:error:[0-9A-F]+:SSL routines:\w*:([^:]*):[^\n]*\n/g, "$1")
+      .replace(/ ?\(\d{4}-[\d-]+T[\d:.]+Z\)$/, "")
+      .replace(/^(Deadline exceeded after [\d.]+s),.*$/, "$1")
+  );
 }

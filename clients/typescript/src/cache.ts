@@ -39,6 +39,7 @@ export interface ClosestCache {
   readonly differing: readonly string[];
 }
 
+/** @internal */
 export function fromCacheMessage(message: CacheMessage): Cache {
   return {
     namespace: message.namespace,
@@ -57,12 +58,18 @@ export function fromCacheMessage(message: CacheMessage): Cache {
   };
 }
 
-/** Members for an object that may hold a cache. */
+/**
+ * Members for an object that may hold a cache.
+ * @internal
+ */
 export function optionalCache(message: CacheMessage | undefined): { cache?: Cache } {
   return message ? { cache: fromCacheMessage(message) } : {};
 }
 
-/** Members for an object that may hold the closest cache. */
+/**
+ * Members for an object that may hold the closest cache.
+ * @internal
+ */
 export function optionalClosest(message: ClosestCacheMessage | undefined): {
   closest?: ClosestCache;
 } {

@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import {
   type ChannelCredentials,
   Client,
@@ -43,8 +45,11 @@ export interface Connection {
 /** Opens a channel, which connects when it is first used. */
 export function createConnection(options: ResolvedClientOptions): Connection {
   const { address, tls } = options;
-  const client = new Client(address, credentialsOf(tls), {
-    ...(tls?.name ? { "grpc.ssl_target_name_override": tls.name } : {}),
+  const ip = tls && !tls.name ? ipOf(address) : undefined;
+  // Of an address no name is sent, which TLS forbids; this one stands for none, and is not checked.
+  const name = ip === undefined ? tls?.name : "address.invalid";
+  const client = new Client(address, credentialsOf(tls, ip), {
+    ...(name ? { "grpc.ssl_target_name_override": name } : {}),
     // The daemon is on this node or near it, and not behind the proxy for the internet.
     "grpc.enable_http_proxy": 0,
     "grpc.keepalive_time_ms": 30_000,
@@ -135,11 +140,28 @@ export function createConnection(options: ResolvedClientOptions): Connection {
   return { unary, serverStream, close: () => client.close() };
 }
 
-function credentialsOf(tls: TlsSettings | undefined): ChannelCredentials {
+/** The IP address that an address names, if it does. */
+function ipOf(address: string): string | undefined {
+  const host = address
+    .replace(/^(ipv4|ipv6|dns):(\/\/\/)?/, "")
+    .replace(/:\d+$/, "")
+    .replace(/^\[(.*)\]$/, "$1");
+  return isIP(host) ? host : undefined;
+}
+
+/** `ip` is what the daemon's certificate must have, in place of a name. */
+function credentialsOf(tls: TlsSettings | undefined, ip: string | undefined): ChannelCredentials {
   if (!tls) return credentials.createInsecure();
   const { ca, own } = tls;
   try {
-    return credentials.createSsl(ca ?? null, own?.key ?? null, own?.certificate ?? null);
+    return credentials.createSsl(
+      ca ?? null,
+      own?.key ?? null,
+      own?.certificate ?? null,
+      ip === undefined
+        ? {}
+        : { checkServerIdentity: (_, certificate) => checkServerIdentity(ip, certificate) },
+    );
   } catch (error) {
     throw invalidRequest("tls", `the certificates cannot be used: ${(error as Error).message}`);
   }

@@ -262,3 +262,22 @@ describe("createCacheClient", () => {
     assert.deepEqual(asked, ["", "after1", "after2"]);
   });
 });
+
+describe("the address", () => {
+  it("is looked for at the first call, not before", async (t) => {
+    const dir = temporaryDirectory();
+    const before = process.env.COMPILE_CACHE_ADDRESS;
+    t.after(() => {
+      if (before === undefined) delete process.env.COMPILE_CACHE_ADDRESS;
+      else process.env.COMPILE_CACHE_ADDRESS = before;
+    });
+    delete process.env.COMPILE_CACHE_ADDRESS;
+    const client = createCacheClient({ timeoutMs: 5_000 });
+    process.env.COMPILE_CACHE_ADDRESS = `unix:${dir}/later.sock`;
+    await assert.rejects(client.listCaches(), {
+      message: /no daemon answers at unix:.*later\.sock/,
+    });
+    assert.equal(client.address, `unix:${dir}/later.sock`);
+    client.close();
+  });
+});

@@ -1,10 +1,15 @@
 import { CacheServiceService as methods } from "../gen/compilecache/v1/cache_service.ts";
 import { fromCacheMessage, optionalCache, optionalClosest } from "./cache.ts";
 import type { CacheClient } from "./cache-client.ts";
-import { createConnection } from "./connection.ts";
+import { CacheServiceError } from "./cache-service-error.ts";
+import { type Connection, createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
-import { type CacheClientOptions, resolveClientOptions } from "./settings/client-options.ts";
+import {
+  type CacheClientOptions,
+  type ResolvedClientOptions,
+  resolveClientOptions,
+} from "./settings/client-options.ts";
 import { callAsSeen, identityOf, isOfThisMachine } from "./settings/identity.ts";
 import { createLocalDirectory, resolveLocalDirectory } from "./settings/local-directory.ts";
 import {
@@ -18,37 +23,69 @@ import {
 const noDeadline = Number.POSITIVE_INFINITY;
 const shortCallMs = 30_000;
 
+/** A connection, and what it was made by. */
+interface Connected {
+  readonly resolved: ResolvedClientOptions;
+  readonly connection: Connection;
+  /** A daemon of another machine numbers the file systems that it shares with this one otherwise. */
+  readonly isNear: boolean;
+}
+
+function connectTo(resolved: ResolvedClientOptions): Connected {
+  const connection = createConnection(resolved);
+  return { resolved, connection, isNear: isOfThisMachine(resolved.address) };
+}
+
+/** Whether a call ended because its caller wanted no more of it. */
+function isGivenUp(error: unknown): boolean {
+  return (
+    error instanceof CacheServiceError && ["CANCELLED", "DEADLINE_EXCEEDED"].includes(error.code)
+  );
+}
+
 /**
- * A client of the daemon at `address`. It connects with its first call; `close` it after use. Throws
+ * A client of the daemon at `address`. It finds its daemon and connects with its first call; `close` it after use. Throws
  * INVALID_REQUEST for an address or a token that cannot be one.
  */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
-  const resolved = resolveClientOptions(options);
-  const connection = createConnection(resolved);
-  // A daemon of another machine numbers the file systems that it shares with this one otherwise.
-  const isNear = isOfThisMachine(resolved.address);
+  resolveClientOptions(options);
+  // By then there may be a daemon, or a variable that names it, that is not there yet.
+  let connected: Connected | undefined;
+  const connect = (): Connected => {
+    connected ??= connectTo(resolveClientOptions(options));
+    return connected;
+  };
+  const unary: Connection["unary"] = (...call) => connect().connection.unary(...call);
   const lookAt = (localDir: string) => async () => ({
-    localDirIdentity: isNear ? await identityOf(localDir) : "",
+    localDirIdentity: connect().isNear ? await identityOf(localDir) : "",
   });
 
   const client: CacheClient = {
-    address: resolved.address,
+    get address() {
+      return (connected?.resolved ?? resolveClientOptions(options)).address;
+    },
 
     async load(input, call = {}) {
       const localDir = resolveLocalDirectory(input.localDir);
       const request = {
-        namespace: input.namespace ?? resolved.namespace,
+        namespace: input.namespace ?? connect().resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir,
         detach: input.detach ?? false,
         ifLocalExists: toIfLocalExists(input.ifLocalExists),
       };
-      await createLocalDirectory(localDir);
+      const created = await createLocalDirectory(localDir);
       const response = await callAsSeen(lookAt(localDir), (seen) =>
-        connection.unary(methods.load, { ...request, ...seen }, call, noDeadline),
-      );
+        unary(methods.load, { ...request, ...seen }, call, noDeadline),
+      ).catch(async (error: unknown) => {
+        // Others may go on to wait for a load that this call gave up.
+        if (!isGivenUp(error)) await created.removeIfEmpty();
+        throw error;
+      });
+      const status = loadStatuses.wordOf(response.status);
+      if (status === "does_not_exist") await created.removeIfEmpty();
       return {
-        status: loadStatuses.wordOf(response.status),
+        status,
         transfer: fromTransferMessage(response.transfer),
         ...optionalClosest(response.closest),
       };
@@ -56,7 +93,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
 
     async save(input, call = {}) {
       const request = {
-        namespace: input.namespace ?? resolved.namespace,
+        namespace: input.namespace ?? connect().resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir: resolveLocalDirectory(input.localDir),
         detach: input.detach ?? false,
@@ -64,7 +101,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         profile: input.profile ?? "",
       };
       const response = await callAsSeen(lookAt(request.localDir), (seen) =>
-        connection.unary(methods.save, { ...request, ...seen }, call, noDeadline),
+        unary(methods.save, { ...request, ...seen }, call, noDeadline),
       );
       return {
         status: saveStatuses.wordOf(response.status),
@@ -77,7 +114,11 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async *watch(operationId, call = {}) {
-      const states = connection.serverStream(methods.watchTransfer, { operationId }, call);
+      const states = connect().connection.serverStream(
+        methods.watchTransfer,
+        { operationId },
+        call,
+      );
       for await (const { transfer } of states) yield fromTransferMessage(transfer);
     },
 
@@ -89,18 +130,20 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
       };
       const look = async () => ({
         // The store need not be mounted here.
-        sourceIdentity: isNear ? await identityOf(input.source, { orUnsaid: true }) : "",
-        destinationIdentity: isNear ? await identityOf(input.destination, { orAbove: true }) : "",
+        sourceIdentity: connect().isNear ? await identityOf(input.source, { orUnsaid: true }) : "",
+        destinationIdentity: connect().isNear
+          ? await identityOf(input.destination, { orAbove: true })
+          : "",
       });
       const response = await callAsSeen(look, (seen) =>
-        connection.unary(methods.startTransfer, { ...request, ...seen }, call, shortCallMs),
+        unary(methods.startTransfer, { ...request, ...seen }, call, shortCallMs),
       );
       return fromTransferMessage(response.transfer);
     },
 
     async getTransfer(operationId, call = {}) {
       const request = { operationId };
-      const response = await connection.unary(methods.getTransfer, request, call, shortCallMs);
+      const response = await unary(methods.getTransfer, request, call, shortCallMs);
       return fromTransferMessage(response.transfer);
     },
 
@@ -110,7 +153,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         pageSize: input.pageSize ?? 0,
         pageToken: input.pageToken ?? "",
       };
-      const page = await connection.unary(methods.listTransfers, request, call, shortCallMs);
+      const page = await unary(methods.listTransfers, request, call, shortCallMs);
       return {
         transfers: page.transfers.map(fromTransferMessage),
         nextPageToken: page.nextPageToken,
@@ -128,18 +171,18 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
 
     async cancelTransfer(operationId, call = {}) {
       const request = { operationId };
-      const response = await connection.unary(methods.cancelTransfer, request, call, shortCallMs);
+      const response = await unary(methods.cancelTransfer, request, call, shortCallMs);
       return fromTransferMessage(response.transfer);
     },
 
     async getCacheInfo(input, call = {}) {
       const request = {
-        namespace: input.namespace ?? resolved.namespace,
+        namespace: input.namespace ?? connect().resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir: resolveLocalDirectory(input.localDir),
       };
       const info = await callAsSeen(lookAt(request.localDir), (seen) =>
-        connection.unary(methods.getCacheInfo, { ...request, ...seen }, call, shortCallMs),
+        unary(methods.getCacheInfo, { ...request, ...seen }, call, shortCallMs),
       );
       return {
         environmentKey: info.environmentKey,
@@ -160,7 +203,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
         pageSize: input.pageSize ?? 0,
         pageToken: input.pageToken ?? "",
       };
-      const page = await connection.unary(methods.listCaches, request, call, shortCallMs);
+      const page = await unary(methods.listCaches, request, call, shortCallMs);
       return { caches: page.caches.map(fromCacheMessage), nextPageToken: page.nextPageToken };
     },
 
@@ -175,21 +218,21 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
 
     async deleteCache(input, call = {}) {
       const request = {
-        namespace: input.namespace ?? resolved.namespace,
+        namespace: input.namespace ?? connect().resolved.namespace,
         cacheKey: input.cacheKey,
       };
-      await connection.unary(methods.deleteCache, request, call, shortCallMs);
+      await unary(methods.deleteCache, request, call, shortCallMs);
     },
 
     async clearLocalCache(input = {}, call = {}) {
       const localDir = resolveLocalDirectory(input.localDir);
       const cleared = await callAsSeen(lookAt(localDir), (seen) =>
-        connection.unary(methods.clearLocalCache, { localDir, ...seen }, call, shortCallMs),
+        unary(methods.clearLocalCache, { localDir, ...seen }, call, shortCallMs),
       );
       return { bytes: Number(cleared.bytes), fileCount: Number(cleared.fileCount) };
     },
 
-    close: () => connection.close(),
+    close: () => connect().connection.close(),
   };
   return client;
 }

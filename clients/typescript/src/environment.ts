@@ -13,6 +13,7 @@ export interface Environment {
   readonly extra?: Readonly<Record<string, string>>;
 }
 
+/** @internal */
 export function toEnvironmentMessage(environment: Environment): EnvironmentMessage {
   return {
     torchVersion: environment.torchVersion,
@@ -23,6 +24,7 @@ export function toEnvironmentMessage(environment: Environment): EnvironmentMessa
   };
 }
 
+/** @internal */
 export function fromEnvironmentMessage(message: EnvironmentMessage): Environment {
   const { torchVersion, cudaVersion, computeCapability, tritonVersion, extra } = message;
   return {

@@ -145,12 +145,18 @@ export interface ClearedLocalCache {
   readonly fileCount: number;
 }
 
-/** Throws INVALID_REQUEST for a word that is no policy. */
+/**
+ * Throws INVALID_REQUEST for a word that is no policy.
+ * @internal
+ */
 export function toIfLocalExists(word: IfLocalExists | undefined): IfLocalExistsEnum {
   return toPolicy(ifLocalExistsWords, word, "ifLocalExists");
 }
 
-/** Throws INVALID_REQUEST for a word that is no policy. */
+/**
+ * Throws INVALID_REQUEST for a word that is no policy.
+ * @internal
+ */
 export function toIfStoredExists(word: IfStoredExists | undefined): IfStoredExistsEnum {
   return toPolicy(ifStoredExistsWords, word, "ifStoredExists");
 }

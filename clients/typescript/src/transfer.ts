@@ -103,7 +103,10 @@ export interface Transfer {
   readonly outcome?: LoadOutcome | SaveOutcome;
 }
 
-/** A response's transfer, which the service always sends. */
+/**
+ * A response's transfer, which the service always sends.
+ * @internal
+ */
 export function fromTransferMessage(message: TransferMessage | undefined): Transfer {
   if (!message)
     throw new CacheServiceError({
@@ -129,13 +132,19 @@ export function fromTransferMessage(message: TransferMessage | undefined): Trans
   };
 }
 
-/** Members for an object that may say why a save was skipped. */
+/**
+ * Members for an object that may say why a save was skipped.
+ * @internal
+ */
 export function optionalSkipReason(value: SaveSkipReasonEnum): { skipReason?: SaveSkipReason } {
   if (value === SaveSkipReasonEnum.SAVE_SKIP_REASON_UNSPECIFIED) return {};
   return { skipReason: saveSkipReasons.wordOf(value) };
 }
 
-/** What a save left out, in words and numbers. */
+/**
+ * What a save left out, in words and numbers.
+ * @internal
+ */
 export function fromLeftOut(leftOut: readonly LeftOutMessage[]): LeftOutFiles[] {
   return leftOut.map(({ reason, fileCount, examples }) => ({
     reason: leftOutReasons.wordOf(reason),

@@ -1,7 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import type { FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../domain/harmless-text.ts";
+import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
+import { UnknownCacheKey } from "./environment/named-environment.ts";
+import { UsageError } from "./errors/usage-error.ts";
+import { examplesHelp } from "./examples-help.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
+import { messageInFlags } from "./flag-words.ts";
+import { inSnakeCase } from "./output/snake-case.ts";
 
 /** What the work of a command that talks to a daemon is given. */
 export interface Session {
@@ -21,18 +28,19 @@ export interface ClientOptions {
   json?: true;
 }
 
-/** Adds such a command, with its common options and the exit codes in its help. */
-export function addClientCommand(program: Command, nameAndArguments: string): Command {
+/** Adds such a command, with its common options, and with examples and exit codes in its help. */
+export function addClientCommand(
+  program: Command,
+  nameAndArguments: string,
+  examples: readonly string[],
+): Command {
   return program
     .command(nameAndArguments)
-    .addOption(
-      new Option("--address <address>", "the daemon: unix:/path or host:port").env(
-        "COMPILE_CACHE_ADDRESS",
-      ),
-    )
+    .helpOption("-h, --help", "show this help")
+    .addOption(addressOption())
     .option("--timeout <seconds>", "give up after this long", parseSeconds)
     .option("--json", "print JSON for programs")
-    .addHelpText("after", exitCodeHelp);
+    .addHelpText("after", () => examplesHelp(examples) + exitCodeHelp);
 }
 
 /** The directory that a command loads, saves or looks at, as the user names it. */
@@ -64,26 +72,27 @@ export async function runWithClient(
   work: (session: Session) => Promise<number>,
 ): Promise<void> {
   const json = options.json ?? false;
+  const daemon = daemonFor(options.address);
+  sayWhich(daemon);
   let client: CacheClient | undefined;
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.once("SIGINT", interrupt);
   const print = (answer: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(answer) : harmlessLines(text)}\n`);
+    process.stdout.write(`${json ? JSON.stringify(inSnakeCase(answer)) : harmlessLines(text)}\n`);
   try {
     client = createCacheClient({
-      address: options.address,
+      address: daemon.address,
       timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
     });
     process.exitCode = await work({ client, signal: interruption.signal, print, json });
   } catch (error) {
-    if (!(error instanceof CacheServiceError)) throw error;
     const interrupted = interruption.signal.aborted;
-    process.exitCode = interrupted ? exitCode.interrupted : exitCodeOfError(error);
-    if (json) print({ error }, "");
+    process.exitCode = interrupted ? exitCode.interrupted : exitCodeOf(error);
+    if (json) print({ error: errorParts(error) }, "");
     else
       process.stderr.write(
-        `compilecache: ${harmlessLines(errorText(error, interrupted, client?.address))}\n`,
+        `compilecache: ${harmlessLines(errorText(error as Error, interrupted, daemon))}\n`,
       );
   } finally {
     process.off("SIGINT", interrupt);
@@ -92,12 +101,28 @@ export async function runWithClient(
 }
 
 /** A daemon of another version, or another's, may not have made harmless what it names. */
-function harmlessLines(text: string): string {
+export function harmlessLines(text: string): string {
   return text.split("\n").map(harmless).join("\n");
 }
 
-function errorText(error: CacheServiceError, interrupted: boolean, address?: string): string {
+/** Throws what is none of the errors that a person can do something about. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return exitCode.usage;
+  if (error instanceof UnknownCacheKey) return exitCode.notFound;
+  if (error instanceof CacheServiceError) return exitCodeOfError(error);
+  throw error;
+}
+
+function errorParts(error: unknown): unknown {
+  if (error instanceof CacheServiceError) return error;
+  const { message } = error as Error;
+  if (error instanceof UnknownCacheKey) return { code: "NOT_FOUND", message, violations: [] };
+  return { code: "INVALID_ARGUMENT", message, violations: [] };
+}
+
+function errorText(error: Error, interrupted: boolean, daemon: FoundDaemon): string {
   if (interrupted) return "interrupted";
-  if (exitCodeOfError(error) !== exitCode.noDaemon) return error.message;
-  return `${error.message}\nStart one with: npx compilecache serve --listen ${address}`;
+  if (!(error instanceof CacheServiceError)) return error.message;
+  if (exitCodeOfError(error) !== exitCode.noDaemon) return messageInFlags(error, process.argv);
+  return `${error.message}\n${adviceFor(daemon)}`;
 }

@@ -6,7 +6,9 @@ import { harmless } from "../domain/harmless-text.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { ArchiveName } from "../store/store.ts";
 import type { UpkeepContext } from "../upkeep/context.ts";
+import { examplesHelp } from "./examples-help.ts";
 import { exitCode } from "./exit-code.ts";
+import { inSnakeCase } from "./output/snake-case.ts";
 import { addSettings, flagsGiven } from "./setting-options.ts";
 
 /** What the work of a command on a store is given. */
@@ -49,13 +51,17 @@ export function addStoreCommand(
   program: Command,
   name: string,
   more: readonly SettingKey[],
+  examples: readonly string[],
 ): Command {
   const command = program
     .command(name)
     .helpOption("-h, --help", "show this help")
-    .option("--namespace <name>", "only this namespace (default: all)")
+    .option("--namespace <name>", "only this namespace (default: all)", (text) => text.trim())
     .option("--json", "print JSON for programs, a line for each cache");
-  return addSettings(command, [...storeSettings, ...more]).addHelpText("after", exitCodes);
+  return addSettings(command, [...storeSettings, ...more]).addHelpText(
+    "after",
+    () => examplesHelp(examples) + exitCodes,
+  );
 }
 
 /** Runs such a command's work, and sets the exit code: what the work returns, or what its error means. */
@@ -69,13 +75,15 @@ export async function runOnStore(
   // The second one ends the process at once.
   for (const name of interruptions) process.once(name, interrupt);
   const print = (answer: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(answer) : harmless(text)}\n`);
+    process.stdout.write(`${json ? JSON.stringify(inSnakeCase(answer)) : harmless(text)}\n`);
   try {
     const config = readConfig(flagsGiven(options as Record<string, string>), process.env, complain);
     // The other commands start sooner without the server's libraries.
     const { openUpkeep } = await import("../open-upkeep.ts");
     await using upkeep = await openUpkeep(config, complaints, signal);
     const names = await upkeep.context.store.list(namespace, signal);
+    if (namespace !== undefined && names.length === 0)
+      complain(`the store holds no archives of the namespace ${namespace}`);
     process.exitCode = await work({ context: upkeep.context, config, names, signal, print });
   } catch (error) {
     process.exitCode = exitCodeOf(error, signal);

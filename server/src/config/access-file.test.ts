@@ -86,7 +86,7 @@ listeners:
     group: no-such-group
     colour: blue
     rules:
-      - {to: someone, may: [load, fly], directories: [relative, "/a,/b"], namespaces: [Llama]}
+      - {to: someone, may: [load, fly], directories: [relative, "/a,/b"], namespaces: ["lla ma"]}
       - {may: []}
 tokens:
   - {name: "c i", sha256: abc, expires: tomorrow}
@@ -103,7 +103,7 @@ tokens:
       "listeners[1].rules[1].may[2]",
       "listeners[1].rules[1].directories[1]",
       'listeners[1].rules[1].directories[2] "/a,/b" is more than one',
-      'listeners[1].rules[1].namespaces[1] "Llama" is no namespace',
+      'listeners[1].rules[1].namespaces[1] "lla ma" is no namespace',
       "listeners[1].rules[2].to",
       "listeners[1].rules[2].may",
       'tokens[1].name "c i" is no name of a token',

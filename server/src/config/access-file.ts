@@ -6,6 +6,7 @@ import { type Caller, createRule, type Rule } from "../access/caller.ts";
 import type { Policy } from "../access/policy.ts";
 import { rights } from "../access/rights.ts";
 import { isTokenName, parseDigest, parseExpiry } from "../access/tokens.ts";
+import { isNamespacePattern } from "../domain/namespace.ts";
 import {
   formatListenAddress,
   isLocalOnly,
@@ -66,7 +67,7 @@ const idIn = (kind: "user" | "group") =>
     context.issues.push({ code: "custom", message: `is no ${kind} of this machine`, input: value });
     return z.NEVER;
   });
-const namespaces = z.string().regex(/^[a-z0-9._*-]{1,128}$/, {
+const namespaces = z.string().refine(isNamespacePattern, {
   error: "is no namespace, nor a pattern of one, in which * stands for any text",
 });
 const tokenName = z.string().refine(isTokenName, {

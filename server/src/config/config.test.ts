@@ -252,7 +252,7 @@ describe("readConfig", () => {
     assert.deepEqual(mistakes, [
       'TORCH_CACHE_DIR: "relative" is not an absolute path',
       'COMPILE_CACHE_STORE: "s3://Bucket/prefix" names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix',
-      'COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c" holds "b=/c", which is no absolute path; give path or client-path=daemon-path',
+      'COMPILE_CACHE_ALLOWED_DIRS: "/a,b=/c" holds "b=/c", which is no absolute path; give path or client-path=daemon-path, or any alone',
       '--listen: "8080" holds "8080", which is no address; give unix:/path, host:port or [ipv6]:port',
       '--archive-format: "zip" is none of tar.zst, tar.gz',
       '--max-cache-size-mb: "1e3" is not a whole number from 1 to 1073741824',

@@ -78,9 +78,10 @@ export function readConfig(
       ...signingMistakes(config),
     );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const { allowedDirs, configFile } = config;
+  const { allowedDirs, configFile, listen } = config;
   if (names.allowedDirs)
-    for (const words of directoryExposures(allowedDirs)) warn(`${names.allowedDirs}: ${words}`);
+    for (const words of directoryExposures(allowedDirs, listen))
+      warn(`${names.allowedDirs}: ${words}`);
   for (const words of listenerExposures(configFile ?? [])) warn(`${names.configFile}: ${words}`);
   return Object.freeze(config);
 }

@@ -1,4 +1,6 @@
 import { opendirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ListenAddress } from "../listen/listen-address.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import type { ConfiguredListener } from "./access-file.ts";
 import { quoted } from "./parse/values.ts";
@@ -21,8 +23,17 @@ export function fileExposure(path: string, keep: Keep): string | undefined {
   return `${quoted(path)} can be read by every user of this machine; keep its secrets: chmod o-r`;
 }
 
-/** Sentences about directories that callers may name, and that others than one user fill. */
-export function directoryExposures(dirs: readonly AllowedDir[]): string[] {
+/**
+ * Sentences about directories that callers at these addresses may name, and that others than one user fill,
+ * or that are all there are.
+ */
+export function directoryExposures(
+  allowed: readonly AllowedDir[],
+  addresses: readonly ListenAddress[],
+): string[] {
+  if (allowed.some(({ throughLinks }) => throughLinks) && !addresses.every(isOfOneUser))
+    return ["who can connect may name any directory; listen in a directory that one user enters"];
+  const dirs = allowed.filter(({ throughLinks }) => !throughLinks);
   return [...new Set(dirs.map(({ daemonPath }) => daemonPath))].flatMap((path) => {
     const mode = statOf(path)?.mode ?? 0;
     const owners = ownersIn(path);
@@ -55,9 +66,15 @@ export function listenerExposures(listeners: readonly ConfiguredListener[]): str
         ? [`.mode: "${mode}" lets every user of this machine connect; give "0660", and a group`]
         : []),
       ...(key ? [`.tls.key: ${key}`] : []),
-      ...directoryExposures(directories).map((words) => `.rules: ${words}`),
+      ...directoryExposures(directories, address ? [address] : []).map(
+        (words) => `.rules: ${words}`,
+      ),
     ].map((words) => place + words);
   });
+}
+
+function isOfOneUser(address: ListenAddress): boolean {
+  return address.kind === "unix" && ((statOf(dirname(address.path))?.mode ?? 0o777) & 0o077) === 0;
 }
 
 /** The users, by their numbers, whose directories lie in a directory. What is root's is the machine's. */

@@ -98,7 +98,8 @@ export const settings = {
   allowedDirs: setting({
     variable: "COMPILE_CACHE_ALLOWED_DIRS",
     placeholder: "dirs",
-    description: "directories that callers may name: path or client-path=daemon-path",
+    description:
+      "directories that callers may name: path or client-path=daemon-path; or any, where only one user can connect",
     fallback: {
       make: ({ torchCacheDir }): readonly AllowedDir[] => {
         const path = String(torchCacheDir);

@@ -10,23 +10,7 @@ export interface CacheId {
 export const archiveFormats = ["tar.zst", "tar.gz"] as const;
 export type ArchiveFormat = (typeof archiveFormats)[number];
 
-export const defaultNamespace = "default";
-const namespacePattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const filenamePattern = /^cache_([0-9a-f]{12})\.latest\.(tar\.zst|tar\.gz)$/;
-
-export function isNamespace(text: string): boolean {
-  return namespacePattern.test(text) && !text.includes("..");
-}
-
-/** The namespace that a request names; empty means `default`. Throws INVALID_REQUEST. */
-export function parseNamespace(text: string): string {
-  if (text === "") return defaultNamespace;
-  if (isNamespace(text)) return text;
-  throw invalidField(
-    "namespace",
-    `${JSON.stringify(text)} is not 1 to 128 of a-z 0-9 . _ - that start with a letter or digit and hold no ".."`,
-  );
-}
 
 /** The cache key that a request names. Throws INVALID_REQUEST. */
 export function parseCacheKey(text: string): string {

@@ -21,10 +21,16 @@ export function mostStreamBytes(limits: Pick<Limits, "maxContentBytes" | "maxFil
   return 2 * limits.maxContentBytes + limits.maxFileCount * mostHeaderBytes;
 }
 
-const settings: Record<keyof Limits, { readonly setting: string; readonly unit: string }> = {
-  maxArchiveBytes: { setting: "MAX_CACHE_SIZE_MB", unit: "bytes in its archive" },
-  maxContentBytes: { setting: "MAX_CONTENT_SIZE_MB", unit: "bytes" },
-  maxFileCount: { setting: "MAX_FILE_COUNT", unit: "files" },
+const mb = 1024 * 1024;
+
+/** What says each limit, and what one of its units is in what the limit counts. */
+const settings: Record<
+  keyof Limits,
+  { readonly setting: string; readonly unit: string; readonly size: number }
+> = {
+  maxArchiveBytes: { setting: "MAX_CACHE_SIZE_MB", unit: "bytes in its archive", size: mb },
+  maxContentBytes: { setting: "MAX_CONTENT_SIZE_MB", unit: "bytes", size: mb },
+  maxFileCount: { setting: "MAX_FILE_COUNT", unit: "files", size: 1 },
 };
 
 /** Throws CACHE_TOO_LARGE if `is` passes a limit. `holder` begins the sentence: "the cache has". */
@@ -34,24 +40,36 @@ export function requireWithin(
   is: number,
   holder: string,
 ): void {
-  const { setting, unit } = settings[limit];
-  const most = limits[limit];
-  if (is > most)
+  if (is > limits[limit])
     throw new CacheError(
       "CACHE_TOO_LARGE",
-      `${holder} ${is} ${unit}, and at most ${most} are allowed (${setting})`,
+      `${holder} ${is.toLocaleString("en-US")} ${settings[limit].unit}: ${limitText(limits, limit)}`,
     );
 }
 
-/** The error of something that passed a limit before its size was known: "the archive holds". */
+/**
+ * The error of something that passed a limit before its size was known: "the archive holds more than";
+ * `least` is how much that is at least, where it is more than the limit.
+ */
 export function tooLarge<Limit extends keyof Limits>(
   limits: Pick<Limits, Limit>,
   limit: Limit,
   holder: string,
   unit: string,
+  least?: number,
 ): CacheError {
+  const amount = (least ?? limits[limit]).toLocaleString("en-US");
+  const comparison = least === undefined ? "more than" : "at least";
   return new CacheError(
     "CACHE_TOO_LARGE",
-    `${holder} more than ${limits[limit]} ${unit} (${settings[limit].setting})`,
+    `${holder} ${comparison} ${amount} ${unit}: ${limitText(limits, limit)}`,
   );
+}
+
+/** What is allowed, by the setting that a person would change and in its unit. */
+function limitText<Limit extends keyof Limits>(limits: Pick<Limits, Limit>, limit: Limit): string {
+  const { setting, size } = settings[limit];
+  const most: number = limits[limit];
+  const inBytes = size === 1 ? "" : ` (${most.toLocaleString("en-US")} bytes)`;
+  return `${setting} of the daemon is ${most / size}${inBytes}`;
 }

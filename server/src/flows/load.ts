@@ -25,6 +25,8 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
   await using found = await openLocal(context.workers, target.localDir, signal);
   if (target.policy === "SKIP" && found?.opened.holdsFiles && !found.opened.notLoaded)
     return { kind: "LOAD", status: "SKIPPED" };
+  if (target.policy === "REPLACE" && found)
+    await found.workers.under(signal).requireMayEmpty(found.opened);
 
   return yield* withStored(context, target, signal, async function* (reader) {
     if (!reader) return await miss(context, target, found, signal);

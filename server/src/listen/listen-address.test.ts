@@ -13,6 +13,7 @@ describe("parseListenAddress", () => {
       kind: "unix",
       path: "/run/a.sock",
     });
+    assert.deepEqual(parseListenAddress("/run/a.sock"), { kind: "unix", path: "/run/a.sock" });
   });
 
   test("refuses everything else", () => {
@@ -23,6 +24,7 @@ describe("parseListenAddress", () => {
       "unix:",
       "unix:a",
       "unix://a/b",
+      "/run/",
       "unix:/a/",
       "http://a:80",
       "a b:1",

@@ -6,10 +6,10 @@ export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-/** `unix:/path`, `unix:///path`, `host:port` or `[ipv6]:port`; undefined for anything else. */
+/** `unix:/path`, `unix:///path`, a path alone, `host:port` or `[ipv6]:port`; undefined for anything else. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
-  if (text.startsWith("unix:")) {
-    const path = text.startsWith("unix://") ? text.slice("unix://".length) : text.slice(5);
+  if (text.startsWith("unix:") || text.startsWith("/")) {
+    const path = text.replace(/^unix:(\/\/)?/, "");
     const named = isAbsolute(path) && !path.endsWith("/") && !path.includes("\0");
     return named ? { kind: "unix", path: resolve(path) } : undefined;
   }

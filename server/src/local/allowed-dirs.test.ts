@@ -76,7 +76,7 @@ describe("allowed directories", () => {
   it("name themselves when they refuse", () => {
     assert.throws(() => judge(same("/a"), same("/b"))("/c"), {
       message:
-        'local_dir "/c" is outside the allowed directories (COMPILE_CACHE_ALLOWED_DIRS): /a, /b',
+        'local_dir "/c" is outside the allowed directories (COMPILE_CACHE_ALLOWED_DIRS): /a, /b. Name one in there, or have the daemon started with this one allowed too',
     });
   });
 

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { dirname, isAbsolute, normalize } from "node:path";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
+import { throughOwnLinks } from "./own-links.ts";
 
 /** A directory that clients may name: its path as clients see it, and as the daemon does. */
 export interface AllowedDir {
@@ -8,6 +9,11 @@ export interface AllowedDir {
   readonly daemonPath: string;
   /** Whether somebody said how the two belong together, so that nobody need compare them. */
   readonly mapped?: boolean;
+  /**
+   * Of the root directory: whether links on the way to what a client names are followed, where nobody but
+   * root and the daemon's own user can have made them.
+   */
+  readonly throughLinks?: boolean;
 }
 
 /**
@@ -44,17 +50,20 @@ export function createAllowedDirs(
   dirs: readonly AllowedDir[],
   saidBy = "COMPILE_CACHE_ALLOWED_DIRS",
 ): AllowedDirs {
-  const asClientsSay = dirs.map(({ clientPath, daemonPath, mapped = false }) => {
-    const prefix = withoutSlash(normalize(clientPath));
-    const root = canonical(daemonPath);
-    // Where the daemon sees a directory elsewhere, its path for it means nothing to clients.
-    const isLink = prefix === withoutSlash(normalize(daemonPath)) && prefix !== root;
-    return { prefix, root, mapped, ...(isLink ? { other: root } : {}) };
-  });
-  const asTheyAre = asClientsSay.map(({ prefix, root, mapped, other }) => ({
+  const asClientsSay = dirs.map(
+    ({ clientPath, daemonPath, mapped = false, throughLinks = false }) => {
+      const prefix = withoutSlash(normalize(clientPath));
+      const root = canonical(daemonPath);
+      // Where the daemon sees a directory elsewhere, its path for it means nothing to clients.
+      const isLink = prefix === withoutSlash(normalize(daemonPath)) && prefix !== root;
+      return { prefix, root, mapped, throughLinks, ...(isLink ? { other: root } : {}) };
+    },
+  );
+  const asTheyAre = asClientsSay.map(({ prefix, root, mapped, throughLinks, other }) => ({
     prefix: root,
     root,
     mapped,
+    throughLinks,
     ...(other === undefined ? {} : { other: prefix }),
   }));
   // A client's name for a directory wins over the daemon's, and a longer name over a shorter one.
@@ -69,22 +78,25 @@ export function createAllowedDirs(
       requireUsableLength(path, field);
       const found = roots.find(({ prefix }) => isWithin(path, prefix));
       if (found) {
-        const { prefix, root, mapped, other } = found;
-        const below = path.slice(prefix.length).split("/").filter(Boolean);
+        const { prefix, root, mapped, throughLinks, other } = found;
+        const resolved = throughLinks ? throughOwnLinks(path) : path;
+        const below = resolved.slice(prefix.length).split("/").filter(Boolean);
         const pathIn = (dir: string) => [dir === "/" ? "" : dir, ...below].join("/") || "/";
+        const otherPath = resolved === path ? other && pathIn(other) : resolved;
         return {
           root,
           below,
           path: pathIn(root),
           clientPath: path,
           mapped,
-          ...(other === undefined ? {} : { otherPath: pathIn(other) }),
+          ...(otherPath === undefined ? {} : { otherPath }),
         };
       }
       throw new CacheError(
         "PATH_NOT_ALLOWED",
         `${field} ${JSON.stringify(path)} is outside the allowed directories (${saidBy}): ` +
-          asClientsSay.map(({ prefix }) => prefix).join(", "),
+          `${asClientsSay.map(({ prefix }) => prefix).join(", ") || "none"}. Name one in there, or have the ` +
+          "daemon started with this one allowed too",
       );
     },
   };

@@ -23,6 +23,8 @@ export interface LocalWork {
   openUsersDirectory(job: UsersJob): Promise<OpenedDirectory>;
   /** Removes a directory that `openOrMakeDirectory` made. Throws if it is not empty. */
   removeMadeDirectory(directory: OpenedDirectory): Promise<void>;
+  /** Throws PATH_NOT_ALLOWED for a directory that is never emptied: see requireMayEmpty. */
+  requireMayEmpty(directory: { fd: number; path: string }): Promise<void>;
   /** Counts what a save would take of an open directory. */
   measureDirectory(rootFd: number): Promise<Totals>;
   /** Removes all of a cache in a directory while it is marked as not loaded, and counts it. */

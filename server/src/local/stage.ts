@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
+import { requireMayEmpty } from "./never-emptied.ts";
 import type { OpenedDirectory } from "./open-directory.ts";
 import { namesIn, statAt } from "./tree/entries.ts";
 import { toLocalError } from "./tree/local-error.ts";
@@ -125,6 +126,7 @@ export function publishStage(
     if (directory.replaceable && renameWhole(directory, stage)) return [];
     return withPresent(directory, (fd) => {
       const { path: shownAs } = directory;
+      if (exact) requireMayEmpty({ fd, path: shownAs });
       requirePlaces(stage.fd, fd, { overwrite, shownAs }, checkpoint);
       setMarker(fd);
       const keep = exact ? namesBelow(stage.fd) : undefined;

@@ -3,6 +3,7 @@ import { CacheError } from "../domain/cache-error.ts";
 import type { ArchiveFormat } from "../domain/cache-id.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
+import { folderOfNamespace } from "../domain/namespace.ts";
 import type { Origin } from "../domain/origin.ts";
 import { defaultProfile, type Profiles } from "../domain/profile.ts";
 import { type FlowContext, uncancelled } from "../flows/context.ts";
@@ -119,7 +120,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
             spec.profile || defaultProfile,
           ]),
           // Saves of one cache take turns, so that all but the first find it stored and skip.
-          directories: [localDir.path, `store:/${namespace}/${cacheKey}`],
+          directories: [localDir.path, `store:/${folderOfNamespace(namespace)}/${cacheKey}`],
           flow: (signal, logger) =>
             (policy === "REFRESH" ? refresh : save)(contextOf(background, logger), target, signal),
         });
@@ -182,7 +183,8 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         const { namespace, currentCacheKey, page, shows } = parse.listCaches(spec);
         const found = await listCacheArchives(store, namespace, signal);
         const names = found.filter(({ namespace }) => shows(namespace));
-        const keyOf = ({ namespace, filename }: ArchiveName) => `${namespace}/${filename}`;
+        // In the order of the names: no character of a namespace comes before the one between.
+        const keyOf = ({ namespace, filename }: ArchiveName) => `${namespace}\0${filename}`;
         const { items, nextPageToken } = pageOf(names, keyOf, page);
         return {
           items: await describeAll(readStore(signal), items, signal),

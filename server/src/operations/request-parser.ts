@@ -2,14 +2,9 @@ import { normalize } from "node:path";
 import { type Caller, holdsIn, type Rule, rulesFor, rulesIn } from "../access/caller.ts";
 import type { Right } from "../access/rights.ts";
 import { CacheError, invalidField } from "../domain/cache-error.ts";
-import {
-  type CacheId,
-  defaultNamespace,
-  isNamespace,
-  parseCacheKey,
-  parseNamespace,
-} from "../domain/cache-id.ts";
+import { type CacheId, parseCacheKey } from "../domain/cache-id.ts";
 import { parseEnvironment } from "../domain/environment.ts";
+import { defaultNamespace, isNamespace, parseNamespace } from "../domain/namespace.ts";
 import { parseAll } from "../domain/parse-all.ts";
 import { findProfile, type Profiles } from "../domain/profile.ts";
 import type { CacheTarget } from "../flows/cache-target.ts";
@@ -160,7 +155,7 @@ function parserFor(
 
   /** Throws FORBIDDEN where none of the rules holds there; what is malformed is told elsewhere. */
   const rulesAt = (namespace: string, rules: readonly Rule[]): readonly Rule[] => {
-    const named = namespace || defaultNamespace;
+    const named = namespace.trim() || defaultNamespace;
     return isNamespace(named) ? rulesIn(named, rules, caller) : rules;
   };
 
@@ -202,7 +197,7 @@ function parserFor(
     listCaches({ namespace, environment, ...page }) {
       const rules = rulesFor(caller, "list");
       const [only, current, asked] = parseAll([
-        () => (namespace === "" ? undefined : parseNamespace(namespace)),
+        () => (namespace.trim() === "" ? undefined : parseNamespace(namespace)),
         () => environment && parseEnvironment(environment),
         () => parsePage(page),
       ]);

@@ -5,16 +5,10 @@ import {
   type WatchTransferRequest,
   WatchTransferResponse,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import {
-  LoadStatus,
-  SaveSkipReason,
-  SaveStatus,
-} from "compilecache-client/gen/compilecache/v1/transfer.ts";
 import type { TransferState } from "../transfers/state.ts";
-import type { Transfer } from "../transfers/transfer.ts";
+import { type UnaryName, unaryMethods, watchTransfer } from "./cache-methods.ts";
 import type { Calls } from "./calls.ts";
-import { requireOperationId, toLoadSpec, toSaveSpec } from "./from-wire.ts";
-import { toWireCache, toWireLoadOutcome, toWireSaveOutcome, toWireTransfer } from "./to-wire.ts";
+import { toWireTransfer } from "./to-wire.ts";
 
 const encodedStates = new WeakMap<TransferState, Buffer>();
 
@@ -34,128 +28,23 @@ export const cacheServiceDefinition = {
   watchTransfer: { ...CacheServiceService.watchTransfer, responseSerialize: encodeState },
 };
 
-type UnaryName = Exclude<keyof CacheServiceService, "watchTransfer">;
 type CacheServiceHandlers = Pick<CacheServiceServer, UnaryName> & {
   watchTransfer: handleServerStreamingCall<WatchTransferRequest, TransferState>;
 };
 
-/** Waits for the end of a transfer, and throws what it failed with. */
-async function finished(transfer: Transfer, signal: AbortSignal): Promise<TransferState> {
-  const state = await transfer.wait(signal);
-  if (state.status === "SUCCESS") return state;
-  throw (
-    state.error ?? new Error(`transfer ${state.operationId} ended ${state.status} without an error`)
-  );
-}
-
-/** The outcome of a finished load or save. */
-function outcomeOf<K extends "LOAD" | "SAVE">(state: TransferState, kind: K) {
-  const { outcome } = state;
-  if (outcome?.kind !== kind) throw new Error(`transfer ${state.operationId} has no outcome`);
-  return outcome as Extract<typeof outcome, { kind: K }>;
-}
-
-/** The handlers: each translates its call to an operation and the result back, and does no more. */
+/** The handlers of all calls. */
 export function createCacheService({ unary, serverStream }: Calls): CacheServiceHandlers {
   return {
-    load: unary("Load", async (operations, request, signal, announce) => {
-      const transfer = await operations.load(toLoadSpec(request), signal);
-      announce(transfer.state.operationId);
-      if (request.detach) {
-        transfer.detach();
-        const status = LoadStatus.LOAD_STATUS_IN_PROGRESS;
-        return { status, transfer: toWireTransfer(transfer.state) };
-      }
-      const state = await finished(transfer, signal);
-      const { status, closest } = toWireLoadOutcome(outcomeOf(state, "LOAD"), state.cacheKey);
-      return { status, closest, transfer: toWireTransfer(state) };
-    }),
-
-    save: unary("Save", async (operations, request, signal, announce) => {
-      const transfer = await operations.save(toSaveSpec(request), signal);
-      announce(transfer.state.operationId);
-      if (request.detach) {
-        transfer.detach();
-        const status = SaveStatus.SAVE_STATUS_IN_PROGRESS;
-        return {
-          status,
-          transfer: toWireTransfer(transfer.state),
-          leftOutFileCount: 0n,
-          leftOut: [],
-          skipReason: SaveSkipReason.SAVE_SKIP_REASON_UNSPECIFIED,
-        };
-      }
-      const state = await finished(transfer, signal);
-      const outcome = toWireSaveOutcome(outcomeOf(state, "SAVE"), state.cacheKey);
-      return { ...outcome, transfer: toWireTransfer(state) };
-    }),
-
-    watchTransfer: serverStream("WatchTransfer", (operations, request, signal) =>
-      operations.getTransfer(requireOperationId(request.operationId)).watch(signal),
-    ),
-
-    startTransfer: unary("StartTransfer", async (operations, request, signal) => {
-      const { source, destination, operationName, sourceIdentity, destinationIdentity } = request;
-      const identities = { sourceIdentity, destinationIdentity };
-      const spec = { source, destination, operationName, ...identities };
-      const transfer = await operations.copy(spec, signal);
-      transfer.detach();
-      return { transfer: toWireTransfer(transfer.state) };
-    }),
-
-    getTransfer: unary("GetTransfer", (operations, request) => {
-      const transfer = operations.getTransfer(requireOperationId(request.operationId));
-      return { transfer: toWireTransfer(transfer.state) };
-    }),
-
-    listTransfers: unary("ListTransfers", (operations, request) => {
-      const { includeFinished, pageSize, pageToken } = request;
-      const page = operations.listTransfers({ includeFinished, pageSize, pageToken });
-      return { transfers: page.items.map(toWireTransfer), nextPageToken: page.nextPageToken };
-    }),
-
-    cancelTransfer: unary("CancelTransfer", async (operations, request) => {
-      const state = await operations.cancelTransfer(requireOperationId(request.operationId));
-      return { transfer: toWireTransfer(state) };
-    }),
-
-    getCacheInfo: unary("GetCacheInfo", async (operations, request, signal) => {
-      const { namespace, environment, localDir, localDirIdentity } = request;
-      const spec = { namespace, environment, localDir, localDirIdentity };
-      const info = await operations.getCacheInfo(spec, signal);
-      return {
-        environmentKey: info.environmentKey,
-        cacheKey: info.cacheKey,
-        localExists: info.localExists,
-        localBytes: BigInt(info.localBytes),
-        localFileCount: BigInt(info.localFileCount),
-        stored: info.stored && toWireCache(info.stored, info.cacheKey),
-        store: info.store,
-        storeNote: info.storeNote,
-      };
-    }),
-
-    listCaches: unary("ListCaches", async (operations, request, signal) => {
-      const { namespace, environment, pageSize, pageToken } = request;
-      const spec = { namespace, environment, pageSize, pageToken };
-      const page = await operations.listCaches(spec, signal);
-      return {
-        caches: page.items.map((cache) => toWireCache(cache, page.currentCacheKey)),
-        nextPageToken: page.nextPageToken,
-      };
-    }),
-
-    deleteCache: unary("DeleteCache", async (operations, request, signal) => {
-      const { namespace, cacheKey } = request;
-      await operations.deleteCache({ namespace, cacheKey }, signal);
-      return {};
-    }),
-
-    clearLocalCache: unary("ClearLocalCache", async (operations, request, signal) => {
-      const { localDir, localDirIdentity } = request;
-      const spec = { localDir, localDirIdentity };
-      const { bytes, fileCount } = await operations.clearLocalCache(spec, signal);
-      return { bytes: BigInt(bytes), fileCount: BigInt(fileCount) };
-    }),
+    load: unary("Load", unaryMethods.load),
+    save: unary("Save", unaryMethods.save),
+    startTransfer: unary("StartTransfer", unaryMethods.startTransfer),
+    getTransfer: unary("GetTransfer", unaryMethods.getTransfer),
+    listTransfers: unary("ListTransfers", unaryMethods.listTransfers),
+    cancelTransfer: unary("CancelTransfer", unaryMethods.cancelTransfer),
+    getCacheInfo: unary("GetCacheInfo", unaryMethods.getCacheInfo),
+    listCaches: unary("ListCaches", unaryMethods.listCaches),
+    deleteCache: unary("DeleteCache", unaryMethods.deleteCache),
+    clearLocalCache: unary("ClearLocalCache", unaryMethods.clearLocalCache),
+    watchTransfer: serverStream("WatchTransfer", watchTransfer),
   };
 }

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import {
   logVerbosity,
@@ -10,8 +9,6 @@ import {
 } from "@grpc/grpc-js";
 import { callerCertificate } from "../access/caller-certificate.ts";
 import type { Turns } from "../async/turns.ts";
-import type { Logger } from "../domain/logger.ts";
-import type { SharedOperations } from "../operations/cache-operations.ts";
 import type { Audit } from "./audit.ts";
 import {
   createCallGate,
@@ -22,6 +19,7 @@ import {
 import type { Connections } from "./bounds/connections.ts";
 import { PacedConnection } from "./bounds/paced-connection.ts";
 import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
+import type { CallRunner } from "./call-runner.ts";
 import { createCalls } from "./calls.ts";
 import { addHealth } from "./health.ts";
 import { addReflection } from "./reflection.ts";
@@ -43,28 +41,24 @@ const serverOptions = {
   "grpc.keepalive_timeout_ms": 20_000,
 };
 
-/** How long the last bytes of the last answers take to leave. */
-const leavingMs = 50;
-
 /** A gRPC server that is handed its connections, each as the current one of all connections. */
 export interface GrpcServer {
   accept(connection: Socket): void;
   /** Sets what health checks are told. It starts as not serving. */
   setServing(serving: boolean): void;
-  /** Waits for running calls for at most `graceMs`, then ends them. */
-  stop(graceMs: number): Promise<void>;
+  /** Ends what is left of its calls and connections. */
+  stop(): void;
 }
 
 /** Makes a server of the cache service, health and reflection. */
 export function createGrpcServer(options: {
-  operations: SharedOperations;
+  runner: CallRunner;
   identify: Identify;
   audit: Audit;
   connections: Connections;
   turns: Turns;
-  logger: Logger;
 }): GrpcServer {
-  const { operations, identify, audit, connections, turns, logger } = options;
+  const { runner, identify, audit, connections, turns } = options;
   const callers = new WeakMap<Metadata, PeerCaller>();
   const gate = createCallGate({
     connections,
@@ -77,7 +71,7 @@ export function createGrpcServer(options: {
   // It would write to stderr what callers send, a malformed token among it.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ ...serverOptions, interceptors: [gate] });
-  const calls = createCalls({ callers, operations, audit, logger });
+  const calls = createCalls({ callers, runner });
   server.addService(encodingItself(cacheServiceDefinition), createCacheService(calls));
 
   const health = addHealth(server, ["", cacheServiceName]);
@@ -91,16 +85,6 @@ export function createGrpcServer(options: {
       injector.injectConnection(new PacedConnection(socket, turns));
     },
     setServing: health.setServing,
-    async stop(graceMs) {
-      // grpc-js does not wait for the calls of connections that it was handed.
-      const stopWaiting = new AbortController();
-      await Promise.race([
-        calls.drained(),
-        sleep(graceMs, undefined, { signal: stopWaiting.signal }).catch(() => {}),
-      ]);
-      stopWaiting.abort();
-      await sleep(leavingMs);
-      server.forceShutdown();
-    },
+    stop: () => server.forceShutdown(),
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CallerCertificate } from "../access/caller-certificate.ts";
 import { identify } from "../access/identify.ts";
 import type { Policy } from "../access/policy.ts";
@@ -11,11 +12,16 @@ import { type OpenListener, openListener } from "../listen/listeners.ts";
 import type { SharedOperations } from "../operations/cache-operations.ts";
 import { createAudit } from "./audit.ts";
 import { createConnections } from "./bounds/connections.ts";
+import { createCallRunner } from "./call-runner.ts";
+import { type ConnectServer, createConnectServer } from "./connect/connect-server.ts";
+import { tellProtocol } from "./connect/tell-protocol.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { watchIdleness } from "./idleness.ts";
 
 // What a call needs to send its answer once its transfer has ended.
 const lastAnswersMs = 1_000;
+// What the last bytes of the last answers take to leave.
+const leavingMs = 50;
 // What cancelling may take that begins when the grace period is over.
 const cancellingMs = 5_000;
 
@@ -51,29 +57,38 @@ export async function serve(options: {
   maxConnections: number;
   /** 0 for none. */
   idleExitMs: number;
+  /** Waited for before the listeners close, when a successor can take their places. */
+  beforeClosing?: () => Promise<void>;
   logger: Logger;
 }): Promise<ServedOperations> {
-  const { operations, maxConnections, idleExitMs, logger } = options;
+  const { operations, maxConnections, idleExitMs, beforeClosing, logger } = options;
   const connections = createConnections(maxConnections, logger);
   const turns = createTurns();
   const audit = createAudit(logger);
-  const shared = { operations, audit, connections, turns, logger };
+  const runner = createCallRunner({ operations, audit, logger });
   const idleness = watchIdleness(operations, idleExitMs);
   const policies = options.listeners.map(({ policy }) => policy);
   const servers: GrpcServer[] = [];
+  const connectServers: ConnectServer[] = [];
   const listeners: OpenListener[] = [];
   const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
   try {
     for (const [index, { listener }] of options.listeners.entries()) {
       const who = (authorization: string | undefined, certificate: CallerCertificate | undefined) =>
         identify(policies[index] as Policy, authorization, certificate);
-      const server = createGrpcServer({ ...shared, identify: who });
+      const shared = { runner, identify: who, audit, connections, turns };
+      const server = createGrpcServer(shared);
       servers.push(server);
+      const connect = createConnectServer(shared);
+      connectServers.push(connect);
       const onConnection: OnConnection = {
         begin: connections.add,
         ready(connection) {
           idleness.addConnection(connection);
-          server.accept(connection);
+          const http2 = () => server.accept(connection);
+          // What comes from other machines is gRPC alone.
+          if (listener.address?.kind === "tcp") http2();
+          else tellProtocol(connection, { http2, http1: () => connect.accept(connection) });
         },
         refused: (peer, why) =>
           audit("Connect", {}, peer).failed(
@@ -103,8 +118,11 @@ export async function serve(options: {
     // A mount may never answer.
     const mostMs = graceMs + cancellingMs;
     if (!(await settlesWithin(closing, mostMs))) failed(new Error(`no end after ${mostMs} ms`));
+    await beforeClosing?.();
     await closeListeners();
-    await Promise.all(servers.map((server) => server.stop(lastAnswersMs)));
+    await settlesWithin(runner.drained(), lastAnswersMs);
+    await sleep(leavingMs);
+    for (const server of [...servers, ...connectServers]) server.stop();
   };
   return {
     addresses: listeners.map(({ address }) => formatListenAddress(address)),

@@ -87,6 +87,18 @@ export function planGc({ now, files }: Inventory, policy: GcPolicy): Removal[] {
   return removals;
 }
 
+/** Archives that a policy would have removed, were they not so young. */
+export function youngOverBounds(inventory: Inventory, policy: GcPolicy): StoredFile[] {
+  return planGc(inventory, { ...policy, keepMs: Number.NEGATIVE_INFINITY })
+    .map(({ file }) => file)
+    .filter(
+      ({ kind, modifiedAt }) =>
+        kind !== "damaged" &&
+        kind !== "unfinished" &&
+        inventory.now.getTime() - modifiedAt.getTime() <= policy.keepMs,
+    );
+}
+
 function sumOf(files: readonly StoredFile[]): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

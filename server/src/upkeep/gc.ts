@@ -1,13 +1,22 @@
 import type { CacheError } from "../domain/cache-error.ts";
 import { toCacheError } from "../domain/cache-error.ts";
+import type { StoredFile } from "../store/store.ts";
 import type { UpkeepContext } from "./context.ts";
-import { type GcPolicy, planGc, type Removal } from "./gc-plan.ts";
+import { type GcPolicy, planGc, type Removal, youngOverBounds } from "./gc-plan.ts";
 
 /** What became of a file that was to go. */
 export interface Removed extends Removal {
   /** `planned` where nothing is removed yet, `changed` where it was written or removed meanwhile. */
   readonly result: "planned" | "removed" | "changed" | "failed";
   readonly error?: CacheError;
+}
+
+/** What is looked at, and how. */
+interface GcScope {
+  readonly dryRun: boolean;
+  readonly namespace?: string | undefined;
+  /** Told what stays for its youth alone. */
+  readonly onYoung?: (files: readonly StoredFile[]) => void;
 }
 
 /**
@@ -18,11 +27,12 @@ export interface Removed extends Removal {
 export async function* collectGarbage(
   { store }: Pick<UpkeepContext, "store">,
   policy: GcPolicy,
-  { dryRun, namespace }: { dryRun: boolean; namespace?: string | undefined },
+  { dryRun, namespace, onYoung }: GcScope,
   signal: AbortSignal,
 ): AsyncGenerator<Removed, void> {
   const { now, files } = await store.inventory(signal);
   const own = files.filter((file) => namespace === undefined || file.namespace === namespace);
+  onYoung?.(youngOverBounds({ now, files: own }, policy));
   for (const removal of planGc({ now, files: own }, policy)) {
     signal.throwIfAborted();
     if (dryRun) {

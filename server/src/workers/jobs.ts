@@ -24,6 +24,7 @@ import {
   openSource,
 } from "../local/copy-tree.ts";
 import { type IdentityJob, identityOf } from "../local/identity.ts";
+import { requireMayEmpty } from "../local/never-emptied.ts";
 import {
   type OpenedDirectory,
   openDirectory,
@@ -97,6 +98,7 @@ export const jobs = {
   openUsersDirectory: ({ path, found }: UsersJob): OpenedDirectory =>
     openUsersDirectory(path, found),
   removeMadeDirectory: (directory: OpenedDirectory): void => removeMade(directory),
+  requireMayEmpty,
   measureDirectory: measureTree,
   clearDirectory,
   requireSpace: ({ fd, shownAs, bytes, fileCount }: SpaceJob): void =>

@@ -40,6 +40,7 @@ export function createPooledWork(pool: WorkerPool, signal: AbortSignal): PooledW
     openDirectory: (job) => pool.run("openDirectory", job, signal),
     openUsersDirectory: (job) => pool.run("openUsersDirectory", job, signal),
     removeMadeDirectory: (directory) => pool.run("removeMadeDirectory", directory, signal),
+    requireMayEmpty: (directory) => pool.run("requireMayEmpty", directory, signal),
     measureDirectory: (rootFd) => pool.run("measureDirectory", rootFd, signal),
     clearDirectory: (directory) => pool.run("clearDirectory", directory, signal),
     requireSpace: (job) => pool.run("requireSpace", job, signal),

@@ -25,7 +25,9 @@ describe("examples/truss", () => {
     dir = await realpath(await mkdtemp(join(tmpdir(), "cc-truss-")));
     python = `${dir}/venv/bin/python`;
     await run(process.execPath, [`${root}scripts/package/package.ts`, `${dir}/dist`]);
-    const [wheel] = (await readdir(`${dir}/dist`)).filter((name) => name.endsWith(".whl"));
+    const [wheel] = (await readdir(`${dir}/dist`)).filter((name) =>
+      /^compilecache-.*\.whl$/.test(name),
+    );
     await run("python3", ["-m", "venv", `${dir}/venv`]);
     const pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
     await run(python, [...pip, "truss==0.18.35"]);

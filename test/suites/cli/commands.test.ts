@@ -56,6 +56,19 @@ describe("compilecache", () => {
     );
   });
 
+  it("says that there is no such directory to save, and which flag or variable is wrong", async (t) => {
+    const { run, address, dir } = await prepare(t);
+    const missing = join(dir, "other", "missing");
+    const saved = await run("save", ...environment, "--dir", missing);
+    assert.equal(saved.exitCode, 0, saved.stderr);
+    assert.match(saved.stdout, /missing holds no files to save; it does not exist here: --dir /);
+    const env = { COMPILE_CACHE_NAMESPACE: "-wrong" };
+    const args = ["info", ...environment, "--address", address];
+    assert.match((await runCli(args, env)).stderr, /^compilecache: COMPILE_CACHE_NAMESPACE: /);
+    const byFlag = await runCli([...args, "--namespace=-wrong"], env);
+    assert.match(byFlag.stderr, /^compilecache: --namespace: /);
+  });
+
   it("says what a save left out", async (t) => {
     const { run, localDir } = await prepare(t);
     symlinkSync("/nowhere", join(localDir, "linked"));
@@ -73,16 +86,22 @@ describe("compilecache", () => {
     const target = [...environment, "--dir", localDir];
     const saved = await json("save", ...target);
     assert.equal(saved.status, "success");
-    assert.equal(saved.transfer.filesDone, made.fileCount);
+    assert.equal(saved.transfer.files_done, made.fileCount);
     const { caches } = await json("ls");
-    assert.deepEqual(caches, [{ ...saved.cache, isCurrentEnvironment: false }]);
-    assert.deepEqual(await json("clear", "--dir", localDir), made);
+    assert.deepEqual(caches, [{ ...saved.cache, is_current_environment: false }]);
+    assert.deepEqual(await json("clear", "--dir", localDir), {
+      bytes: made.bytes,
+      file_count: made.fileCount,
+    });
     assert.equal((await json("load", ...target)).transfer.outcome.status, "success");
     const info = await json("info", ...target);
-    assert.equal(info.environmentKey, key);
-    assert.equal(info.localFileCount, made.fileCount);
-    const { cacheKey } = info;
-    assert.deepEqual(await json("rm", cacheKey), { namespace: "default", cacheKey });
+    assert.equal(info.environment_key, key);
+    assert.equal(info.local_file_count, made.fileCount);
+    const { cache_key: cacheKey } = info;
+    assert.deepEqual(await json("rm", cacheKey), {
+      namespace: "default",
+      cache_key: cacheKey,
+    });
     const { error } = await json("rm", cacheKey);
     assert.equal(error.code, "NOT_FOUND");
     assert.equal(error.reason, "CACHE_NOT_FOUND");
@@ -104,18 +123,27 @@ describe("compilecache", () => {
       /^skipped: .* little or nothing that default\/[0-9a-f]{12} lacks$/m,
     );
     const asJson = JSON.parse((await run("save", ...refresh, "--json")).stdout);
-    assert.equal(asJson.skipReason, "too_little_new");
-    assert.equal(asJson.transfer.outcome.skipReason, "too_little_new");
+    assert.equal(asJson.skip_reason, "too_little_new");
+    assert.equal(asJson.transfer.outcome.skip_reason, "too_little_new");
     const held = await run("load", ...target);
     assert.equal(held.exitCode, 0);
     assert.match(held.stdout, /^skipped: .* holds files already/);
 
     const missed = await run("load", ...environment, "--label", "gpu=h200", ...elsewhere);
     assert.equal(missed.exitCode, 3);
-    assert.match(missed.stdout, /holds no cache .*; the closest is default\/.* differs in gpu$/m);
+    assert.match(
+      missed.stdout,
+      /holds no cache .*; the closest is default\/.* differs in\n {2}gpu: here h200, stored none$/m,
+    );
     const absent = await run("load", ...environment, "--namespace", "absent", ...elsewhere);
     assert.equal(absent.exitCode, 3);
-    assert.match(absent.stdout, /^the store holds no cache absent\/[0-9a-f]{12}$/m);
+    assert.match(
+      absent.stdout,
+      /^the store holds no cache absent\/[0-9a-f]{12}\n.* under another namespace: default \(--namespace\)$/m,
+    );
+    const alone = ["--torch", "1.0", "--namespace", "absent", ...elsewhere];
+    const nowhere = await run("load", ...alone);
+    assert.match(nowhere.stdout, /\nthe namespace absent holds no caches; /);
   });
 
   it("follows the policies that it is given", async (t) => {
@@ -134,7 +162,7 @@ describe("compilecache", () => {
     const { run, localDir, made } = await prepare(t);
     const started = await run("save", ...environment, "--dir", localDir, "--detach");
     assert.equal(started.exitCode, 0, started.stderr);
-    const id = /^started save (\S+); follow it with: npx compilecache watch \1$/m.exec(
+    const id = /^started save (\S+); follow it with: compilecache watch \1$/m.exec(
       started.stdout,
     )?.[1] as string;
     const watched = await run("watch", id, "--json");
@@ -143,9 +171,9 @@ describe("compilecache", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line));
-    assert.ok(states.every((state) => state.operationId === id));
+    assert.ok(states.every((state) => state.operation_id === id));
     assert.equal(states.at(-1).status, "success");
-    assert.equal(states.at(-1).filesDone, made.fileCount);
+    assert.equal(states.at(-1).files_done, made.fileCount);
     const inWords = await run("watch", id);
     assert.match(inWords.stdout, /^saved \d+ files/);
   });
@@ -183,24 +211,32 @@ describe("exit codes", () => {
       ["load", "--torch", "2", "--label", "py"],
       ["load", "--torch", "2", "--if-local-exists", "keep"],
       ["ls", "--timeout", "soon"],
-      ["watch"],
+      ["watch", "one", "two"],
     ];
     const results = await Promise.all(wrong.map((args) => runCli(args)));
     assert.deepEqual(
       results.map(({ exitCode }) => exitCode),
       wrong.map(() => 2),
     );
-    assert.match(results[2]?.stderr ?? "", /required option '--torch <version>'/);
+    assert.match(results[2]?.stderr ?? "", /--key KEY .*--torch VERSION/s);
   });
 
   it("are 2 for what the daemon calls malformed, and 1 for what it forbids", async (t) => {
     const { run } = await prepare(t);
     const malformed = await run("load", "--torch", "2.11.0", "--cc", "9.0");
     assert.equal(malformed.exitCode, 2);
-    assert.match(malformed.stderr, /^compilecache: .*compute_capability: needs a cuda_version/);
+    assert.match(malformed.stderr, /^compilecache: --cc needs --cuda/);
     const forbidden = await run("save", ...environment, "--dir", "/etc");
     assert.equal(forbidden.exitCode, 1);
-    assert.match(forbidden.stderr, /outside the allowed directories/);
+    assert.match(
+      forbidden.stderr,
+      /outside the allowed directories \(COMPILE_CACHE_ALLOWED_DIRS\): .* Name one in there.* \(the daemon at unix:.*\)$/m,
+    );
+    const empty = await run("ls", "--namespace", "none");
+    assert.match(
+      empty.stdout,
+      /^the store of the daemon at unix:.* holds no caches of the namespace none; /m,
+    );
   });
 
   it("are 3 for a cache or transfer that is not there", async (t) => {
@@ -214,6 +250,6 @@ describe("exit codes", () => {
     const { exitCode, stderr } = await runCli(["ls", "--address", address]);
     assert.equal(exitCode, 4);
     assert.match(stderr, new RegExp(`^compilecache: no daemon answers at ${address}: connect`));
-    assert.match(stderr, new RegExp(`npx compilecache serve --listen ${address}$`, "m"));
+    assert.match(stderr, new RegExp(`compilecache serve --listen ${address}$`, "m"));
   });
 });

@@ -48,4 +48,10 @@ describe("the launcher", () => {
     assert.equal(exitCode, 0);
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   });
+
+  it("says which topics there are where help is asked about another", async () => {
+    const { exitCode, stderr } = await runCli(["help", "nothing"]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /"nothing"; the topics are environment, store, keys/);
+  });
 });

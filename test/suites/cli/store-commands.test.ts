@@ -41,6 +41,7 @@ describe("signing as a team sets it up", () => {
     const made = await keygen("team");
     const id = /^key ([0-9a-f]{16})$/m.exec(made.stdout)?.[1];
     assert.ok(id, made.stderr);
+    assert.match(made.stdout, /^Next: compilecache sign --signing-key \S+team\.key signs /m);
     assert.equal(statSync(join(dir, "team.key")).mode & 0o777, 0o600);
     await keygen("next");
 
@@ -62,6 +63,7 @@ describe("signing as a team sets it up", () => {
 
     const signed = await run("sign", "--signing-key", join(dir, "team.key"));
     assert.match(signed.stdout, /^default\/cache_\S+: signed$/m);
+    assert.match(signed.stdout, /^1 of 1 are signed by this key; .*--trusted-keys/m);
     const again = await run("sign", "--signing-key", join(dir, "team.key"));
     assert.match(again.stdout, /: is signed$/m);
     assert.equal((await load()).status, "success");
@@ -187,6 +189,7 @@ describe("gc", () => {
   it("shows what would go, and removes it when told to", async (t) => {
     const { run, left } = await placeWithCaches(t);
     const shown = await run("gc", "--gc-max-age", "10d");
+    assert.match(shown.stdout, /^bounds: written within 10 d; what is younger than 1 h stays\n/);
     assert.match(shown.stdout, /^planned age .* team-a\/cache_\S+ \(written /m);
     assert.match(shown.stdout, /^2 files, .* would be removed: add --delete$/m);
     assert.deepEqual(left(), ["team-a", "team-b", "default"]);
@@ -195,8 +198,13 @@ describe("gc", () => {
     assert.deepEqual(left(), ["default"]);
   });
 
-  it("looks at one namespace where that is named", async (t) => {
+  it("looks at one namespace where that is named, and says that there is none of that name", async (t) => {
     const { run, left } = await placeWithCaches(t);
+    for (const command of ["gc", "verify"]) {
+      const { stderr, exitCode } = await run(command, "--namespace", "absent");
+      assert.equal(exitCode, 0);
+      assert.match(stderr, /the store holds no archives of the namespace absent$/m);
+    }
     await run("gc", "--gc-max-age", "10d", "--namespace", "team-b", "--delete");
     assert.deepEqual(left(), ["team-a", "default"]);
   });
@@ -215,7 +223,8 @@ describe("gc", () => {
 
   it("holds each namespace to its quota, and spares what was just written", async (t) => {
     const { run, left } = await placeWithCaches(t);
-    await run("gc", "--gc-quotas", "team-a=1B,*=1B", "--delete");
+    const { stdout } = await run("gc", "--gc-quotas", "team-a=1B,*=1B", "--delete");
+    assert.match(stdout, /^kept though over a bound: 1 file too young \(--gc-keep\)$/m);
     assert.deepEqual(left(), ["default"]);
   });
 

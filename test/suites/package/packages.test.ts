@@ -35,7 +35,7 @@ describe("what npm run package makes", () => {
   };
 
   test("the wheel brings a daemon and its Node to where there is none", async () => {
-    const wheel = await packageLike(/\.whl$/);
+    const wheel = await packageLike(/^compilecache-.*\.whl$/);
     const venv = `${dir}/venv`;
     await run("python3", ["-m", "venv", venv]);
     const pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
@@ -65,6 +65,28 @@ describe("what npm run package makes", () => {
     const trip = [`${here}round_trip.py`, `${dir}/local`, node];
     const done = await run(`${venv}/bin/python`, trip, { env });
     assert.equal(done.stdout, "the round trip is done\n", done.stderr);
+    // What Python does itself, and what it hands to the daemon's program, which asks it in turn.
+    const cli = `${venv}/bin/compilecache`;
+    const found = (await run(cli, ["env", "--key"], { env })).stdout.trim();
+    assert.match(found, /^torch-2\.11\.0_cpu_/);
+    const save = ["save", "--dir", `${dir}/local`, "--address", `unix:${dir}/absent.sock`];
+    const asked = await run(cli, save, { env }).catch((error) => error);
+    assert.match(asked.stderr, /no daemon answers/, "the environment was found before");
+
+    const shim = await packageLike(/^compilecache_b10_transfer-.*\.whl$/);
+    await run(`${venv}/bin/python`, [...pip, shim]);
+    const asTheAncestor = [
+      "import b10_transfer, importlib.metadata as m",
+      "print(b10_transfer.load_compile_cache() == b10_transfer.OperationStatus.SKIPPED)",
+      "print(m.metadata('compilecache-b10-transfer').get_all('License-File'))",
+      "print(*sorted(str(file) for file in m.files('compilecache-b10-transfer')), sep='\\n')",
+    ].join("\n");
+    const shimmed = await run(`${venv}/bin/python`, ["-c", asTheAncestor], { env });
+    const lines = shimmed.stdout.split("\n");
+    assert.deepEqual(lines.slice(0, 2), ["True", "['LICENSE']"], shimmed.stderr);
+    // Nothing that the real one has, too: pip would take it for its own.
+    const modules = lines.filter((line) => /\.py$/.test(line));
+    assert.deepEqual(modules, ["b10_transfer.py"]);
   });
 
   /** Two zstd frames, as `pzstd` or an append makes them, under this environment's key. */
@@ -98,6 +120,14 @@ describe("what npm run package makes", () => {
     const { stdout } = await run(`${place}/node_modules/.bin/compilecache`, ["--version"]);
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 
+    // `run` and `env` are Python's, in whichever Python there is.
+    await mkdir(`${place}/python/torch`, { recursive: true });
+    await writeFile(`${place}/python/torch/__init__.py`, "");
+    await writeFile(`${place}/python/torch/version.py`, '__version__ = "2.11.0"\ncuda = None\n');
+    const env = { PATH: process.env.PATH, PYTHONPATH: `${place}/python` };
+    const found = await run(`${place}/node_modules/.bin/compilecache`, ["env", "--key"], { env });
+    assert.match(found.stdout, /^torch-2\.11\.0_cpu_/);
+
     const licences = await readFile(
       `${place}/node_modules/compilecache/THIRD_PARTY_LICENSES.txt`,
       "utf8",
@@ -118,7 +148,14 @@ describe("what npm run package makes", () => {
     const tarball = await packageLike(/^compilecache-client-.*\.tgz$/);
     const { stdout } = await run("tar", ["-tzf", tarball]);
     const files = stdout.split("\n");
-    for (const file of ["src/index.js", "src/index.d.ts", "README.md", "package.json"])
+    for (const file of [
+      "index.js",
+      "index.cjs",
+      "index.d.ts",
+      "index.d.cts",
+      "LICENSE",
+      "README.md",
+    ])
       assert.ok(files.includes(`package/${file}`), file);
   });
 
@@ -142,7 +179,14 @@ describe("what npm run package makes", () => {
     const sboms = async () => ({
       server: await fileOfTarball(await serverTarball(), "sbom.cdx.json"),
       client: await fileOfTarball(await clientTarball(), "sbom.cdx.json"),
-      wheel: await fileOfWheel(await packageLike(/\.whl$/), "sboms/compilecache.cdx.json"),
+      wheel: await fileOfWheel(
+        await packageLike(/^compilecache-.*\.whl$/),
+        "sboms/compilecache.cdx.json",
+      ),
+      shim: await fileOfWheel(
+        await packageLike(/^compilecache_b10_transfer-.*\.whl$/),
+        "sboms/compilecache-b10-transfer.cdx.json",
+      ),
     });
 
     test("in CycloneDX, with a purl, a version and an allowed licence for each package", async () => {
@@ -184,12 +228,14 @@ describe("what npm run package makes", () => {
       );
     });
 
-    test("in the client: what npm installs beside it", async () => {
+    test("in the client: what its licences name, and nothing beside", async () => {
       const sbom: Sbom = JSON.parse((await sboms()).client);
+      const licences = await fileOfTarball(await clientTarball(), "THIRD_PARTY_LICENSES.txt");
+      const titles = [...licences.matchAll(/^(\S+ \d\S*) \(.+\)$/gm)].map(([, title]) => title);
+      assert.deepEqual(notOurs(packagesOf(sbom)), titles.sort());
       const manifest = JSON.parse(await fileOfTarball(await clientTarball(), "package.json"));
-      const direct = Object.entries(manifest.dependencies).map((pair) => pair.join(" "));
-      assert.deepEqual(packagesOf(sbom), direct.sort());
-      assert.ok(sbom.components.every(({ isExternal }) => isExternal));
+      assert.equal(manifest.dependencies, undefined);
+      assert.ok(sbom.components.every(({ isExternal }) => !isExternal));
     });
 
     test("in the wheel: the server with all of its own, and what pip installs beside", async () => {
@@ -203,7 +249,7 @@ describe("what npm run package makes", () => {
       };
       assert.deepEqual(packagesOf({ ...ofWheel, components: inside }), packagesOf(whole));
 
-      const metadata = await fileOfWheel(await packageLike(/\.whl$/), "METADATA");
+      const metadata = await fileOfWheel(await packageLike(/^compilecache-.*\.whl$/), "METADATA");
       const required = [...metadata.matchAll(/^Requires-Dist: ([\w.-]+)/gm)].map(
         ([, name]) => name,
       );

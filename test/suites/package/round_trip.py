@@ -21,7 +21,7 @@ def content() -> "dict[str, bytes]":
 
 
 assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
-(local / "kernels").mkdir()
+(local / "kernels").mkdir(parents=True)
 for number in range(5):
     # More than two frames of the archive, for the Node of the wheel reads but one at a time.
     path = local / "kernels" / f"kernel-{number}"

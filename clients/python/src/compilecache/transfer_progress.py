@@ -38,6 +38,9 @@ class TransferProgress:
     files_total: int = 0
     outcome: LoadStatus | SaveStatus | None = None
     """What a load or a save came to; a miss, or a skip, is a SUCCESS as a transfer."""
+    daemon_operation_id: str | None = None
+    """The daemon's id of it, which other processes take too; None until the daemon has accepted it,
+    and for what no daemon runs."""
 
     def set_status(self, status: AsyncTransferStatus, error_message: str | None = None) -> None:
         """Change the status, and the times with it."""

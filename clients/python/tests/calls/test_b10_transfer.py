@@ -13,54 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import compilecache as b10_transfer
+from ancestor_models import torch_that_compiles, version_0_0, version_0_4
 from directories import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model import Model
-
-# A torch that "compiles" a model when it is first called, and finds what is there.
-_torch = """
-import os, pathlib, time
-from torch import version
-
-__version__ = version.__version__
-compiled = 0
-
-def compile(model, mode=None):
-    def run(*arguments):
-        global compiled
-        directory = pathlib.Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
-        kernel = directory / "ab" / f"{model.__name__}.py"
-        if not kernel.exists():
-            kernel.parent.mkdir(parents=True, exist_ok=True)
-            kernel.write_text("kernel")
-            # A save waits for a file of just now.
-            os.utime(kernel, (time.time() - 60, time.time() - 60))
-            compiled += 1
-        return model(*arguments)
-    return run
-"""
-
-_version_0_0 = """
-    import compilecache as b10_transfer
-    import torch
-
-    def answer(question):
-        return 42
-
-    def load():
-        found = b10_transfer.load_compile_cache()
-        model = torch.compile(answer)
-        model("a dummy question")
-        if found != b10_transfer.LoadStatus.SUCCESS:
-            saved = b10_transfer.save_compile_cache()
-            assert saved == b10_transfer.SaveStatus.SUCCESS, saved
-        return found
-
-    print(load().name, torch.compiled)
-"""
 
 _version_0_0_in_background = """
     import time
@@ -96,32 +55,10 @@ _version_0_0_in_background = """
     print(torch.compiled)
 """
 
-_version_0_4 = """
-    import torch
-    from compilecache import load_compile_cache, save_compile_cache, OperationStatus
-
-    class Model:
-        def load(self):
-            self.model = lambda text: len(text)
-            self.model.__name__ = "length"
-            loaded = load_compile_cache()
-            if loaded == OperationStatus.ERROR:
-                print("eager")
-                return
-            self.model = torch.compile(self.model, mode="max-autotune-no-cudagraphs")
-            self.model("dummy input")
-            self.model("another dummy input")
-            if loaded != OperationStatus.SUCCESS:
-                assert save_compile_cache() == OperationStatus.SUCCESS
-            print(loaded.name, torch.compiled)
-
-    Model().load()
-"""
-
 
 @pytest.fixture
 def torch_model(model: Model) -> Model:
-    (model.packages / "torch" / "__init__.py").write_text(_torch)
+    (model.packages / "torch" / "__init__.py").write_text(torch_that_compiles)
     return model
 
 
@@ -131,9 +68,9 @@ def _start_elsewhere(model: Model) -> None:
 
 
 def test_a_model_of_version_0_0(torch_model: Model) -> None:
-    assert torch_model.run(_version_0_0) == "DOES_NOT_EXIST 1\n"
+    assert torch_model.run(version_0_0) == "DOES_NOT_EXIST 1\n"
     _start_elsewhere(torch_model)
-    assert torch_model.run(_version_0_0) == "SUCCESS 0\n"
+    assert torch_model.run(version_0_0) == "SUCCESS 0\n"
 
 
 def test_a_model_of_version_0_0_in_the_background(torch_model: Model) -> None:
@@ -143,14 +80,14 @@ def test_a_model_of_version_0_0_in_the_background(torch_model: Model) -> None:
 
 
 def test_a_model_of_version_0_4(torch_model: Model) -> None:
-    assert torch_model.run(_version_0_4) == "DOES_NOT_EXIST 1\n"
+    assert torch_model.run(version_0_4) == "DOES_NOT_EXIST 1\n"
     _start_elsewhere(torch_model)
-    assert torch_model.run(_version_0_4) == "SUCCESS 0\n"
+    assert torch_model.run(version_0_4) == "SUCCESS 0\n"
 
 
 def test_a_model_of_version_0_4_without_a_daemon(torch_model: Model) -> None:
     no_daemon = "unix:/nowhere/daemon.sock"
-    assert torch_model.run(_version_0_4, COMPILE_CACHE_ADDRESS=no_daemon) == "eager\n"
+    assert torch_model.run(version_0_4, COMPILE_CACHE_ADDRESS=no_daemon) == "eager\n"
 
 
 def test_transfers_of_one_s_own(torch_model: Model) -> None:
@@ -180,7 +117,7 @@ def test_transfers_of_one_s_own(torch_model: Model) -> None:
 
 
 def test_looking_around(torch_model: Model) -> None:
-    torch_model.run(_version_0_0)
+    torch_model.run(version_0_0)
     script = """
         import logging
         import compilecache as b10_transfer
@@ -189,7 +126,7 @@ def test_looking_around(torch_model: Model) -> None:
         info = b10_transfer.get_cache_info()
         print(info["local_cache_exists"], info["b10fs_enabled"], info["b10fs_cache_exists"])
         print(f"{info['local_cache_size_mb']:.1f} {info['b10fs_cache_size_mb']:.1f}")
-        caches = b10_transfer.list_available_caches()
+        caches = b10_transfer.list_available_caches(namespace=info["namespace"])
         print(caches["total_caches"], caches["current_cache_exists"])
         for cache in caches["caches"]:
             assert cache["environment_key"] == info["environment_key"]

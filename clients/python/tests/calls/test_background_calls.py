@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -20,7 +21,7 @@ from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
 from directories import facts_of, write_unfinished
 from model import progress_of
-from patience import LONG_ENOUGH_SECONDS
+from patience import LONG_ENOUGH_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from conftest import Serve
@@ -84,8 +85,8 @@ def test_a_miss_is_a_success_with_that_outcome(
 def test_what_cannot_start_has_ended(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
     operation_id = compilecache.load_compile_cache_async(told.append, address="unix:/nowhere")
+    assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
     assert compilecache.is_transfer_complete(operation_id)
-    assert compilecache.wait_for_completion(operation_id, 0)
     progress = progress_of(operation_id)
     assert progress.status == AsyncTransferStatus.ERROR
     assert progress.error_message and "no daemon answers" in progress.error_message
@@ -115,9 +116,52 @@ def test_what_is_no_longer_known_has_ended_in_an_error(prefix: str) -> None:
 
 def test_a_transfer_of_another_process_can_be_followed(model: Model) -> None:
     model.compile()
-    operation_id = model.run("import compilecache; print(compilecache.save_compile_cache_async())")
-    assert compilecache.wait_for_completion(operation_id.strip(), 30)
+    operation_id = model.run("""
+        import time
+        import compilecache
+
+        saving = compilecache.save_compile_cache_async()
+        while not compilecache.get_transfer_status(saving).daemon_operation_id:
+            time.sleep(0.01)
+        print(compilecache.get_transfer_status(saving).daemon_operation_id)
+    """)
+    assert compilecache.wait_for_completion(operation_id.strip(), LONG_ENOUGH_SECONDS)
     assert progress_of(operation_id.strip()).outcome == SaveStatus.SUCCESS
+
+
+def test_a_process_that_ends_at_once_has_started_it(model: Model) -> None:
+    model.compile()
+    model.run("import compilecache; compilecache.save_compile_cache_async()")
+    wait_until(model.stored, "the archive")
+
+
+def test_a_call_returns_whatever_hangs(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a driver that is asked for the environment, or a daemon that starts."""
+    goes_on = threading.Event()
+
+    def hang(device: int | None) -> Environment:
+        goes_on.wait(LONG_ENOUGH_SECONDS)
+        return Environment("2.11.0")
+
+    model.compile(3)
+    monkeypatch.setattr("compilecache._calls.request.detect_environment", hang)
+    told: list[str] = []
+    saving = compilecache.save_compile_cache_async(told.append)
+    progress = progress_of(saving)
+    assert (progress.status, progress.operation_id) == (AsyncTransferStatus.NOT_STARTED, saving)
+    assert progress.daemon_operation_id is None
+    assert saving in compilecache.list_active_transfers()
+    assert not compilecache.wait_for_completion(saving, 0.01)
+    # One that the daemon does not know yet is cancelled at once, and stays so.
+    assert compilecache.cancel_transfer(saving)
+    assert compilecache.wait_for_completion(saving, LONG_ENOUGH_SECONDS)
+    assert progress.status == AsyncTransferStatus.CANCELLED
+    assert told == [saving]
+    loading = compilecache.load_compile_cache_async(if_local_exists="merge")
+    goes_on.set()
+    assert compilecache.wait_for_completion(loading, LONG_ENOUGH_SECONDS)
+    assert progress_of(loading).outcome == LoadStatus.DOES_NOT_EXIST
+    assert progress.status == AsyncTransferStatus.CANCELLED
 
 
 def test_a_callback_that_fails_is_its_own_affair(
@@ -166,7 +210,8 @@ def test_a_stopped_daemon_does_not_hold_a_caller(
     model.compile()
     write_unfinished(model.local)
     saving = compilecache.save_compile_cache_async()
-    monkeypatch.setattr("compilecache._calls.background_calls.SHORT_CALL_SECONDS", 1.0)
+    wait_until(lambda: progress_of(saving).daemon_operation_id, "the daemon's id")
+    monkeypatch.setattr("compilecache._calls.daemon_transfer.SHORT_CALL_SECONDS", 1.0)
     monkeypatch.setattr(daemon_transfer, "_cancel_seconds", 1.0)
     model.daemon.process.send_signal(signal.SIGSTOP)
     try:
@@ -175,6 +220,7 @@ def test_a_stopped_daemon_does_not_hold_a_caller(
         assert "no answer within 1 s" in caplog.text
         assert not compilecache.wait_for_completion(saving, 0.1)
         loading = compilecache.load_compile_cache_async()
+        assert compilecache.wait_for_completion(loading, LONG_ENOUGH_SECONDS)
         assert progress_of(loading).status == AsyncTransferStatus.ERROR
         assert "DEADLINE_EXCEEDED" in (progress_of(loading).error_message or "")
     finally:

@@ -1,16 +1,21 @@
-"""The bar on a terminal, with libraries that write down what they are told."""
+"""How far a transfer is: on a terminal, in a notebook, in a log."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import textwrap
+import types
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compilecache._base.answers import TransferState
+from compilecache._calls import display
+from compilecache._calls.display import progress_display
 from directories import write_unfinished
 
 if TYPE_CHECKING:
@@ -18,55 +23,36 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.daemon
 
-_tqdm = """
-import sys
 
-class tqdm:
-    def __init__(self, **options):
-        self.n = 0
-        self.total = None
-        print("bar:", options["desc"], file=sys.stderr)
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "is_terminal", lambda: True)
 
-    def update(self, count):
-        self.n += count
-        print("at", self.n, "of", self.total, file=sys.stderr)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc_info):
-        print("closed", file=sys.stderr)
-"""
-
-_rich_progress = """
-import sys
-
-class Progress:
-    def __init__(self, *columns, console, transient):
-        assert console.stderr
-
-    def add_task(self, description, total):
-        print("bar:", description, file=sys.stderr)
-        return 7
-
-    def update(self, task, completed, total):
-        assert task == 7
-        print("at", completed, "of", total, file=sys.stderr)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc_info):
-        print("closed", file=sys.stderr)
-
-TextColumn = BarColumn = DownloadColumn = TransferSpeedColumn = lambda *arguments: None
-"""
-
-_rich_console = """
-class Console:
-    def __init__(self, stderr):
-        self.stderr = stderr
-"""
+def _state(done: int, total: int, *, is_final: bool) -> TransferState:
+    return TransferState(
+        operation_id="",
+        operation_name="",
+        kind="LOAD",
+        status="SUCCESS" if is_final else "IN_PROGRESS",
+        phase="",
+        namespace="",
+        cache_key="",
+        started_at=0,
+        completed_at=None,
+        bytes_done=done,
+        bytes_total=total,
+        files_done=0,
+        files_total=0,
+        error=None,
+        outcome=None,
+        skip_reason=None,
+        closest=None,
+        archive_bytes=0,
+        left_out=[],
+        local_file_count=0,
+        stored_file_count=0,
+    )
 
 
 def _on_terminal(model: Model, script: str, **variables: str) -> str:
@@ -99,48 +85,86 @@ _round_trip = """
 """
 
 
-@pytest.mark.parametrize("library", ["rich", "tqdm"])
-def test_a_bar_follows_the_transfer(model: Model, library: str) -> None:
+def _drawn(shown: str) -> list[str]:
+    """What a terminal's lines have shown, one after the other; empty where they were cleared."""
+    return [text.rstrip() for text in re.split("[\r\n]", shown)]
+
+
+def test_a_bar_follows_the_transfer_and_leaves_nothing(model: Model) -> None:
     model.compile()
     # Long enough to be followed.
     write_unfinished(model.local)
-    package = model.packages / library
-    package.mkdir()
-    (package / "__init__.py").write_text(_tqdm if library == "tqdm" else "")
-    (package / "progress.py").write_text(_rich_progress)
-    (package / "console.py").write_text(_rich_console)
-    shown = _on_terminal(model, _round_trip)
-    size = sum(path.stat().st_size for path in model.local.rglob("*") if path.is_file())
+    shown = _on_terminal(model, _round_trip, NO_COLOR="1")
     saving, _, loading = shown.partition("True")
-    assert saving.startswith("bar: saving compiled code\nat ")
-    # Changes, and not the answer alone.
-    assert saving.count("at ") > 1
-    assert saving.endswith(f"at {size} of {size}\nclosed\nSUCCESS\n")
-    assert loading.startswith("\nbar: loading compiled code\n")
-    assert loading.endswith(f"at {size} of {size}\nclosed\nSUCCESS\n")
+    for title, part in (("saving compiled code", saving), ("loading compiled code", loading)):
+        drawn = [text for text in _drawn(part) if text.startswith(title)]
+        assert drawn[0] == title
+        assert re.fullmatch(rf"{title} \[#+\] 100% of [0-9.]+ [kM]B(, .*/s)?", drawn[-1])
+        assert max(map(len, drawn)) < 80
+        # The last that was drawn is gone before the line that says what came of it.
+        after = part[part.rindex(drawn[-1]) + len(drawn[-1]) :]
+        assert re.match(r"\r *\r\[compilecache\] INFO - (saved|loaded) ", after)
 
+
+def test_of_several_processes_the_first_has_the_bar(model: Model) -> None:
     model.compile()
     others = _on_terminal(
         model, "import compilecache; compilecache.load_compile_cache()", LOCAL_RANK="1"
     )
-    assert others == ""
+    assert "\r" not in others
+    assert "holds files already" in others
 
 
-def test_a_bar_that_fails_is_none(model: Model) -> None:
+def test_quiet_is_without_a_bar(model: Model) -> None:
     model.compile()
-    (model.packages / "rich").mkdir()
-    (model.packages / "rich" / "__init__.py").write_text("1/0")
-    assert _on_terminal(model, _round_trip) == "SUCCESS\nTrue\nSUCCESS\n"
+    assert _on_terminal(model, _round_trip, COMPILE_CACHE_QUIET="1") == "SUCCESS\nTrue\nSUCCESS\n"
 
 
-def test_a_bar_that_cannot_be_closed_is_left_behind(model: Model) -> None:
-    model.compile()
-    (model.packages / "tqdm.py").write_text(
-        _tqdm.replace('print("closed", file=sys.stderr)', "1/0")
-    )
-    shown = _on_terminal(model, _round_trip)
-    assert shown.partition("True")[0].endswith("SUCCESS\n")
-    assert shown.endswith("SUCCESS\n")
+def test_a_total_never_falls(capsys: pytest.CaptureFixture[str], terminal: None) -> None:
+    with progress_display("loading") as display:
+        assert display
+        for done, total in ((0, 0), (50, 100), (50, 80), (100, 100)):
+            display.show(_state(done, total, is_final=True))
+    drawn = [text for text in _drawn(capsys.readouterr().err) if text]
+    assert [re.sub(r"\[.*\]", "", text) for text in drawn] == [
+        "loading",
+        "loading",
+        "loading   50% of 100 bytes",
+        "loading   50% of 100 bytes",
+        "loading  100% of 100 bytes",
+    ]
+
+
+def test_a_notebook_has_a_bar_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = types.SimpleNamespace(kernel=object())
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    with progress_display("loading") as display:
+        assert display
+        display.show(_state(50, 100, is_final=True))
+    assert "50% of 100 bytes" in capsys.readouterr().err
+    del shell.kernel
+    with progress_display("loading"):
+        assert capsys.readouterr().err == ""
+
+
+def test_a_log_hears_now_and_then_of_what_takes_long(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress_display("loading compiled code") as shown:
+        assert shown
+        for at in (1, 9, 11, 12, 22, 40):
+            now[0] = 100.0 + at
+            shown.show(_state(at, 0 if at == 11 else 44, is_final=at == 40))
+    assert [record.getMessage() for record in caplog.records] == [
+        "loading compiled code, for 11 s: not begun",
+        "loading compiled code, for 22 s: 22 bytes of 44 bytes",
+    ]
 
 
 @pytest.mark.parametrize("stderr", ["None", "Recorder()"])
@@ -158,10 +182,3 @@ def test_a_process_without_a_true_stderr_has_its_cache(model: Model, stderr: str
     compilecache.get_b10_logger("a model's").error("none")
     """
     assert model.run(script) == "SUCCESS\nTrue\nSUCCESS\n"
-
-
-def test_without_a_terminal_there_is_no_bar(model: Model) -> None:
-    model.compile()
-    (model.packages / "rich").mkdir()
-    (model.packages / "rich" / "__init__.py").write_text("print('imported')")
-    assert model.run(_round_trip) == "SUCCESS\nTrue\nSUCCESS\n"

@@ -48,14 +48,15 @@ def test_without_a_daemon_to_start_it_is_an_error_and_one_line(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert compilecache.load_compile_cache() == LoadStatus.ERROR
     assert len(caplog.records) == 1
-    assert "nothing loaded: UNAVAILABLE" in log_of(caplog)
+    assert re.search(r"nothing loaded into .* s\): UNAVAILABLE", log_of(caplog))
 
 
-def test_without_grpc_it_is_an_error_that_says_so(
+def test_without_grpc_a_socket_serves_and_a_port_is_an_error_that_says_so(
     model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     (model.packages / "grpc.py").write_text("raise ImportError('no grpc in this image')")
-    assert compilecache.load_compile_cache() == LoadStatus.ERROR
+    assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
+    assert compilecache.load_compile_cache(address="127.0.0.1:1") == LoadStatus.ERROR
     assert "no grpc in this image" in log_of(caplog)
 
 

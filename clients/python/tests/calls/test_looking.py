@@ -39,6 +39,8 @@ def test_the_information_says_what_is_where(model: Model) -> None:
     assert key.startswith("torch-2.11.0_cpu_triton-none_arch-")
     assert compilecache.get_cache_info() == {
         "environment_key": key,
+        "namespace": model.namespace,
+        "local_dir": str(model.local),
         "cache_key": compilecache.get_cache_info()["cache_key"],
         "local_cache_exists": False,
         "local_file_count": 0,
@@ -53,6 +55,10 @@ def test_the_information_says_what_is_where(model: Model) -> None:
     assert info["local_file_count"] == 4
     size = sum(path.stat().st_size for path in model.local.rglob("*") if path.is_file())
     assert info["local_cache_size_mb"] == size / 1024 / 1024
+    assert info["b10fs_cache_content_size_mb"] == size / 1024 / 1024
+    assert info["b10fs_cache_file_count"] == 4
+    assert [info["b10fs_cache_filename"]] == model.stored()
+    assert time.time() - 600 < info["b10fs_cache_created_time"] < time.time() + 60
     assert 0 < info["b10fs_cache_size_mb"] < info["local_cache_size_mb"] * 1.1
 
 
@@ -65,12 +71,12 @@ def test_information_without_a_daemon_says_what_is_here(model: Model) -> None:
 
 
 def test_the_list_has_the_newest_first(model: Model) -> None:
-    assert compilecache.list_available_caches()["caches"] == []
+    assert compilecache.list_available_caches(namespace=model.namespace)["caches"] == []
     model.compile(2)
     compilecache.save_compile_cache()
     model.set_torch_version("2.12.0")
     compilecache.save_compile_cache()
-    listing = compilecache.list_available_caches()
+    listing = compilecache.list_available_caches(namespace=model.namespace)
     assert listing["total_caches"] == 2
     assert (listing["current_cache_exists"], listing["b10fs_enabled"]) == (True, True)
     newest, oldest = listing["caches"]
@@ -79,8 +85,26 @@ def test_the_list_has_the_newest_first(model: Model) -> None:
     assert newest["created_time"] >= oldest["created_time"] > time.time() - 60
     assert sorted([newest["filename"], oldest["filename"]]) == model.stored()
     assert (newest["file_count"], newest["namespace"]) == (2, model.namespace)
-    everybody = compilecache.list_available_caches(namespace="")
-    assert everybody["total_caches"] >= 2
+
+
+def test_the_list_is_of_all_namespaces(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.compile(2)
+    compilecache.save_compile_cache()
+    another = f"{model.namespace}-another"
+    compilecache.save_compile_cache(namespace=another)
+    for everybody in (
+        compilecache.list_available_caches(),
+        compilecache.list_available_caches(namespace=""),
+    ):
+        shown = [cache["namespace"] for cache in everybody["caches"]]
+        assert {model.namespace, another} <= set(shown)
+        assert everybody["total_caches"] == len(shown)
+        assert everybody["current_cache_exists"]
+    # What another namespace holds, a load here would not find.
+    monkeypatch.setenv("COMPILE_CACHE_NAMESPACE", f"{model.namespace}-third")
+    everybody = compilecache.list_available_caches()
+    assert another in [cache["namespace"] for cache in everybody["caches"]]
+    assert not everybody["current_cache_exists"]
 
 
 @pytest.mark.usefixtures("model")

@@ -68,18 +68,23 @@ def test_what_waits_is_active_and_a_time_out_leaves_it(model: Model, serve: Serv
     transfers = _Transfers(transfer_pb2.TRANSFER_STATUS_NOT_STARTED)
     address = serve(Load=transfers.load, WatchTransfer=transfers.watch)
     operation_id = compilecache.load_compile_cache_async(address=address)
-    assert operation_id == transfers.operation_id
+    wait_until(
+        lambda: progress_of(operation_id).daemon_operation_id == transfers.operation_id,
+        "the daemon's id",
+    )
+    assert compilecache.get_transfer_status(transfers.operation_id) is progress_of(operation_id)
     assert not compilecache.wait_for_completion(operation_id, timeout=0.3)
     assert not compilecache.is_transfer_complete(operation_id)
     active = compilecache.list_active_transfers()
     assert active == {operation_id: progress_of(operation_id)}
-    assert active[operation_id].operation_name == "load a/b"
-    # The daemon lets several requests share one transfer; each has its callback.
+    wait_until(lambda: active[operation_id].operation_name == "load a/b", "the daemon's word")
+    # The daemon lets several requests share one transfer; each has its id and its callback.
     told = threading.Event()
     again = compilecache.load_compile_cache_async(lambda _: told.set(), address=address)
-    assert again == operation_id
+    assert again != operation_id
     transfers.goes_on.set()
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert compilecache.wait_for_completion(again, LONG_ENOUGH_SECONDS)
     assert told.is_set()
     assert compilecache.list_active_transfers() == {}
     assert model.stored() == []
@@ -129,6 +134,7 @@ def test_a_daemon_that_is_killed_and_started_anew_has_lost_it(own_daemon: Daemon
     fill(directory)
     write_unfinished(directory)
     saving = compilecache.save_compile_cache_async(address=own_daemon.address, local_dir=directory)
+    wait_until(lambda: progress_of(saving).daemon_operation_id, "the daemon's id")
     assert not compilecache.is_transfer_complete(saving)
     own_daemon.process.kill()
     own_daemon.process.wait()

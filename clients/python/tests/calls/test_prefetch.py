@@ -37,7 +37,7 @@ def test_the_load_is_the_one_that_was_started_ahead(
     assert facts_of(model.local) == {}
     wait_until(lambda: len(facts_of(model.local)) == count, "the files of the load")
     # Another one could not start its process.
-    monkeypatch.setattr("compilecache._calls.running_call.CallerProcess", None)
+    monkeypatch.setattr("compilecache._calls.running_call.DaemonCall", None)
     assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +34,8 @@ _explanations = {
     ),
     "TOO_LARGE": (
         logging.WARNING,
-        "{local_dir} is over a limit of the daemon's, whose log says which",
+        "{local_dir} is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the "
+        "daemon, whose log says how far",
     ),
     "UNFINISHED": (
         logging.WARNING,
@@ -53,7 +55,8 @@ def _save(caplog: pytest.LogCaptureFixture, **arguments: Any) -> list[tuple[int,
     caplog.clear()
     caplog.set_level(logging.INFO, "b10_transfer")
     assert compilecache.save_compile_cache(**arguments) == SaveStatus.SKIPPED
-    return [(record.levelno, record.getMessage()) for record in caplog.records]
+    lines = [(record.levelno, record.getMessage()) for record in caplog.records]
+    return [(level, re.sub(r"\d+\.\d\d s\)", "N s)", line)) for level, line in lines]
 
 
 def test_what_was_left_out_is_told_in_one_line(
@@ -76,7 +79,8 @@ def test_what_was_left_out_is_told_in_one_line(
 
 def _line(reason: str, model: Model) -> list[tuple[int, str]]:
     level, explanation = _explanations[reason]
-    return [(level, f"nothing saved: {explanation.format(local_dir=model.local)}")]
+    about = f"nothing saved from {model.local} (namespace {model.namespace}, N s)"
+    return [(level, f"{about}: {explanation.format(local_dir=model.local)}")]
 
 
 @pytest.mark.parametrize("reason", _explanations)

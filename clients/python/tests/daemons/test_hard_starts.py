@@ -15,7 +15,7 @@ import pytest
 
 from compilecache import CacheServiceError
 from compilecache._base.forks import no_fork
-from compilecache._daemon import own_daemon
+from compilecache._daemon import launch, own_daemon
 from compilecache._daemon.start import ensure_daemon
 from daemon import daemons_of
 from patience import LONG_ENOUGH_SECONDS
@@ -136,7 +136,9 @@ def test_where_no_socket_can_be_it_says_which_places_were_tried(
     shared = runtime / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    monkeypatch.setattr(own_daemon, "_directories", lambda: [shared, Path("/proc/nowhere")])
+    monkeypatch.setattr(
+        own_daemon, "own_daemon_directories", lambda: [shared, Path("/proc/nowhere")]
+    )
     with pytest.raises(CacheServiceError) as failure:
         daemon_for(runtime / "local")
     assert f"tried {shared} (not this user's alone), /proc/nowhere (" in str(failure.value)
@@ -145,12 +147,14 @@ def test_where_no_socket_can_be_it_says_which_places_were_tried(
 def test_directories_that_a_socket_s_address_cannot_name_are_passed_over(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    addresses: set[str] = set()
+    odd = runtime
     for name in ("a,b", "a b", "a%41", "größe", "x" * 100):
-        runtime = runtime / name
-        runtime.mkdir()
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        daemon_for(runtime / "local")
-    assert len(daemons_of(runtime)) == 1
+        odd = odd / name
+        odd.mkdir()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(odd))
+        addresses.add(daemon_for(odd / "local"))
+    assert len(addresses) == len(daemons_of(runtime)) == 1
 
 
 def test_starts_where_children_are_not_waited_for(runtime: Path) -> None:
@@ -182,3 +186,9 @@ def test_without_node_it_says_what_to_do(
     monkeypatch.setenv(variable, value)
     with pytest.raises(CacheServiceError, match=words):
         daemon_for(runtime / "local")
+
+
+def test_starts_where_there_is_no_shell(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_shell", "/nowhere/sh")
+    pid = daemon_at(daemon_for(runtime / "local"))
+    assert daemons_of(runtime) == [pid]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compilecache import CacheClient, Environment
+from compilecache._daemon.find import default_address
 from compilecache._daemon.start import ensure_daemon
 from daemon import daemons_of
-from patience import LONG_ENOUGH_SECONDS
+from directories import fill
+from patience import LONG_ENOUGH_SECONDS, wait_until
 from started import ELSEWHERE, daemon_at, daemon_for, wait_until_gone
 
 if TYPE_CHECKING:
@@ -127,28 +131,61 @@ def test_an_address_that_is_configured_is_taken_as_it_is(
     assert daemons_of(runtime) == []
 
 
-def test_other_settings_are_anotherdaemons_of(
+def test_one_daemon_serves_all_directories_of_a_store(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = {daemon_for(runtime / "local"), daemon_for(runtime / "other")}
-    monkeypatch.setenv("COMPILE_CACHE_STORE", f"file://{runtime}/another-store")
+    address = daemon_for(runtime / "local")
+    (runtime / "disk").mkdir()
+    (runtime / "link").symlink_to("disk")
+    for directory in (runtime / "other", runtime / "link" / "model"):
+        assert daemon_for(directory) == address
+        fill(directory, 2)
+        with CacheClient(address) as client:
+            client.save(Environment("2.1.0"), local_dir=directory, namespace=directory.name)
+            assert client.clear_local_cache(local_dir=directory).file_count == 2
+            client.load(Environment("2.1.0"), local_dir=directory, namespace=directory.name)
+        assert len([path for path in directory.rglob("*") if path.is_file()]) == 2
+    # What decides nothing of what is saved or taken, and what is the client's.
+    for variable in ("LOG_LEVEL", "COMPILE_CACHE_LOAD_DEADLINE_SECONDS"):
+        monkeypatch.setenv(variable, "5")
+    assert daemon_for(runtime / "local") == address
+    assert daemons_of(runtime) == [daemon_at(address)]
+
+
+def test_another_store_and_settings_that_decide_are_anotherdaemons_of(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = {daemon_for(runtime / "local")}
+    monkeypatch.setenv("COMPILE_CACHE_ALLOWED_DIRS", f"{runtime}/local")
     addresses.add(daemon_for(runtime / "local"))
-    assert len(addresses) == 3
-    # The client's own settings are none of the daemon's.
-    monkeypatch.setenv("COMPILE_CACHE_LOAD_DEADLINE_SECONDS", "5")
-    monkeypatch.setenv("COMPILE_CACHE_SAVE_DEADLINE_SECONDS", "50")
+    monkeypatch.setenv("COMPILE_CACHE_STORE", f"file://{runtime}/another-store")
     addresses.add(daemon_for(runtime / "local"))
     assert len(daemons_of(runtime)) == len(addresses) == 3
 
 
-def test_one_daemon_serves_all_directories_that_are_allowed(
-    runtime: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COMPILE_CACHE_ALLOWED_DIRS", f"{runtime}/local,{runtime}/other")
-    assert daemon_for(runtime / "local") == daemon_for(runtime / "other")
+def test_a_client_that_is_given_no_address_finds_it(runtime: Path) -> None:
+    address = daemon_for(runtime / "local")
+    with CacheClient() as client:
+        assert client.get_cache_info(Environment("2.1.0")).store == f"file://{runtime}/store"
+    assert default_address() == address
 
 
 def test_it_ends_when_it_is_not_used(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPILE_CACHE_IDLE_EXIT_SECONDS", "1")
     pid = daemon_at(daemon_for(runtime / "local"))
     wait_until_gone(pid)
+
+
+def test_it_says_which_daemon_it_is_until_it_ends(runtime: Path) -> None:
+    address = daemon_for(runtime / "local")
+    pid = daemon_at(address)
+    beside = Path(f"{address[len('unix:') :]}.json")
+    wait_until(beside.exists, "what it says of itself")
+    said = json.loads(beside.read_text())
+    assert said["pid"] == pid
+    assert said["store"] == f"file://{runtime}/store"
+    assert said["log"] == str(beside).replace(".sock.json", ".log")
+    assert said["started_by"].startswith(f"Python, process {os.getpid()}")
+    os.kill(pid, signal.SIGTERM)
+    wait_until_gone(pid)
+    assert not beside.exists()

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from compilecache import CacheServiceError, Environment, FieldViolation
-from compilecache._rpc.identity import identity_of
+from compilecache._base.identity import identity_of
 from compilecache.v1 import cache_pb2, transfer_pb2
 from compilecache.v1 import cache_service_pb2 as pb
 from conftest import Hangs, abort_richly

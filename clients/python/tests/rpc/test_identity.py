@@ -14,7 +14,8 @@ import grpc
 import pytest
 
 from compilecache import CacheServiceError, Environment
-from compilecache._rpc.identity import Sight, identity_of
+from compilecache._base.identity import identity_of
+from compilecache._rpc.identity import Sight
 from compilecache.v1 import cache_service_pb2 as pb
 from conftest import abort_richly
 from daemon import Daemon

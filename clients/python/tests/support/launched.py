@@ -67,8 +67,12 @@ class Launched:
     ) -> subprocess.Popen[str]:
         """Start a program; if `patient`, one that takes its time after a SIGTERM."""
         program = ["-c", _patient_program] if patient else ["-m", module]
+        return self.start_program(sys.executable, *program, *command)
+
+    def start_program(self, *words: str) -> subprocess.Popen[str]:
+        """Start any program, with the place's variables."""
         process = subprocess.Popen(
-            [sys.executable, *program, *command],
+            words,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -87,7 +91,7 @@ class Launched:
         wait_until(self.archives, "nothing was saved")
 
     def archives(self) -> list[Path]:
-        return [path for path in self.store.glob("cache_*") if not path.name.startswith(".")]
+        return [path for path in self.store.rglob("cache_*") if not path.name.startswith(".")]
 
 
 def ended(process: subprocess.Popen[str]) -> int:

@@ -52,7 +52,10 @@ export interface TransferCallOptions extends CallOptions {
   readonly onStarted?: ((operationId: string) => void) | undefined;
 }
 
-/** The options with the defaults filled in. */
+/**
+ * The options with the defaults filled in.
+ * @internal
+ */
 export interface ResolvedClientOptions {
   readonly address: string;
   readonly namespace: string;
@@ -64,6 +67,7 @@ export interface ResolvedClientOptions {
 /**
  * Options win over environment variables; an empty namespace or token stands for none. Throws
  * INVALID_REQUEST for an address or a token that cannot be one; a token is never shown.
+ * @internal
  */
 export function resolveClientOptions(
   options: CacheClientOptions,

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, rmdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { torchDefaultDirectory } from "./places.ts";
 
 /**
@@ -26,7 +26,28 @@ export function resolveLocalDirectory(
 /**
  * Creates a directory for a load to fill, so that it belongs to this process's user. A failure is
  * left for the daemon to judge: it may see the path elsewhere, or be allowed what we are not.
+ * @internal
  */
-export async function createLocalDirectory(localDir: string): Promise<void> {
-  await mkdir(localDir, { recursive: true }).catch(() => {});
+export async function createLocalDirectory(localDir: string): Promise<CreatedDirectory> {
+  const outermost = await mkdir(localDir, { recursive: true }).catch(() => undefined);
+  return {
+    async removeIfEmpty() {
+      if (outermost === undefined) return;
+      try {
+        for (let path = localDir; path.length >= outermost.length; path = dirname(path))
+          await rmdir(path);
+      } catch {
+        // It holds something by now, or another process has removed it.
+      }
+    },
+  };
+}
+
+/**
+ * A directory for a load to fill.
+ * @internal
+ */
+export interface CreatedDirectory {
+  /** Removes what had to be made of it, the directories above too, as far as that is still empty. */
+  removeIfEmpty(): Promise<void>;
 }

@@ -32,6 +32,11 @@ export function isOurs(directory: string): boolean {
   }
 }
 
+/** Whether a path is a directory of this user's in which nobody else can put a socket, as anybody can in /tmp. */
+export function isPrivate(directory: string): boolean {
+  return isOurs(directory) && (lstatSync(directory).mode & 0o022) === 0;
+}
+
 /** gRPC reads an address as a URL, and the kernel takes 107 bytes. */
 function canBeNamed(socket: string): boolean {
   return /^[\w/.~@+-]{1,107}$/.test(socket);
@@ -57,7 +62,7 @@ function accountName(): string {
 }
 
 /** As Python's tempfile.gettempdir finds it: a variable that names no usable directory is passed over. */
-function temporaryDirectory({ TMPDIR, TEMP, TMP }: NodeJS.ProcessEnv): string {
+export function temporaryDirectory({ TMPDIR, TEMP, TMP }: NodeJS.ProcessEnv): string {
   const candidates = [TMPDIR, TEMP, TMP, "/tmp", "/var/tmp", "/usr/tmp"];
   return candidates.find((directory) => directory && canHoldFiles(directory)) ?? process.cwd();
 }

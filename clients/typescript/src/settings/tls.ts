@@ -13,7 +13,10 @@ export interface TlsOptions {
   readonly name?: string | undefined;
 }
 
-/** What the files hold. */
+/**
+ * What the files hold.
+ * @internal
+ */
 export interface TlsSettings {
   /** Undefined for those that this machine trusts. */
   readonly ca: Buffer | undefined;
@@ -24,6 +27,7 @@ export interface TlsSettings {
 /**
  * The encryption that is asked for, by options or else by COMPILE_CACHE_TLS_CA, _CERT, _KEY and _NAME;
  * undefined for none. Throws INVALID_REQUEST for files that cannot be read, or that do not go together.
+ * @internal
  */
 export function resolveTls(
   options: TlsOptions | undefined,

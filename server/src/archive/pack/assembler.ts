@@ -123,8 +123,9 @@ export class ArchiveAssembler {
   }
 
   async #write(chunk: Uint8Array): Promise<void> {
-    if (this.#writer.bytesWritten + chunk.length > this.#limits.maxArchiveBytes)
-      throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes");
+    const bytes = this.#writer.bytesWritten + chunk.length;
+    if (bytes > this.#limits.maxArchiveBytes)
+      throw tooLarge(this.#limits, "maxArchiveBytes", "the archive would have", "bytes", bytes);
     await this.#writer.write(chunk, this.#signal);
   }
 }

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { generateKeys, parseSigningKey } from "../../signing/keys.ts";
+import { examplesHelp } from "../examples-help.ts";
 import { exitCode } from "../exit-code.ts";
 
 /** `compilecache keygen`: makes a pair of keys, to sign caches and to trust them. */
@@ -11,6 +12,7 @@ export function addKeygenCommand(program: Command): void {
     .description("make a key that signs caches, and the one that daemons trust it by")
     .helpOption("-h, --help", "show this help")
     .argument("[name]", "begins the files' names: <name>.key and <name>.pub", "compilecache")
+    .addHelpText("after", () => examplesHelp(["keygen team"]))
     .action((name: string) => {
       process.exitCode = keygen(resolve(name));
     });
@@ -40,7 +42,9 @@ function keygen(path: string): number {
   process.stdout.write(
     `key ${parseSigningKey(signingKey).id}\n` +
       `  ${privatePath}  signs: COMPILE_CACHE_SIGNING_KEY of daemons that save; keep it secret\n` +
-      `  ${publicPath}  is trusted: COMPILE_CACHE_TRUSTED_KEYS of daemons that load\n`,
+      `  ${publicPath}  is trusted: COMPILE_CACHE_TRUSTED_KEYS of daemons that load\n` +
+      `Next: compilecache sign --signing-key ${privatePath} signs what is stored already;\n` +
+      "docs/security.md tells how daemons change over without a load that fails.\n",
   );
   return exitCode.success;
 }

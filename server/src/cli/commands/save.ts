@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
   type IfStoredExists,
   ifStoredExistsPolicies,
+  type SaveResult,
   type TransferCallOptions,
 } from "compilecache-client";
 import { awaitTransfer } from "../await-transfer.ts";
@@ -18,7 +20,7 @@ interface SaveOptions extends CacheOptions {
 
 /** `compilecache save`: local directory to store. */
 export function addSaveCommand(program: Command): void {
-  addCacheCommand(program, "save")
+  addCacheCommand(program, "save", ["save", "save --namespace llama-8b --if-stored-exists refresh"])
     .description("put a local directory into the store")
     .addOption(
       new Option(
@@ -36,14 +38,26 @@ export function addSaveCommand(program: Command): void {
     .action((options: SaveOptions) =>
       runWithClient(options, async (session) => {
         const { detach, ifStoredExists, profile } = options;
-        const input = { ...cacheTargetOf(options), detach, ifStoredExists, profile };
+        const input = {
+          ...(await cacheTargetOf(options, session)),
+          detach,
+          ifStoredExists,
+          profile,
+        };
         const save = (call: TransferCallOptions) => session.client.save(input, call);
         const result = await (detach
           ? save({ signal: session.signal })
           : awaitTransfer(session, save));
         const { transfer } = result;
-        session.print(result, detach ? startedText(transfer) : transferText(transfer));
+        const text = detach ? startedText(transfer) : transferText(transfer, input);
+        session.print(result, text + missingText(result, input.localDir));
         return exitCodeOfTransfer(transfer);
       }),
     );
+}
+
+/** A daemon on another machine sees other directories; what is not here is worth a word all the same. */
+function missingText({ skipReason }: SaveResult, localDir: string): string {
+  if (skipReason !== "no_files" || existsSync(localDir)) return "";
+  return "; it does not exist here: --dir names another";
 }

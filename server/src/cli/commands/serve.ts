@@ -1,14 +1,19 @@
+import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { Command } from "commander";
 import { ConfigError, readConfig } from "../../config/config.ts";
 import { type Config, type SettingKey, settings } from "../../config/settings.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { Logger } from "../../domain/logger.ts";
+import { toolVersion } from "../../domain/tool-version.ts";
 import { ListenError } from "../../listen/listen-error.ts";
 import { endProcess } from "../end-process.ts";
+import { examplesHelp } from "../examples-help.ts";
 import { addSettings, flagsGiven } from "../setting-options.ts";
 import { stopWithNpx } from "../stop-with-npx.ts";
 
 const exitCodeOfMistake = 2;
+// The first calls come at once, and are not to wait for it.
+const keepAfterMs = 2_000;
 const settingKeys = Object.keys(settings) as SettingKey[];
 
 /** `compilecache serve`: runs the daemon until SIGTERM, SIGINT, or the end of its use. */
@@ -17,7 +22,12 @@ export const serveCommand = new Command("serve")
   .helpOption("-h, --help", "show this help")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodeOfMistake))
   .action(serve);
-addSettings(serveCommand, settingKeys);
+addSettings(serveCommand, settingKeys).addHelpText("after", () =>
+  examplesHelp([
+    "serve --store file:///mnt/shared/compile_cache",
+    "serve --store s3://models/compile-cache --allowed-dirs /cache,/tmp",
+  ]),
+);
 
 async function serve(options: Record<string, string>): Promise<void> {
   try {
@@ -38,6 +48,8 @@ function exitWithMistakes(mistakes: readonly string[]): never {
 }
 
 async function run(read: () => Config, warnings: string[]): Promise<void> {
+  // The log begins once the libraries are there, which a person would have to wait for in silence.
+  if (process.stderr.isTTY) process.stderr.write(`compilecache ${toolVersion} starts\n`);
   // The other commands start sooner without the server's libraries.
   const { startDaemon } = await import("../../daemon.ts");
   const { createLogger } = await import("../../logging.ts");
@@ -54,7 +66,13 @@ async function run(read: () => Config, warnings: string[]): Promise<void> {
   reloadOnSignal(starting, read, warnings, logger);
   stopWithNpx(() => stop("npx ended"));
   const { idle } = await starting;
+  keepCompiledCode();
   idle.then(() => stop("idle"));
+}
+
+/** Who sets NODE_COMPILE_CACHE has the next daemon start sooner. Node keeps it at its exit, and ours replaces the program. */
+function keepCompiledCode(): void {
+  if (getCompileCacheDir() !== undefined) setTimeout(flushCompileCache, keepAfterMs).unref();
 }
 
 /** SIGHUP has tokens, rules, certificates and keys of caches read again; what is no good leaves those from before. */

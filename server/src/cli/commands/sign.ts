@@ -6,7 +6,7 @@ import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command
 
 /** `compilecache sign`: signs what is stored already. */
 export function addSignCommand(program: Command): void {
-  addStoreCommand(program, "sign", ["signingKey", "trustedKeys"])
+  addStoreCommand(program, "sign", ["signingKey", "trustedKeys"], ["sign --signing-key team.key"])
     .description(
       "sign the archives that are stored, each once it proved sound; you vouch for who wrote them, " +
         "unless --trusted-keys names keys that must have signed them before",
@@ -15,10 +15,12 @@ export function addSignCommand(program: Command): void {
       runOnStore(options, async ({ context, names, signal, print }) => {
         const { signArchive } = await import("../../upkeep/sign.ts");
         let failed = 0;
+        let signed = 0;
         for (const name of names) {
           const label = `${name.namespace}/${name.filename}`;
           try {
             const result = await drawBytes(label, signArchive(context, name, signal));
+            if (result === "signed" || result === "is signed") signed += 1;
             print({ ...name, result }, `${label}: ${result}`);
           } catch (error) {
             if (!(error instanceof CacheError) || !isOfArchive(error)) throw error;
@@ -30,6 +32,12 @@ export function addSignCommand(program: Command): void {
             );
           }
         }
+        if (!options.json)
+          print(
+            {},
+            `${signed} of ${names.length} are signed by this key; daemons that have its .pub file as ` +
+              "--trusted-keys load them",
+          );
         return failed > 0 ? exitCode.failure : exitCode.success;
       }),
     );

@@ -6,7 +6,12 @@ import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command
 
 /** `compilecache verify`: reads what is stored to its end. */
 export function addVerifyCommand(program: Command): void {
-  addStoreCommand(program, "verify", ["trustedKeys"])
+  addStoreCommand(
+    program,
+    "verify",
+    ["trustedKeys"],
+    ["verify", "verify --namespace llama-8b --trusted-keys team.pub"],
+  )
     .description(
       "read all archives of the store to their ends, against their digests and signatures; changes nothing",
     )

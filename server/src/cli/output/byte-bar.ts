@@ -1,6 +1,10 @@
 import cliProgress from "cli-progress";
+import { cut } from "./fit-table.ts";
 import { hasTerminal } from "./progress-bar.ts";
 import { bytesText } from "./quantities.ts";
+
+/** Bar, percentage and bytes. */
+const besideLabel = 50;
 
 /** Draws the bytes that some work has done, where a person watches; returns what the work returns. */
 export async function drawBytes<Result>(
@@ -22,7 +26,8 @@ export async function drawBytes<Result>(
       if (step.done) return step.value;
       if (!hasTerminal()) continue;
       const { done, total } = step.value;
-      const shown = { label, bytes: `${bytesText(done)} of ${bytesText(total)}` };
+      const room = Math.max(10, (process.stderr.columns || 80) - besideLabel);
+      const shown = { label: cut(label, room), bytes: `${bytesText(done)} of ${bytesText(total)}` };
       if (!bar.isActive) bar.start(total, done, shown);
       else bar.update(done, shown);
     }

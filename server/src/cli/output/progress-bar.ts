@@ -11,11 +11,10 @@ export function hasTerminal(): boolean {
 export async function drawProgress(states: AsyncIterable<Transfer>): Promise<Transfer | undefined> {
   const bar = new cliProgress.SingleBar(
     {
-      format: "{phase} [{bar}] {percentage}%  {bytes}  {files}  {eta_formatted} left",
+      ...formatFor(process.stderr.columns || 80),
       stream: process.stderr,
       formatTime: etaText,
       clearOnComplete: true,
-      barsize: 30,
     },
     cliProgress.Presets.rect,
   );
@@ -33,6 +32,18 @@ export async function drawProgress(states: AsyncIterable<Transfer>): Promise<Tra
     bar.stop();
   }
   return last;
+}
+
+/** A line that is longer than the terminal is wide would be cut in the middle of a word. */
+function formatFor(columns: number): { format: string; barsize: number } {
+  const [longest, longestFiles, least, most] = [57, 24, 5, 30];
+  const hasFiles = columns >= longest + longestFiles + least;
+  const left = columns - longest - (hasFiles ? longestFiles : 0);
+  const files = hasFiles ? "{files}  " : "";
+  return {
+    format: `{phase} [{bar}] {percentage}%  {bytes}  ${files}{eta_formatted} left`,
+    barsize: Math.min(most, Math.max(least, left)),
+  };
 }
 
 function etaText(seconds: number): string {

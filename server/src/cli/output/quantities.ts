@@ -27,3 +27,10 @@ export function durationText(ms: number): string {
 export function dateText(date: Date): string {
   return date.toISOString().slice(0, 16).replace("T", " ");
 }
+
+/** `30 d`, `12 h`, `90 min`: an age that somebody set, in the largest unit that keeps it whole. */
+export function ageText(ms: number): string {
+  const units = { d: 86_400_000, h: 3_600_000, min: 60_000 };
+  const found = Object.entries(units).find(([, unit]) => ms > 0 && ms % unit === 0);
+  return found ? `${ms / found[1]} ${found[0]}` : `${ms / 1000} s`;
+}

@@ -63,11 +63,11 @@ describe("transferText", () => {
     );
     assert.equal(
       skippedText("too_large"),
-      `skipped: the directory is over a limit of the daemon's, whose log says which; the store keeps ${name} as it is`,
+      `skipped: the directory is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the daemon, whose log says how far; the store keeps ${name} as it is`,
     );
     assert.equal(
       skippedText("too_large", false),
-      "skipped: the directory is over a limit of the daemon's, whose log says which",
+      "skipped: the directory is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the daemon, whose log says how far",
     );
     assert.equal(
       skippedText("unfinished", false),

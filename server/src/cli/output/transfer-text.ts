@@ -1,25 +1,41 @@
-import type { Cache, LeftOutReason, LoadOutcome, SaveOutcome, Transfer } from "compilecache-client";
+import type {
+  Cache,
+  ClosestCache,
+  Environment,
+  LeftOutReason,
+  LoadOutcome,
+  SaveOutcome,
+  Transfer,
+} from "compilecache-client";
+import { environmentComponents } from "../../domain/environment.ts";
+import { wholeEnvironment } from "../environment/whole-environment.ts";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
 
-/** The state of a transfer in one line. It names `localDir` where that is given. */
-export function transferText(transfer: Transfer, localDir?: string): string {
+/** What the caller of a load knows beyond its transfer. */
+export interface Asked {
+  readonly localDir: string;
+  readonly environment: Environment;
+}
+
+/** The state of a transfer, in one line but for a miss. It says what differs from what was `asked`. */
+export function transferText(transfer: Transfer, asked?: Asked): string {
   const { status, error, outcome } = transfer;
   const what = `${transfer.kind} ${nameOf(transfer)}`;
   if (status === "not_started") return `${what}: waiting for other work on the directory`;
   if (status === "in_progress") return `${what}: ${transfer.phase}, ${progressText(transfer)}`;
   if (status !== "success") return `${what}: ${status}${error ? `: ${error.message}` : ""}`;
-  if (outcome?.kind === "load") return loadText(transfer, outcome, localDir);
-  if (outcome?.kind === "save") return saveText(transfer, outcome);
+  if (outcome?.kind === "load") return loadText(transfer, outcome, asked);
+  if (outcome?.kind === "save") return saveText(transfer, outcome, asked);
   return `copied ${amountText(transfer)} in ${durationOf(transfer)}`;
 }
 
-function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | undefined): string {
-  const directory = localDir ?? "the directory";
+function loadText(transfer: Transfer, outcome: LoadOutcome, asked: Asked | undefined): string {
+  const directory = asked?.localDir ?? "the directory";
   switch (outcome.status) {
     case "does_not_exist": {
       const { closest } = outcome;
       const why = closest
-        ? `; the closest is ${nameOf(closest.cache)}, which differs in ${closest.differing.join(", ")}`
+        ? `; the closest is ${nameOf(closest.cache)}, which differs in${differenceText(closest, asked)}`
         : "";
       return `the store holds no cache ${nameOf(transfer)}${why}`;
     }
@@ -30,10 +46,22 @@ function loadText(transfer: Transfer, outcome: LoadOutcome, localDir: string | u
   }
 }
 
-function saveText(transfer: Transfer, outcome: SaveOutcome): string {
+/** `gpu`, or where it is known what was asked for, a line with both values for each component. */
+function differenceText({ cache, differing }: ClosestCache, asked: Asked | undefined): string {
+  if (!asked || !cache.environment) return ` ${differing.join(", ")}`;
+  const here = environmentComponents(wholeEnvironment(asked.environment));
+  const stored = environmentComponents(wholeEnvironment(cache.environment));
+  const value = (components: ReadonlyMap<string, string>, name: string) =>
+    components.get(name) || "none";
+  return differing
+    .map((name) => `\n  ${name}: here ${value(here, name)}, stored ${value(stored, name)}`)
+    .join("");
+}
+
+function saveText(transfer: Transfer, outcome: SaveOutcome, asked: Asked | undefined): string {
   const { status, cache } = outcome;
   const leftOut = leftOutText(outcome);
-  if (status === "skipped") return `skipped: ${whySkipped(transfer, outcome)}${leftOut}`;
+  if (status === "skipped") return `skipped: ${whySkipped(transfer, outcome, asked)}${leftOut}`;
   const archive = cache ? `, archive ${bytesText(cache.archiveBytes)}` : "";
   return `saved ${amountText(transfer)} as ${nameOf(transfer)}${archive}, in ${durationOf(transfer)}${leftOut}`;
 }
@@ -60,20 +88,25 @@ function leftOutText({ leftOut }: SaveOutcome): string {
   return `; left out ${fileCountText(count)}, ${reasons.join("; ")}`;
 }
 
-function whySkipped(transfer: Transfer, { skipReason, cache }: SaveOutcome): string {
+function whySkipped(
+  transfer: Transfer,
+  { skipReason, cache }: SaveOutcome,
+  asked: Asked | undefined,
+): string {
+  const directory = asked?.localDir ?? "the directory";
   const name = nameOf(transfer);
   switch (skipReason) {
     case "already_stored":
       return `the store holds ${name} already (--if-stored-exists says what else to do)`;
     case "no_files":
-      return "the directory holds no files to save";
+      return `${directory} holds no files to save`;
     case "not_loaded":
       return "the directory is marked as not loaded, because a load or clear of it was interrupted; the next load finishes or clears it";
     case "too_little_new":
       return `the directory holds little or nothing that ${name} lacks`;
     case "too_large": {
       const kept = cache ? `; the store keeps ${name} as it is` : "";
-      return `the directory is over a limit of the daemon's, whose log says which${kept}`;
+      return `the directory is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the daemon, whose log says how far${kept}`;
     }
     case "unfinished":
       return "what there is to save changed, could not be read, or was still being written";
@@ -104,5 +137,5 @@ function nameOf(named: Transfer | Cache): string {
 
 /** One line for a user who does not wait: the operation id, and how to follow it. */
 export function startedText({ kind, operationId }: Transfer): string {
-  return `started ${kind} ${operationId}; follow it with: npx compilecache watch ${operationId}`;
+  return `started ${kind} ${operationId}; follow it with: compilecache watch ${operationId}`;
 }

@@ -30,7 +30,7 @@ describe("amounts", () => {
       { namespaces: "team-a-*", maxBytes: 10e9 },
       { namespaces: "*", maxBytes: 2 ** 20 },
     ]);
-    for (const text of ["", "a", "a=", "=1GB", "A=1GB", "a=1GB=2", "a=1G"])
+    for (const text of ["", "a", "a=", "=1GB", "A b=1GB", "a=1GB=2", "a=1G"])
       assert.throws(() => parseQuotas(text), Mistake, text);
   });
 });

@@ -1,3 +1,4 @@
+import { isNamespacePattern } from "../../domain/namespace.ts";
 import { Mistake, quoted } from "./values.ts";
 
 const unitsMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -29,7 +30,7 @@ export function parseSize(text: string): number {
 export function parseQuotas(text: string): { namespaces: string; maxBytes: number }[] {
   return text.split(",").map((part) => {
     const [namespaces = "", size = "", ...more] = part.trim().split("=");
-    if (!/^[a-z0-9._*-]{1,128}$/.test(namespaces) || more.length > 0)
+    if (!isNamespacePattern(namespaces) || more.length > 0)
       throw new Mistake(`holds ${quoted(part)}, which is not <namespace or pattern>=<size>`);
     try {
       return { namespaces, maxBytes: parseSize(size) };

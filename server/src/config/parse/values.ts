@@ -161,10 +161,11 @@ export function parseEndpoint(text: string, bucket: string): URL {
 }
 
 /**
- * `path` or `client-path=daemon-path`, comma-separated. A comma, an equals sign or a backslash that
- * belongs to a path has a backslash before it.
+ * `path` or `client-path=daemon-path`, comma-separated, or `any`. A comma, an equals sign or a backslash
+ * that belongs to a path has a backslash before it.
  */
 export function parseAllowedDirs(text: string): readonly AllowedDir[] {
+  if (text === "any") return [{ clientPath: "/", daemonPath: "/", throughLinks: true }];
   const dirs = partsOf(text).map((part): AllowedDir => {
     const [first = "", ...others] = splitAt(part, "=");
     const clientPath = unescaped(first);
@@ -172,7 +173,7 @@ export function parseAllowedDirs(text: string): readonly AllowedDir[] {
     const daemonPath = mapped ? unescaped(others.join("=")) : clientPath;
     if (!isAbsolute(clientPath) || !isAbsolute(daemonPath))
       throw new Mistake(
-        `holds ${quoted(part)}, which is no absolute path; give path or client-path=daemon-path`,
+        `holds ${quoted(part)}, which is no absolute path; give path or client-path=daemon-path, or any alone`,
       );
     return {
       clientPath: allowedPath(clientPath),

@@ -44,6 +44,16 @@ export function reachEachOther(one: string, other: string): boolean {
   return placesOf(one, all).some((a) => others.some((b) => isBelow(a, b) || isBelow(b, a)));
 }
 
+/** Whether a directory is another one or holds it, by whatever paths and mounts. Both paths are without links. */
+export function isOrHolds(directory: string, other: string): boolean {
+  if (holds(directory, other)) return true;
+  const all = mounts();
+  const [own, its] = [directory, other].map((path) =>
+    placesOf(path, all).find(({ at }) => at === path),
+  );
+  return own !== undefined && its !== undefined && isBelow(its, own);
+}
+
 /** A directory by its path within its file system, and where it is seen. */
 interface Place {
   readonly device: string;

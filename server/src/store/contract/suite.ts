@@ -353,6 +353,26 @@ export function testStore(
       assert.equal(await contentOf(store, archiveName("0123456789ab", "model")), "one");
     });
 
+    check("has namespaces that are ids of models as they are, each apart", async (store) => {
+      const namespaces = ["Org/Model", "a/b", "a-b", "a", "org/model", "x:latest"];
+      for (const namespace of namespaces)
+        await put(store, namespace, { of: archiveName("0123456789ab", namespace) });
+      const listed = await store.list(undefined);
+      assert.deepEqual(
+        listed.map(({ namespace }) => namespace),
+        namespaces.toSorted(),
+      );
+      for (const namespace of namespaces) {
+        const of = archiveName("0123456789ab", namespace);
+        assert.deepEqual(await store.list(namespace), [of]);
+        assert.equal(await contentOf(store, of), namespace);
+      }
+      const { files } = await store.inventory();
+      assert.deepEqual(files.map(({ namespace }) => namespace).sort(), namespaces.toSorted());
+      for (const file of files) assert.ok(await store.removeFile(file));
+      assert.deepEqual(await store.list(undefined), []);
+    });
+
     check("has neither what is being written nor what was set aside", async (store) => {
       await put(store, "damaged");
       await store.setAside(name, await versionOf(store));

@@ -1,6 +1,7 @@
 import * as fs from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
+import { parseArchiveFilename } from "../../domain/cache-id.ts";
+import { namespaceOfFolder } from "../../domain/namespace.ts";
 import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import { findNewest, numberedFiles, versionOf } from "./generations.ts";
 import { hiddenKindOf, hiddenPath, usedBy, usePath } from "./mount/hidden-files.ts";
@@ -25,8 +26,8 @@ export async function listInventory(
   const now = new Date(await call(() => clockOf(root)));
   const entries = await call(() => fs.readdir(root, { withFileTypes: true }));
   const files: StoredFile[] = [];
-  const lookAt = async (namespace: string, names: readonly string[]) => {
-    const looks = looksAt(join(root, namespace), names);
+  const lookAt = async (namespace: string, directory: string, names: readonly string[]) => {
+    const looks = looksAt(directory, names);
     for (let from = 0; from < looks.length; from += filesInACall) {
       const some = looks.slice(from, from + filesInACall);
       const found = await call(() => Promise.all(some.map((look) => look())));
@@ -37,12 +38,15 @@ export async function listInventory(
   // A clock that was killed lies at the root.
   await lookAt(
     "",
+    root,
     entries.map(({ name }) => name).filter((name) => hiddenKindOf(name)),
   );
-  for (const { name: namespace } of entries.filter(
-    (entry) => entry.isDirectory() && isNamespace(entry.name),
-  ))
-    await lookAt(namespace, await call(() => namesIn(join(root, namespace))));
+  for (const folder of entries.filter((entry) => entry.isDirectory())) {
+    const namespace = namespaceOfFolder(folder.name);
+    if (namespace === undefined) continue;
+    const directory = join(root, folder.name);
+    await lookAt(namespace, directory, await call(() => namesIn(directory)));
+  }
   return { now, files };
 }
 

@@ -2,8 +2,9 @@ import type { Dirent } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
+import { parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
+import { folderOfNamespace, namespaceOfFolder } from "../../domain/namespace.ts";
 import type { ArchiveName, ArchiveWriter, Store } from "../store.ts";
 import { removeNumbered } from "./generations.ts";
 import { isNoteDue, listInventory, noteUseOf } from "./inventory.ts";
@@ -25,7 +26,7 @@ export interface FileStoreOptions {
 }
 
 /**
- * A store in a directory that machines share: `<root>/<namespace>/<filename>`. The root's last
+ * A store in a directory that machines share: `<root>/<folder of the namespace>/<filename>`. The root's last
  * component is made if need be, now and never later: a root that is gone later on was unmounted.
  */
 export async function createFileStore(
@@ -37,7 +38,8 @@ export async function createFileStore(
   const { call } = context;
   if (isMade) await call(() => makeDurableDirectory(root)).catch(() => {});
   const checkRoot = await createRootCheck(root, call);
-  const pathOf = (name: ArchiveName) => join(root, name.namespace, name.filename);
+  const pathOf = (name: ArchiveName) =>
+    join(root, folderOfNamespace(name.namespace), name.filename);
   /** Each call of the store first makes sure that the root is there. */
   const callBelowRoot = <T>(body: () => Promise<T>, options: GatedCallOptions<T>) =>
     call(async () => {
@@ -90,15 +92,16 @@ async function listArchives(
 ): Promise<ArchiveName[]> {
   if (namespace !== undefined) return listNamespace(root, namespace);
   const names: ArchiveName[] = [];
-  const namespaces = (await listDirectory(root)).filter((entry) => entry.isDirectory());
-  for (const { name } of namespaces.filter(({ name }) => isNamespace(name)).sort(byName))
+  const folders = (await listDirectory(root)).filter((entry) => entry.isDirectory());
+  const namespaces = folders.flatMap(({ name }) => namespaceOfFolder(name) ?? []);
+  for (const namespace of namespaces.sort())
     try {
-      names.push(...(await listNamespace(root, name)));
+      names.push(...(await listNamespace(root, namespace)));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       logger.warn("passed over a namespace that this user may not read", {
         store: root,
-        namespace: name,
+        namespace,
         error: (await toFileStoreError(error, root)).message,
       });
     }
@@ -106,7 +109,7 @@ async function listArchives(
 }
 
 async function listNamespace(root: string, namespace: string): Promise<ArchiveName[]> {
-  const path = join(root, namespace);
+  const path = join(root, folderOfNamespace(namespace));
   await refreshNames(path);
   try {
     return (await listDirectory(path))

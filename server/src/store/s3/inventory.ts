@@ -6,8 +6,9 @@ import {
   ListPartsCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
-import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
+import { parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
+import { namespaceOfFolder } from "../../domain/namespace.ts";
 import type { Inventory, StoredFile, UsedArchive } from "../store.ts";
 import type { S3Context } from "./calls/context.ts";
 import { withDeadline } from "./calls/deadline.ts";
@@ -43,7 +44,7 @@ export async function listInventory(
 ): Promise<Inventory> {
   const { client, bucket: Bucket, prefix: Prefix } = context;
   const files: StoredFile[] = [];
-  const uses = new Map<string, Date>();
+  const uses = new Map<string, { namespace: string; at: Date }>();
   let ContinuationToken: string | undefined;
   do {
     const request = { Bucket, Prefix, ...(ContinuationToken ? { ContinuationToken } : {}) };
@@ -54,10 +55,11 @@ export async function listInventory(
     );
     for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
       const path = Key.slice(Prefix.length);
-      const { namespace, name } = placeOf(path);
-      if (!LastModified) continue;
-      if (useName.test(name)) uses.set(path, LastModified);
-      const kind = kindOf(namespace, name);
+      const place = placeOf(path);
+      if (!LastModified || !place) continue;
+      const { namespace } = place;
+      if (useName.test(place.name)) uses.set(path, { namespace, at: LastModified });
+      const kind = kindOf(place);
       if (!kind || (kind === "archive" && Size === 0)) continue;
       files.push({ kind, path, namespace, bytes: Size, modifiedAt: LastModified });
     }
@@ -66,14 +68,14 @@ export async function listInventory(
   // The client learns from answers how far this machine's clock is off.
   const now = new Date(Date.now() + client.config.systemClockOffset);
   const withUse = (file: StoredFile): StoredFile => {
-    const usedAt = uses.get(useKey(file.path));
+    const usedAt = uses.get(useKey(file.path))?.at;
     uses.delete(useKey(file.path));
     return usedAt ? { ...file, usedAt } : file;
   };
   const used = files.map(withUse);
   // Those that are left are of archives that are gone.
-  const notes = [...uses].map(([path, modifiedAt]): StoredFile => {
-    return { kind: "unfinished", path, namespace: placeOf(path).namespace, bytes: 0, modifiedAt };
+  const notes = [...uses].map(([path, { namespace, at: modifiedAt }]): StoredFile => {
+    return { kind: "unfinished", path, namespace, bytes: 0, modifiedAt };
   });
   const uploads = await listUploads(context, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
@@ -83,17 +85,21 @@ export async function listInventory(
   return { now, files: [...used, ...notes, ...uploads] };
 }
 
-/** Where a path lies: in a namespace, or at the store's root, where probes have their objects. */
-function placeOf(path: string): { namespace: string; name: string } {
+/**
+ * Where a path lies: in a namespace, or with an empty one at the store's root, where probes have their
+ * objects; undefined for any other folder, which is not this store's.
+ */
+function placeOf(path: string): { namespace: string; name: string } | undefined {
   const slash = path.indexOf("/");
-  return { namespace: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1) };
+  const name = path.slice(slash + 1);
+  const namespace = slash > 0 ? namespaceOfFolder(path.slice(0, slash)) : "";
+  return namespace === undefined ? undefined : { namespace, name };
 }
 
-function kindOf(namespace: string, name: string): StoredFile["kind"] | undefined {
-  if (namespace === "") return probeName.test(name) ? "unfinished" : undefined;
-  if (!isNamespace(namespace)) return undefined;
-  if (damagedName.test(name)) return "damaged";
-  return parseArchiveFilename(name) ? "archive" : undefined;
+function kindOf({ namespace, name }: { namespace: string; name: string }) {
+  if (namespace === "") return probeName.test(name) ? ("unfinished" as const) : undefined;
+  if (damagedName.test(name)) return "damaged" as const;
+  return parseArchiveFilename(name) ? ("archive" as const) : undefined;
 }
 
 /** Uploads that were begun, with what their parts take. A request for each thousand, and for each upload. */
@@ -111,8 +117,9 @@ async function listUploads(
     });
     for (const { Key = "", UploadId, Initiated } of page.Uploads ?? []) {
       const path = Key.slice(Prefix.length);
-      const { namespace, name } = placeOf(path);
-      if (!UploadId || !Initiated || !kindOf(namespace, name)) continue;
+      const place = placeOf(path);
+      if (!UploadId || !Initiated || !place || !kindOf(place)) continue;
+      const { namespace } = place;
       const bytes = await bytesOfParts(context, { Bucket, Key, UploadId }, signal);
       const upload = { kind: "unfinished", path, namespace, bytes, uploadId: UploadId } as const;
       uploads.push({ ...upload, modifiedAt: Initiated });

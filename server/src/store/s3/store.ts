@@ -1,7 +1,8 @@
 import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import { CacheError } from "../../domain/cache-error.ts";
-import { isNamespace, parseArchiveFilename } from "../../domain/cache-id.ts";
+import { parseArchiveFilename } from "../../domain/cache-id.ts";
 import type { Logger } from "../../domain/logger.ts";
+import { folderOfNamespace, namespaceOfFolder } from "../../domain/namespace.ts";
 import type { ArchiveName, Store } from "../store.ts";
 import { createS3Client, type S3Server } from "./calls/client.ts";
 import type { S3Context } from "./calls/context.ts";
@@ -29,7 +30,7 @@ export interface S3Options {
 }
 
 /**
- * Opens a store in a bucket: `<prefix>/<namespace>/<filename>`. Endpoint, region and credentials come
+ * Opens a store in a bucket: `<prefix>/<folder of the namespace>/<filename>`. Endpoint, region and credentials come
  * from where createS3Client says, or are given as `server`.
  */
 export async function createS3Store({
@@ -60,7 +61,8 @@ export async function createS3Store({
     encryption: encryptionOf(encryption),
   };
   const conditions = createConditions(context, logger);
-  const keyOf = ({ namespace, filename }: ArchiveName) => `${prefix}${namespace}/${filename}`;
+  const keyOf = ({ namespace, filename }: ArchiveName) =>
+    `${prefix}${folderOfNamespace(namespace)}/${filename}`;
   const call = <T>(body: () => Promise<T>, signal?: AbortSignal) =>
     withS3Errors(context, body, signal);
 
@@ -131,7 +133,7 @@ async function listArchives(
   do {
     const request = {
       Bucket: bucket,
-      Prefix: namespace === undefined ? prefix : `${prefix}${namespace}/cache_`,
+      Prefix: namespace === undefined ? prefix : `${prefix}${folderOfNamespace(namespace)}/cache_`,
       ...(ContinuationToken ? { ContinuationToken } : {}),
     };
     const page = await withDeadline(
@@ -140,9 +142,10 @@ async function listArchives(
       { signal },
     );
     for (const { Key = "", Size } of page.Contents ?? []) {
-      const [namespace = "", filename = "", ...rest] = Key.slice(prefix.length).split("/");
+      const [folder = "", filename = "", ...rest] = Key.slice(prefix.length).split("/");
       if (rest.length > 0 || Size === 0) continue;
-      if (isNamespace(namespace) && parseArchiveFilename(filename))
+      const namespace = namespaceOfFolder(folder);
+      if (namespace !== undefined && parseArchiveFilename(filename))
         names.push({ namespace, filename });
     }
     ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;

@@ -7,7 +7,6 @@ import getpass
 import os
 import re
 import tempfile
-from pathlib import Path
 from typing import Union
 
 LocalDir = Union[str, "os.PathLike[str]"]
@@ -45,13 +44,34 @@ def _absolute(path: LocalDir) -> str:
     return re.sub("^//+", "/", absolute)
 
 
-def create_local_directory(local_dir: str) -> None:
+def create_local_directory(local_dir: str) -> list[str]:
     """Create a directory for a load to fill, so that it belongs to this process's user.
 
-    The daemon judges a failure: it may see the path elsewhere, or have the right to create it.
+    Return what had to be made for it, outermost first. The daemon judges a failure: it may see the
+    path elsewhere, or have the right to create it.
     """
+    missing: list[str] = []
+    path = local_dir
+    while not os.path.lexists(path) and path != os.path.dirname(path):
+        missing.insert(0, path)
+        path = os.path.dirname(path)
+    made: list[str] = []
+    for path in missing:
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            continue
+        except OSError:
+            break
+        made.append(path)
+    return made
+
+
+def remove_made_directories(made: list[str]) -> None:
+    """Remove what was made for a load that put nothing there, as far as it is still empty."""
     with contextlib.suppress(OSError):
-        Path(local_dir).mkdir(parents=True, exist_ok=True)
+        for path in reversed(made):
+            os.rmdir(path)
 
 
 def _user_name() -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 
 from compilecache._base.answers import CacheInfo, CacheSummary, TransferState
 from compilecache._base.background import start_in_background
+from compilecache._base.given_up import GIVEN_UP
+from compilecache._base.local_directory import create_local_directory, remove_made_directories
 from compilecache._caller.from_messages import cache_info, cache_summary, transfer_state
 from compilecache._rpc.client import CacheClient
 from compilecache.environment import Environment
@@ -38,10 +40,22 @@ class Call:
 
 
 def _load(call: Call) -> Iterator[Answer]:
-    for answer in _run(call, partial(call.client.load, call.environment, **call.arguments)):
-        if isinstance(answer, TransferState) and answer.outcome == "SKIPPED":
-            answer = _counted(call, answer)
-        yield answer
+    # The client removes what it made, but knows the end only of a load that it waits for.
+    detached = call.arguments["detach"]
+    made = create_local_directory(call.arguments["local_dir"]) if detached else []
+    answers = _run(call, partial(call.client.load, call.environment, **call.arguments))
+    try:
+        for answer in answers:
+            if isinstance(answer, TransferState):
+                if answer.outcome == "SKIPPED":
+                    answer = _counted(call, answer)
+                elif answer.outcome == "DOES_NOT_EXIST" or answer.status == "ERROR":
+                    remove_made_directories(made)
+            yield answer
+    except CacheServiceError as error:
+        if error.code not in GIVEN_UP:
+            remove_made_directories(made)
+        raise
 
 
 def _counted(call: Call, state: TransferState) -> TransferState:

@@ -1,4 +1,4 @@
-"""Calls to the daemon, each made by a short-lived process of its own.
+"""Calls to the daemon by gRPC, each made by a short-lived process of its own.
 
 This keeps gRPC out of the model's process. A model may fork, and then the child would share an open
 connection, and a call under way would break in both. A call that takes too long is ended by killing
@@ -119,23 +119,6 @@ class CallerProcess:
             self._buffer += received
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
-
-
-def ask(
-    operation: str,
-    arguments: Mapping[str, Any],
-    address: str,
-    seconds: float,
-    environment: Environment | None = None,
-) -> list[dict[str, Any]]:
-    """Make a call and return all its answers. Raises CacheServiceError."""
-    answers: list[dict[str, Any]] = []
-    with CallerProcess(operation, arguments, address, environment) as call:
-        while True:
-            answer = call.next_answer(seconds)
-            if answer is None:
-                return answers
-            answers.append(answer)
 
 
 def _start_caller() -> tuple[socket.socket, subprocess.Popen[bytes] | CallerThread]:

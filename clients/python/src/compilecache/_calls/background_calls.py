@@ -6,14 +6,18 @@ None of these calls raises for what the daemon, the store or the network do, and
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._calls.daemon_transfer import start_daemon_transfer
-from compilecache._calls.record import record_of, remember_load
+from compilecache._calls.daemon_transfer import (
+    StartedTransfer,
+    follow_daemon_transfer,
+    request_transfer,
+    start_daemon_transfer,
+)
+from compilecache._calls.ended import load_has_ended, save_has_ended
 from compilecache._calls.request import CacheRequest, cache_request
 from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer, tracked_transfers
@@ -23,7 +27,6 @@ from compilecache.logger import logger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compilecache._base.answers import TransferState
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache.environment import Environment
@@ -44,22 +47,27 @@ def load_compile_cache_async(
     if_local_exists: IfLocalExists = "skip",
     address: str | None = None,
 ) -> str:
-    """Start a load, and return its operation id as soon as the daemon has accepted it.
+    """Start a load, and return its operation id at once.
 
-    `progress_callback` is called with that id, in another thread, after each change. A miss is a
-    transfer that ends in SUCCESS, with the `outcome` DOES_NOT_EXIST. A load that could not be
-    started has ended in ERROR. It goes on when this process ends. The other arguments are as for
-    `load_compile_cache`.
+    Where the daemon is, whether one has to be started and what the environment is, a thread finds
+    out. The id is one of this process, and good from now on; `TransferProgress.daemon_operation_id`
+    is the daemon's, for other processes, once that has accepted the load. It goes on when this
+    process ends, which waits for that.
+
+    `progress_callback` is called with the id, in another thread, after each change. A miss is a
+    transfer that ends in SUCCESS, with the `outcome` DOES_NOT_EXIST. A load that cannot be started
+    ends in ERROR. The other arguments are as for `load_compile_cache`.
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_local_exists": if_local_exists}
-        ended = partial(_remember_load, request.local_dir)
-        start = partial(_start, "load", request, arguments, progress_callback, ended)
-        return within(SHORT_CALL_SECONDS, start).progress.operation_id
+        ended = partial(load_has_ended, request)
+        start = partial(_start, "load", request, arguments)
+        transfer = start_daemon_transfer("load", start, progress_callback, ended)
     except Exception as error:
-        return failed_transfer("load", error, progress_callback).progress.operation_id
+        transfer = failed_transfer("load", error, progress_callback)
+    return transfer.progress.operation_id
 
 
 def save_compile_cache_async(
@@ -72,19 +80,21 @@ def save_compile_cache_async(
     profile: str = "",
     address: str | None = None,
 ) -> str:
-    """Start a save, and return its operation id as soon as the daemon has accepted it.
+    """Start a save, and return its operation id at once.
 
-    It goes on when this process ends. `progress_callback` is as for `load_compile_cache_async`, and
-    the other arguments are as for `save_compile_cache`.
+    The id, and `progress_callback`, are as for `load_compile_cache_async`; the other arguments are
+    as for `save_compile_cache`. The save goes on when this process ends.
     """
     try:
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_stored_exists": if_stored_exists, "profile": profile}
-        start = partial(_start, "save", request, arguments, progress_callback, None)
-        return within(SHORT_CALL_SECONDS, start).progress.operation_id
+        ended = partial(save_has_ended, request)
+        start = partial(_start, "save", request, arguments)
+        transfer = start_daemon_transfer("save", start, progress_callback, ended)
     except Exception as error:
-        return failed_transfer("save", error, progress_callback).progress.operation_id
+        transfer = failed_transfer("save", error, progress_callback)
+    return transfer.progress.operation_id
 
 
 def get_transfer_status(operation_id: str) -> TransferProgress | None:
@@ -137,25 +147,13 @@ def list_active_transfers() -> dict[str, TransferProgress]:
     return tracked_transfers.active()
 
 
-def _start(
-    operation: str,
-    request: CacheRequest,
-    arguments: Mapping[str, str],
-    callback: ProgressCallback | None,
-    when_ended: Callable[[TransferState], None] | None,
-) -> TrackedTransfer:
-    return start_daemon_transfer(
+def _start(operation: str, request: CacheRequest, arguments: Mapping[str, str]) -> StartedTransfer:
+    return request_transfer(
         operation,
         {**request.arguments(), **arguments, "detach": True},
         request.address(),
         request.environment(),
-        callback,
-        when_ended,
     )
-
-
-def _remember_load(local_dir: str, state: TransferState) -> None:
-    remember_load(record_of(state, local_dir, 0, time.time()))
 
 
 def _find(operation_id: str) -> TrackedTransfer | None:
@@ -167,12 +165,11 @@ def _find(operation_id: str) -> TrackedTransfer | None:
         if operation_id.startswith("local-"):
             raise CacheServiceError("NOT_FOUND", None, "its process has ended, or has forgotten it")
         request = cache_request(None, None, None, None)
-        arguments = {"operation_id": operation_id}
-        watch = partial(_watch, arguments, request)
+        watch = partial(_watch, operation_id, request)
         return within(SHORT_CALL_SECONDS, watch)
     except Exception as error:
         return failed_transfer("transfer", error, None, operation_id)
 
 
-def _watch(arguments: dict[str, str], request: CacheRequest) -> TrackedTransfer:
-    return start_daemon_transfer("watch", arguments, request.address())
+def _watch(operation_id: str, request: CacheRequest) -> TrackedTransfer:
+    return follow_daemon_transfer(operation_id, request.address())

@@ -7,6 +7,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from compilecache._calls.never_emptied import require_may_empty
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,8 +20,10 @@ def clear_here(directory: Path) -> None:
     """Remove the files and directories below one, as the daemon does.
 
     Spares what is someone else's: links, sockets and the like, what is mounted there, and what
-    cannot be listed. Raises OSError for a file that cannot be removed.
+    cannot be listed. Raises OSError for a file that cannot be removed, and CacheValidationError
+    for a directory that is never emptied.
     """
+    require_may_empty(directory)
     found: list[str] = []
     for parent, directories, files in os.walk(directory):
         directories[:] = [name for name in directories if _is_entered(parent, name)]

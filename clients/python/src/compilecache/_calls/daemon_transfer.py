@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -10,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from compilecache._base.answers import TransferState
 from compilecache._base.background import start_in_background
-from compilecache._caller.process import CallerProcess, ask
-from compilecache._calls.tracked import TrackedTransfer, tracked_transfers
+from compilecache._base.deadlines import SHORT_CALL_SECONDS
+from compilecache._caller.call import DaemonCall, ask
+from compilecache._calls.starts import starts_under_way
+from compilecache._calls.tracked import TrackedTransfer, new_local_id, tracked_transfers
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import AsyncTransferStatus, LoadStatus, SaveStatus
@@ -30,36 +37,132 @@ _pause_seconds = 0.25
 # A daemon stops a transfer within one.
 _cancel_seconds = 5.0
 
-WhenEnded = Callable[[TransferState], None]
+WhenEnded = Callable[[TransferState], object]
+
+
+def follow_daemon_transfer(operation_id: str, address: str) -> TrackedTransfer:
+    """Follow a transfer that another process started. Raises CacheServiceError."""
+    states = _states("watch", {"operation_id": operation_id}, address, None)
+    first = next(states)
+    progress = TransferProgress(operation_id, first.operation_name, AsyncTransferStatus.NOT_STARTED)
+    progress.daemon_operation_id = operation_id
+    transfer = TrackedTransfer(progress, partial(_cancel, operation_id, address))
+    tracked = tracked_transfers.add(transfer)
+    if tracked is transfer:
+        start_in_background(partial(_follow, transfer, chain([first], states), None))
+    else:
+        # Another thread has asked for it meanwhile.
+        states.close()
+    return tracked
 
 
 def start_daemon_transfer(
-    operation: str,
-    arguments: dict[str, Any],
-    address: str,
-    environment: Environment | None = None,
+    name: str,
+    start: Callable[[], StartedTransfer],
     callback: ProgressCallback | None = None,
     when_ended: WhenEnded | None = None,
 ) -> TrackedTransfer:
-    """Start a transfer by an operation of `_caller.operations`, and follow it in the background.
+    """Start a transfer in the background, and follow it there. Returns at once, and never raises.
 
-    Returns when the daemon has accepted it. Raises CacheServiceError when it does not.
+    It has an id of this process from the first moment, and the daemon's once that has accepted it.
+    """
+    transfer = _StartingTransfer(name, when_ended)
+    transfer.tracked.add_callback(callback)
+    tracked_transfers.add(transfer.tracked)
+    transfer.run(start)
+    return transfer.tracked
+
+
+@dataclass(frozen=True)
+class StartedTransfer:
+    """A transfer that the daemon has accepted."""
+
+    first: TransferState
+    states: Generator[TransferState, None, None]
+    """Those that follow."""
+    address: str
+
+    def cancel(self) -> None:
+        """Stop it. Raises CacheServiceError."""
+        _cancel(self.first.operation_id, self.address)
+
+
+def request_transfer(
+    operation: str, arguments: dict[str, Any], address: str, environment: Environment | None = None
+) -> StartedTransfer:
+    """Ask the daemon for a transfer, by an operation of `_caller.operations`.
+
+    Returns when it has accepted it. Raises CacheServiceError when it does not.
     """
     states = _states(operation, arguments, address, environment)
-    first = next(states)
-    progress = TransferProgress(
-        first.operation_id, first.operation_name, AsyncTransferStatus.NOT_STARTED
-    )
-    transfer = TrackedTransfer(progress, partial(_cancel, first.operation_id, address))
-    tracked = tracked_transfers.add(transfer)
-    tracked.add_callback(callback)
-    if tracked is transfer:
-        follow = partial(_follow, transfer, chain([first], states), when_ended)
-        start_in_background(follow)
-    else:
-        # It is the same transfer as an earlier one's, and followed.
-        states.close()
-    return tracked
+    return StartedTransfer(next(states), states, address)
+
+
+class _StartingTransfer:
+    """A transfer that may not have been accepted yet, and can be cancelled all the same."""
+
+    def __init__(self, name: str, when_ended: WhenEnded | None) -> None:
+        progress = TransferProgress(new_local_id(), name, AsyncTransferStatus.NOT_STARTED)
+        self.tracked = TrackedTransfer(progress, self._cancel)
+        self._when_ended = when_ended
+        self._settled: Future[StartedTransfer] = Future()
+        """What came of the start: it was accepted, it failed, or it was cancelled before."""
+
+    def run(self, start: Callable[[], StartedTransfer]) -> None:
+        starts_under_way.add(self._settled)
+        self._settled.add_done_callback(starts_under_way.discard)
+        start_in_background(partial(self._start, start))
+        start_in_background(self._wait_and_follow)
+
+    def _start(self, start: Callable[[], StartedTransfer]) -> None:
+        try:
+            started = start()
+        except Exception as error:
+            self._settle(partial(self._settled.set_exception, error))
+            return
+        if not self._settle(partial(self._settled.set_result, started)):
+            started.states.close()
+            # Nobody waits for what was cancelled, or came too late.
+            with suppress(CacheServiceError):
+                started.cancel()
+
+    def _wait_and_follow(self) -> None:
+        try:
+            started = self._settled.result(SHORT_CALL_SECONDS)
+        except FutureTimeoutError:
+            late = CacheServiceError("DEADLINE_EXCEEDED", None, "its time is up")
+            self._settle(partial(self._settled.set_exception, late))
+            self._wait_and_follow()
+        except Exception as error:
+            self._fail(error)
+        else:
+            progress = self.tracked.progress
+            progress.daemon_operation_id = started.first.operation_id
+            tracked_transfers.add_name(started.first.operation_id, self.tracked)
+            _follow(self.tracked, chain([started.first], started.states), self._when_ended)
+
+    def _fail(self, error: Exception) -> None:
+        cancelled = isinstance(error, CacheServiceError) and error.code == "CANCELLED"
+        status = AsyncTransferStatus.CANCELLED if cancelled else AsyncTransferStatus.ERROR
+        level = logging.INFO if cancelled else logging.ERROR
+        logger.log(level, "%s failed: %s", self.tracked.progress.operation_name, error)
+        self.tracked.tell(lambda progress: progress.set_status(status, str(error)))
+
+    def _cancel(self) -> None:
+        cancelled = CacheServiceError("CANCELLED", None, "it was cancelled before it had started")
+        if self._settle(partial(self._settled.set_exception, cancelled)):
+            return
+        # What has failed, ends by itself.
+        if self._settled.exception() is None:
+            self._settled.result().cancel()
+
+    def _settle(self, settle: Callable[[], None]) -> bool:
+        """Return whether this is what came of the start; something else may have come before."""
+        try:
+            settle()
+        except InvalidStateError:
+            return False
+        return True
 
 
 def _follow(
@@ -104,7 +207,7 @@ def _states(
     heard_at = time.monotonic()
     while True:
         try:
-            with CallerProcess(operation, arguments, address, environment) as call:
+            with DaemonCall(operation, arguments, address, environment) as call:
                 while True:
                     answer = call.next_answer(_longest_silence_seconds)
                     if answer is None:

@@ -1,18 +1,27 @@
-"""A bar on the terminal, for loads and saves that are waited for."""
+"""How far a load or a save is, while it is waited for."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
+import shutil
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
+
+from compilecache._base.amounts import size_text
+from compilecache.logger import is_quiet, is_terminal, logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from compilecache._base.answers import TransferState
+
+_least_seconds_between_drawings = 0.1
+_seconds_between_lines = 10.0
+_bar_columns = 24
+# A line that fills a terminal's last column breaks there.
+_most_columns = 79
 
 
 class ProgressDisplay(Protocol):
@@ -25,61 +34,88 @@ class ProgressDisplay(Protocol):
 
 @contextmanager
 def progress_display(title: str) -> Generator[ProgressDisplay | None, None, None]:
-    """Show a bar by rich or tqdm; none without them, and where stderr is no terminal.
+    """Show a bar on a terminal or in a notebook; elsewhere, say now and then how far it is.
 
-    Of several processes of one job, which share a terminal, the first has it.
+    None under COMPILE_CACHE_QUIET. Of several processes of one job, the first shows it.
     """
-    opened = ExitStack()
-    display = None
-    # A broken library, or a stderr that is no stream, only means that there is no bar.
-    with suppress(Exception):
-        if sys.stderr.isatty() and os.environ.get("LOCAL_RANK", "0") == "0":
-            if importlib.util.find_spec("rich"):
-                display = opened.enter_context(_rich_display(title))
-            elif importlib.util.find_spec("tqdm"):
-                display = opened.enter_context(_tqdm_display(title))
-    try:
-        yield display
-    finally:
+    if is_quiet() or os.environ.get("LOCAL_RANK", "0") != "0":
+        yield None
+    elif is_terminal() or _is_notebook():
+        bar = _Bar(title)
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield _Lines(title)
+
+
+class _Bar:
+    """One line of stderr that is drawn again and again, and is gone in the end."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._drawn = ""
+        self._drawn_at = 0.0
+        self._begun = time.monotonic()
+        self._done = 0
+        self._total = 0
+        self._draw(title)
+
+    def show(self, state: TransferState) -> None:
+        """Draw it, but not faster than can be read, and never less than before."""
+        self._done = max(self._done, state.bytes_done)
+        self._total = max(self._total, state.bytes_total, self._done)
+        now = time.monotonic()
+        if state.is_final or now >= self._drawn_at + _least_seconds_between_drawings:
+            self._drawn_at = now
+            self._draw(self._text(now))
+
+    def close(self) -> None:
+        """Leave an empty line."""
+        self._draw("")
+
+    def _text(self, now: float) -> str:
+        if not self._total:
+            return self._title
+        part = self._done / self._total
+        filled = int(part * _bar_columns)
+        bar = "#" * filled + "." * (_bar_columns - filled)
+        text = f"{self._title} [{bar}] {int(part * 100):3d}% of {size_text(self._total)}"
+        seconds = now - self._begun
+        return f"{text}, {size_text(int(self._done / seconds))}/s" if seconds > 1 else text
+
+    def _draw(self, text: str) -> None:
+        # A stderr that is closed, or none, only means that there is no bar.
         with suppress(Exception):
-            opened.close()
+            text = text[: min(_most_columns, shutil.get_terminal_size().columns - 1)]
+            covered = text.ljust(len(self._drawn))
+            sys.stderr.write(f"\r{covered}\r{text}" if covered != text else f"\r{text}")
+            sys.stderr.flush()
+            self._drawn = text
 
 
-@contextmanager
-def _rich_display(title: str) -> Generator[ProgressDisplay, None, None]:
-    library: Any = importlib.import_module("rich.progress")
-    columns = [
-        library.TextColumn(title),
-        library.BarColumn(),
-        library.DownloadColumn(),
-        library.TransferSpeedColumn(),
-    ]
-    console = importlib.import_module("rich.console").Console(stderr=True)
-    with library.Progress(*columns, console=console, transient=True) as progress:
-        yield _RichDisplay(progress, progress.add_task(title, total=None))
+class _Lines:
+    """A line of the log every few seconds, which a short transfer ends before."""
 
-
-class _RichDisplay:
-    def __init__(self, progress: Any, task: Any) -> None:  # noqa: ANN401 - it has no types here
-        self._progress = progress
-        self._task = task
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._begun = self._told_at = time.monotonic()
 
     def show(self, state: TransferState) -> None:
-        total = state.bytes_total or None
-        self._progress.update(self._task, completed=state.bytes_done, total=total)
+        """Say how far it is, if that was not said just now."""
+        now = time.monotonic()
+        if state.is_final or now < self._told_at + _seconds_between_lines:
+            return
+        self._told_at = now
+        done, total = size_text(state.bytes_done), size_text(state.bytes_total)
+        far = f"{done} of {total}" if state.bytes_total else "not begun"
+        logger.info("%s, for %.0f s: %s", self._title, now - self._begun, far)
 
 
-@contextmanager
-def _tqdm_display(title: str) -> Generator[ProgressDisplay, None, None]:
-    library: Any = importlib.import_module("tqdm")
-    with library.tqdm(desc=title, unit="B", unit_scale=True, leave=False) as bar:
-        yield _TqdmDisplay(bar)
-
-
-class _TqdmDisplay:
-    def __init__(self, bar: Any) -> None:  # noqa: ANN401 - it has no types here
-        self._bar = bar
-
-    def show(self, state: TransferState) -> None:
-        self._bar.total = state.bytes_total or None
-        self._bar.update(state.bytes_done - self._bar.n)
+def _is_notebook() -> bool:
+    """Whether this runs in a kernel of IPython, whose stderr is shown below a cell."""
+    ipython: Any = sys.modules.get("IPython")
+    with suppress(Exception):
+        return hasattr(ipython.get_ipython(), "kernel")
+    return False

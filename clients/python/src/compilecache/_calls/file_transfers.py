@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Union
 
-from compilecache._base.background import within
-from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._calls.daemon_transfer import start_daemon_transfer
+from compilecache._calls.daemon_transfer import (
+    StartedTransfer,
+    request_transfer,
+    start_daemon_transfer,
+)
 from compilecache._calls.local_transfer import start_local_transfer
-from compilecache._calls.request import as_unicode, cache_request
+from compilecache._calls.request import CacheRequest, as_unicode, cache_request
 from compilecache._calls.tracked import TrackedTransfer, failed_transfer
 from compilecache.statuses import AsyncTransferStatus, TransferStatus
 from compilecache.transfer_progress import ProgressCallback
@@ -62,10 +64,10 @@ def start_transfer_async(
     monitor_b10fs: bool = True,
     **callback_kwargs: object,
 ) -> str:
-    """Start what `transfer` does, and return its operation id.
+    """Start what `transfer` does, and return its operation id at once.
 
     `progress_callback` is called with that id, in another thread, after each change. The process
-    does not end before a callback has returned. What cannot be started has ended in ERROR.
+    does not end before a callback has returned. What cannot be started ends in ERROR.
     """
     work = partial(callback, source, dest, **callback_kwargs) if callback else None
     tracked = _start(
@@ -93,17 +95,15 @@ def _start(
             "destination": as_unicode(os.path.abspath(dest)),
         }
         arguments = {**places, "operation_name": name}
-        start = partial(_start_in_daemon, arguments, progress_callback)
-        return within(SHORT_CALL_SECONDS, start)
+        request = cache_request(None, None, None, None)
+        start = partial(_start_in_daemon, arguments, request)
+        return start_daemon_transfer(name or "transfer", start, progress_callback)
     except Exception as error:
         return failed_transfer(name or "transfer", error, progress_callback)
 
 
-def _start_in_daemon(
-    arguments: dict[str, str], progress_callback: ProgressCallback | None
-) -> TrackedTransfer:
-    address = cache_request(None, None, None, None).address()
-    return start_daemon_transfer("copy", arguments, address, None, progress_callback)
+def _start_in_daemon(arguments: dict[str, str], request: CacheRequest) -> StartedTransfer:
+    return request_transfer("copy", arguments, request.address())
 
 
 def _store_directory() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compilecache._base.answers import CacheInfo, CacheSummary
 from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._caller.process import ask
+from compilecache._caller.call import ask
 from compilecache._calls.request import cache_request
 from compilecache.logger import logger
 
@@ -31,8 +31,10 @@ def get_cache_info(
     `environment_key` (text, empty where none is found), `local_cache_exists`, `b10fs_enabled`
     (whether the store can be asked), `b10fs_cache_exists` (whether it holds the cache), and for
     caches that exist `local_cache_size_mb` and `b10fs_cache_size_mb` (of the archive), in MB of
-    1,048,576 bytes. Also `cache_key`, `local_file_count` and `store`, its URL; `error` where they
-    cannot be had. Arguments are as for `load_compile_cache`.
+    1,048,576 bytes. Also `namespace`, `local_dir`, `cache_key`, `local_file_count` and `store`, its
+    URL; and of a cache that it holds, `b10fs_cache_filename`, `b10fs_cache_content_size_mb`,
+    `b10fs_cache_file_count` and `b10fs_cache_created_time` (seconds since 1970). `error` says why
+    something cannot be had. Arguments are as for `load_compile_cache`.
     """
     info: dict[str, Any] = {
         "environment_key": "",
@@ -42,6 +44,7 @@ def get_cache_info(
     }
     try:
         request = cache_request(namespace, environment, local_dir, address)
+        info.update(namespace=request.namespace, local_dir=request.local_dir)
         info["local_cache_exists"] = within(
             SHORT_CALL_SECONDS, lambda: _holds_anything(request.local_dir)
         )
@@ -62,14 +65,17 @@ def list_available_caches(
     environment: Environment | None = None,
     address: str | None = None,
 ) -> dict[str, Any]:
-    """Return the caches in the store, newest first. Never raises, and never hangs.
+    """Return the caches in the store, newest first: of all namespaces, or of the one that is named.
+
+    Never raises, and never hangs.
 
     `caches`: a list of dicts with `filename`, `environment_key` (the cache key where the archive
     says no more), `size_mb` (of the archive, MB of 1,048,576 bytes), `is_current_environment`,
     `created_time` (seconds since 1970), `namespace`, `cache_key`, `content_size_mb`, `file_count`.
     `current_environment`: the environment key. `total_caches`: their number.
-    `current_cache_exists`. `b10fs_enabled`: whether the store can be asked; where it cannot,
-    `error` says why. Arguments are as for `load_compile_cache`; an empty `namespace` means all.
+    `current_cache_exists`: whether a load with the same arguments would find its cache.
+    `b10fs_enabled`: whether the store can be asked; where it cannot, `error` says why.
+    `environment` and `address` are as for `load_compile_cache`.
     """
     listing: dict[str, Any] = {
         "caches": [],
@@ -79,17 +85,20 @@ def list_available_caches(
         "b10fs_enabled": False,
     }
     try:
-        request = cache_request(namespace, environment, None, address)
+        request = cache_request(namespace or None, environment, None, address)
         current = within(SHORT_CALL_SECONDS, request.environment)
         listing["current_environment"] = current.key()
         service = within(SHORT_CALL_SECONDS, request.address)
-        arguments = {"namespace": request.namespace}
+        arguments = {"namespace": namespace or ""}
         answers = ask("list_caches", arguments, service, SHORT_CALL_SECONDS, current)
         caches = [_cache_fields(CacheSummary(**answer)) for answer in answers]
         listing.update(
             caches=sorted(caches, key=lambda cache: cache["created_time"], reverse=True),
             total_caches=len(caches),
-            current_cache_exists=any(cache["is_current_environment"] for cache in caches),
+            current_cache_exists=any(
+                cache["is_current_environment"] and cache["namespace"] == request.namespace
+                for cache in caches
+            ),
             b10fs_enabled=True,
         )
     except Exception as error:
@@ -119,7 +128,13 @@ def _info_fields(info: CacheInfo) -> dict[str, Any]:
     if info.local_exists:
         fields["local_cache_size_mb"] = info.local_bytes / _bytes_in_mb
     if info.stored:
-        fields["b10fs_cache_size_mb"] = info.stored.archive_bytes / _bytes_in_mb
+        fields.update(
+            b10fs_cache_size_mb=info.stored.archive_bytes / _bytes_in_mb,
+            b10fs_cache_filename=info.stored.filename,
+            b10fs_cache_content_size_mb=info.stored.content_bytes / _bytes_in_mb,
+            b10fs_cache_file_count=info.stored.file_count,
+            b10fs_cache_created_time=info.stored.created_at,
+        )
     return fields
 
 

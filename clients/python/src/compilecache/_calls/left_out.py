@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from compilecache._base.amounts import count_text
 from compilecache.logger import logger
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def tell_of_left_out(left_out: Sequence[LeftOutFiles], local_dir: str) -> None:
     logger.log(
         logging.WARNING if unusual else logging.DEBUG,
         "%s of %s left out: %s",
-        "1 file" if count == 1 else f"{count} files",
+        count_text(count, "file"),
         local_dir,
         "; ".join(_text(files) for files in left_out),
     )

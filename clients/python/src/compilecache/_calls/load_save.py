@@ -14,27 +14,29 @@ from compilecache._base.deadlines import (
     save_deadline_seconds,
 )
 from compilecache._base.forks import in_child_of_fork
-from compilecache._caller.process import ask
+from compilecache._caller.call import ask
 from compilecache._calls.clear_here import clear_here
 from compilecache._calls.display import progress_display
-from compilecache._calls.left_out import tell_of_left_out
-from compilecache._calls.record import record_of, record_of_failure, remember_load
+from compilecache._calls.ended import (
+    load_has_ended,
+    load_has_failed,
+    save_has_ended,
+    save_has_failed,
+)
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
-from compilecache._calls.skip import tell_of_skip
 from compilecache._calls.torch_settings import warn_of_torch_settings
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
-from compilecache.statuses import LoadStatus, SaveStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compilecache._base.answers import TransferState
     from compilecache._base.local_directory import LocalDir
     from compilecache._base.policies import IfLocalExists, IfStoredExists
     from compilecache._calls.request import CacheRequest
     from compilecache.environment import Environment
+    from compilecache.statuses import LoadStatus, SaveStatus
 
 _prefetching: RunningCall | None = None
 _prefetching_lock = Lock()
@@ -63,26 +65,21 @@ def load_compile_cache(
     Joins the load that `prefetch` started, if that was for the same.
     """
     begun = time.monotonic()
-    where = ""
+    request = None
     try:
         request = cache_request(namespace, environment, local_dir, address)
-        where = request.local_dir
-        warn_of_torch_settings(where)
+        warn_of_torch_settings(request.local_dir)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
-        call = _take_prefetched(request, policy, seconds)
-        if call:
+        with progress_display("loading compiled code") as display:
+            call = _take_prefetched(request, policy, seconds)
+            call = call or RunningCall("load", request, seconds, policy, display)
             transfer = call.wait(seconds)
-        else:
-            with progress_display("loading compiled code") as display:
-                call = RunningCall("load", request, seconds, policy, display)
-                transfer = call.wait(seconds)
-        record = record_of(transfer, where, time.monotonic() - begun, call.ended_at)
+        waited_seconds = time.monotonic() - begun
+        return load_has_ended(request, transfer, waited_seconds, call.ended_at)
     # A model runs without its cache, so no error may reach it.
     except Exception as error:
-        record = record_of_failure(error, where, time.monotonic() - begun)
-    remember_load(record)
-    return record.status
+        return load_has_failed(request, error, time.monotonic() - begun)
 
 
 def prefetch(
@@ -133,6 +130,8 @@ def save_compile_cache(
     can write again from what travels. `deadline_seconds` is by default
     COMPILE_CACHE_SAVE_DEADLINE_SECONDS, else 600. The others are as for `load_compile_cache`.
     """
+    begun = time.monotonic()
+    request = None
     try:
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
@@ -140,11 +139,10 @@ def save_compile_cache(
         policy = {"if_stored_exists": if_stored_exists, "profile": profile}
         with progress_display("saving compiled code") as display:
             transfer = RunningCall("save", request, seconds, policy, display).wait(seconds)
-        return _tell_of_save(transfer, request.local_dir)
+        return save_has_ended(request, transfer, time.monotonic() - begun)
     # A model runs without saving its cache, so no error may reach it.
     except Exception as error:
-        logger.error("nothing saved: %s", error)
-        return SaveStatus.ERROR
+        return save_has_failed(request, error, time.monotonic() - begun)
 
 
 def clear_local_cache(*, local_dir: LocalDir | None = None, address: str | None = None) -> bool:
@@ -163,27 +161,10 @@ def clear_local_cache(*, local_dir: LocalDir | None = None, address: str | None 
         return False
 
 
-def _tell_of_save(transfer: TransferState, local_dir: str) -> SaveStatus:
-    status = SaveStatus[transfer.outcome or "ERROR"]
-    if status == SaveStatus.SUCCESS:
-        logger.info(
-            "saved %d files, %.1f MB, as %.1f MB, from %s",
-            transfer.files_done,
-            transfer.bytes_done / 1e6,
-            transfer.archive_bytes / 1e6,
-            local_dir,
-        )
-    elif status == SaveStatus.SKIPPED:
-        tell_of_skip(transfer.skip_reason, local_dir)
-    else:
-        logger.error("nothing saved: %s", transfer.error or "the daemon did not say why")
-    tell_of_left_out(transfer.left_out, local_dir)
-    return status
-
-
 def _clear(request: CacheRequest) -> bool:
     directory = Path(request.local_dir)
     if not directory.exists():
+        logger.info("nothing to clear: there is no %s", directory)
         return True
     try:
         ask(
@@ -196,6 +177,7 @@ def _clear(request: CacheRequest) -> bool:
         if error.code != "UNAVAILABLE":
             raise
         clear_here(directory)
+    logger.info("cleared %s", directory)
     return True
 
 

@@ -7,13 +7,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from compilecache._base.amounts import count_text, size_text
 from compilecache._base.forks import in_child_of_fork
 from compilecache.exceptions import CacheError, CacheServiceError
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from compilecache._base.answers import TransferState
+
+
+_most_others = 3
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,24 @@ class LoadRecord:
     """Why it did not succeed, in words."""
     ended_at: float = field(default_factory=time.time)
     """When, in seconds since 1970 by this machine's clock."""
+    namespace: str = ""
+    is_expected: bool = True
+    """Whether it is as it should be that nothing was loaded."""
 
 
 def record_of(
-    transfer: TransferState, local_dir: str, waited_seconds: float, ended_at: float
+    transfer: TransferState,
+    local_dir: str,
+    waited_seconds: float,
+    ended_at: float,
+    others: Sequence[str] = (),
+    hint: str = "",
 ) -> LoadRecord:
-    """Return the record of a load that the daemon has ended."""
+    """Return the record of a load that the daemon has ended.
+
+    `others` are other namespaces that hold a cache of the key that was missed, and `hint` is what
+    else there is to say of a miss.
+    """
     status = LoadStatus[transfer.outcome or "ERROR"]
     reason = transfer.error or "the daemon did not say why"
     if status == LoadStatus.SKIPPED:
@@ -47,19 +65,55 @@ def record_of(
                 "is missing"
             )
     elif status == LoadStatus.DOES_NOT_EXIST:
-        reason = f"the store has no cache {transfer.namespace}/{transfer.cache_key}"
-        reason += f"; {transfer.closest}" if transfer.closest else ""
-    return LoadRecord(status, local_dir, waited_seconds, transfer, reason, ended_at)
+        reason = "; ".join(filter(None, (_why_missed(transfer, others), hint)))
+    return LoadRecord(
+        status,
+        local_dir,
+        waited_seconds,
+        transfer,
+        reason,
+        ended_at,
+        namespace=transfer.namespace,
+        # That others hold the key is no fault: each new model's first start finds it so.
+        is_expected=not (transfer.closest or _is_half_filled(transfer)),
+    )
 
 
-def record_of_failure(error: Exception, local_dir: str, waited_seconds: float) -> LoadRecord:
+def _why_missed(transfer: TransferState, others: Sequence[str]) -> str:
+    reason = f"the store has no cache {transfer.namespace}/{transfer.cache_key}"
+    if others:
+        shown = ", ".join([*others[:_most_others], *(["..."] if others[_most_others:] else [])])
+        return (
+            f"{reason}, but one of this very environment in {_namespaces(others)} {shown}; "
+            "namespace=, or COMPILE_CACHE_NAMESPACE, says which is meant"
+        )
+    if transfer.closest:
+        return f"{reason}; {transfer.closest}"
+    return f"{reason}, nor another of this namespace to compare it with"
+
+
+def _namespaces(names: Sequence[str]) -> str:
+    return "namespace" if len(names) == 1 else "namespaces"
+
+
+def record_of_failure(
+    error: Exception, local_dir: str, waited_seconds: float, namespace: str = ""
+) -> LoadRecord:
     """Return the record of a load that ended in an error. One that is late counts as a miss."""
-    if isinstance(error, CacheServiceError) and error.code == "DEADLINE_EXCEEDED":
-        reason = f"the cache did not arrive within {waited_seconds:.1f} s"
-        return LoadRecord(LoadStatus.DOES_NOT_EXIST, local_dir, waited_seconds, reason=reason)
+    status = LoadStatus.ERROR
     expected = isinstance(error, CacheError)
     reason = str(error) if expected else f"{type(error).__name__}: {error}"
-    return LoadRecord(LoadStatus.ERROR, local_dir, waited_seconds, reason=reason)
+    if isinstance(error, CacheServiceError) and error.code == "DEADLINE_EXCEEDED":
+        status = LoadStatus.DOES_NOT_EXIST
+        reason = f"the cache did not arrive within {waited_seconds:.1f} s"
+    return LoadRecord(
+        status,
+        local_dir,
+        waited_seconds,
+        reason=reason,
+        namespace=namespace,
+        is_expected=False,
+    )
 
 
 _last: LoadRecord | None = None
@@ -77,26 +131,41 @@ def remember_load(record: LoadRecord) -> None:
     transfer = record.transfer
     if record.status == LoadStatus.SUCCESS and transfer:
         logger.info(
-            "loaded %d files, %.1f MB, into %s; it took %.2f s, of which %.2f s were waited for",
-            transfer.files_done,
-            transfer.bytes_done / 1e6,
+            "loaded %s, %s, of namespace %s into %s; %s",
+            count_text(transfer.files_done, "file"),
+            size_text(transfer.bytes_done),
+            record.namespace,
             record.local_dir,
-            load_seconds(transfer),
-            record.waited_seconds,
+            seconds_text(record),
         )
-    else:
+    elif not record.local_dir:
         logger.log(_level_of(record), "nothing loaded: %s", record.reason)
+    else:
+        logger.log(
+            _level_of(record),
+            "nothing loaded into %s (namespace %s, %s): %s",
+            record.local_dir,
+            record.namespace,
+            seconds_text(record),
+            record.reason,
+        )
+
+
+def seconds_text(record: LoadRecord) -> str:
+    """Return how long a load took, for its caller and in itself: one may be without the other."""
+    transfer = record.transfer
+    if transfer is None:
+        return f"{record.waited_seconds:.2f} s"
+    if not record.waited_seconds:
+        return f"{load_seconds(transfer):.2f} s in the background"
+    return f"{record.waited_seconds:.2f} s, the transfer {load_seconds(transfer):.2f} s"
 
 
 def _level_of(record: LoadRecord) -> int:
     if record.status == LoadStatus.ERROR:
         return logging.ERROR
     # A first start finds nothing, and nothing is wrong; one that should have found something is.
-    missed = record.status == LoadStatus.DOES_NOT_EXIST
-    surprising = missed and (record.transfer is None or record.transfer.closest)
-    if surprising or (record.transfer and _is_half_filled(record.transfer)):
-        return logging.WARNING
-    return logging.INFO
+    return logging.INFO if record.is_expected else logging.WARNING
 
 
 def _is_half_filled(transfer: TransferState) -> bool:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compilecache._base.amounts import count_text, size_text
 from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._base.local_directory import resolve_local_directory
@@ -38,7 +39,13 @@ class CacheHits:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.hits} hits, {self.misses} misses, {self.bypasses} bypasses"
+        return ", ".join(
+            [
+                count_text(self.hits, "hit"),
+                count_text(self.misses, "miss", "misses"),
+                count_text(self.bypasses, "bypass", "bypasses"),
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -62,18 +69,25 @@ class LoadReport:
     """torch's count of compiled graphs; None where torch has compiled nothing."""
     aot_autograd: CacheHits | None = None
     """The same of what comes before these."""
+    namespace: str = ""
+    """Whose cache was asked for."""
+    local_dir: str = ""
+    """Where it went, or would have."""
 
     def __str__(self) -> str:
         """Return it in one line."""
-        size = f"{self.loaded_files} files, {self.loaded_bytes / 1e6:.1f} MB"
-        seconds = f"{self.load_seconds:.2f} s, of which {self.waited_seconds:.2f} s waited for"
+        size = f"{count_text(self.loaded_files, 'file')}, {size_text(self.loaded_bytes)}"
+        # Neither is part of the other: a load may be started ahead, or wait for a daemon.
+        seconds = f"{self.load_seconds:.2f} s; it was waited for {self.waited_seconds:.2f} s"
         if self.status is None:
             parts = ["nothing loaded"]
         elif self.status == LoadStatus.SUCCESS:
-            parts = [f"loaded {size}, in {seconds}"]
+            where = f"of namespace {self.namespace} into {self.local_dir}"
+            parts = [f"loaded {size}, {where}, in {seconds}"]
         else:
             parts = [f"nothing loaded ({self.status.name}): {self.reason}"]
-        parts.append(f"since then {self.new_files} new files, {self.new_bytes / 1e6:.1f} MB")
+        new_files = count_text(self.new_files, "new file")
+        parts.append(f"since then {new_files}, {size_text(self.new_bytes)}")
         if self.fx_graph:
             parts.append(f"FX graphs: {self.fx_graph}")
         if self.aot_autograd:
@@ -101,6 +115,8 @@ def report() -> LoadReport:
         new_bytes=new_bytes,
         fx_graph=_torch_counts("inductor", "fxgraph_cache"),
         aot_autograd=_torch_counts("aot_autograd", "autograd_cache"),
+        namespace=record.namespace if record else "",
+        local_dir=record.local_dir if record else "",
     )
     logger.info("%s", found)
     return found

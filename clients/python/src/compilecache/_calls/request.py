@@ -12,6 +12,7 @@ from compilecache._base.local_directory import (
     resolve_local_directory,
     torch_cache_directory,
 )
+from compilecache._calls.ancestor_settings import tell_of_ancestor_settings
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
@@ -69,6 +70,7 @@ def cache_request(
     Raises CacheValidationError for a directory that no call can name.
     """
     notice_fork()
+    tell_of_ancestor_settings()
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     directory = resolve_local_directory(local_dir)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compilecache._base.answers import TransferState
 from compilecache._base.background import start_in_background
-from compilecache._caller.process import CallerProcess
+from compilecache._caller.call import DaemonCall
 from compilecache.exceptions import CacheServiceError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunningCall:
         self._display = display
         self._deadline = time.monotonic() + seconds
         self._lock = Lock()
-        self._process: CallerProcess | None = None
+        self._call: DaemonCall | None = None
         self._stopped = False
         self._result = start_in_background(self._run)
 
@@ -72,12 +72,12 @@ class RunningCall:
         seconds = self._seconds_left()
         arguments: dict[str, Any] = {"detach": False, "timeout_seconds": seconds, **self.policy}
         arguments.update(self.request.arguments())
-        call = CallerProcess(
+        call = DaemonCall(
             self._operation, arguments, address, self.environment, watch=self._display is not None
         )
         with call:
             with self._lock:
-                self._process = call
+                self._call = call
                 if self._stopped:
                     call.kill()
             return self._last_of(call)
@@ -88,7 +88,7 @@ class RunningCall:
             raise _time_is_up()
         return seconds
 
-    def _last_of(self, call: CallerProcess) -> TransferState:
+    def _last_of(self, call: DaemonCall) -> TransferState:
         state = None
         while True:
             answer = call.next_answer(self._deadline - time.monotonic())
@@ -107,8 +107,8 @@ class RunningCall:
     def _stop(self) -> None:
         with self._lock:
             self._stopped = True
-            if self._process:
-                self._process.kill()
+            if self._call:
+                self._call.kill()
 
 
 def _time_is_up() -> CacheServiceError:

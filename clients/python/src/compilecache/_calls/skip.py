@@ -20,7 +20,8 @@ _explanations = {
     ),
     "TOO_LARGE": (
         logging.WARNING,
-        "%(local_dir)s is over a limit of the daemon's, whose log says which",
+        "%(local_dir)s is over MAX_CACHE_SIZE_MB, MAX_CONTENT_SIZE_MB or MAX_FILE_COUNT of the "
+        "daemon, whose log says how far",
     ),
     "UNFINISHED": (
         logging.WARNING,
@@ -30,7 +31,11 @@ _explanations = {
 _unexplained = (logging.INFO, "the daemon does not say why")
 
 
-def tell_of_skip(reason: str | None, local_dir: str) -> None:
-    """Log a save that was skipped, for the reason that the daemon names."""
+def tell_of_skip(reason: str | None, local_dir: str, of_namespace: str) -> None:
+    """Log a save that was skipped, for the reason that the daemon names.
+
+    `of_namespace` says whose cache it would have been, and how long that took to find out.
+    """
     level, explanation = _explanations.get(reason or "", _unexplained)
-    logger.log(level, f"nothing saved: {explanation}", {"local_dir": local_dir})
+    told = {"local_dir": local_dir, "of_namespace": of_namespace}
+    logger.log(level, f"nothing saved from %(local_dir)s (%(of_namespace)s): {explanation}", told)

@@ -79,6 +79,11 @@ class TransferTable:
                 del self._transfers[key]
             return known
 
+    def add_name(self, operation_id: str, transfer: TrackedTransfer) -> None:
+        """Have a tracked transfer found by the daemon's id as well."""
+        with self._lock:
+            self._transfers.setdefault(operation_id, transfer)
+
     def active(self) -> dict[str, TransferProgress]:
         """Return what has not ended."""
         with self._lock:

@@ -1,8 +1,4 @@
-"""Where the daemon is: every other module asks here.
-
-In this order: COMPILE_CACHE_ADDRESS, the system's socket, this user's socket, and the socket of a
-daemon that this package starts (`_daemon.own_daemon`).
-"""
+"""Where daemons listen by default, and whether one does: `find` decides which one is taken."""
 
 from __future__ import annotations
 
@@ -15,6 +11,8 @@ from pathlib import Path
 SYSTEM_SOCKET = "/run/compilecache/compilecache.sock"
 
 _longest_answer_seconds = 2.0
+# How a client of HTTP/2 begins. One that says nothing is greeted too, but later.
+_greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 # gRPC reads an address as a URL, and the kernel takes 107 bytes.
 _nameable_socket = re.compile(r"[\w/.~@+-]{1,107}", re.ASCII)
 
@@ -22,35 +20,6 @@ _nameable_socket = re.compile(r"[\w/.~@+-]{1,107}", re.ASCII)
 def configured_address() -> str | None:
     """Return the address that COMPILE_CACHE_ADDRESS names; who connects there judges it."""
     return os.environ.get("COMPILE_CACHE_ADDRESS", "").strip() or None
-
-
-def default_address() -> str:
-    """Return where a daemon is expected, without asking whether one is there.
-
-    COMPILE_CACHE_ADDRESS, else the system's socket, or the user's where this user may not connect
-    to the first, or it is not there.
-    """
-    configured = configured_address()
-    if configured:
-        return configured
-    of_user = user_socket()
-    # Anyone may write to /tmp: a directory that another user made there would get our calls.
-    if not os.access(SYSTEM_SOCKET, os.W_OK) and _is_ours(of_user.parent) and of_user.exists():
-        return f"unix:{of_user}"
-    return f"unix:{SYSTEM_SOCKET}"
-
-
-def running_address() -> str | None:
-    """Return COMPILE_CACHE_ADDRESS, else the first default socket where a daemon answers."""
-    configured = configured_address()
-    if configured:
-        return configured
-    if answers(Path(SYSTEM_SOCKET)):
-        return f"unix:{SYSTEM_SOCKET}"
-    of_user = user_socket()
-    if is_private(of_user.parent) and answers(of_user):
-        return f"unix:{of_user}"
-    return None
 
 
 def user_socket() -> Path:
@@ -64,7 +33,7 @@ def user_socket() -> Path:
     configured = os.environ.get("XDG_RUNTIME_DIR", "")
     runtime_dir = Path(re.sub("^//+", "/", os.path.normpath(configured)))
     socket_path = runtime_dir / "compilecache" / "compilecache.sock"
-    usable = runtime_dir.is_absolute() and _is_ours(runtime_dir)
+    usable = runtime_dir.is_absolute() and is_ours(runtime_dir)
     if usable and _nameable_socket.fullmatch(str(socket_path)):
         return socket_path
     return Path(f"/tmp/compilecache-{os.getuid()}/compilecache.sock")
@@ -79,9 +48,24 @@ def answers(path: Path) -> bool:
         connection.settimeout(_longest_answer_seconds)
         try:
             connection.connect(str(path))
+            connection.sendall(_greeting)
             return connection.recv(1) != b""
         except OSError:
             return False
+
+
+def listens(path: Path) -> bool:
+    """Return whether a process listens on a socket, without waiting for its answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            # More wait there than it may keep: it is busy, or hangs.
+            return True
+        except OSError:
+            return False
+        return True
 
 
 def is_private(directory: Path) -> bool:
@@ -90,7 +74,8 @@ def is_private(directory: Path) -> bool:
     return mode is not None and not mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _is_ours(directory: Path) -> bool:
+def is_ours(directory: Path) -> bool:
+    """Return whether it is a directory of this user's, and no link to one."""
     return _mode_if_ours(directory) is not None
 
 

@@ -15,9 +15,13 @@ from compilecache._daemon.daemon_environment import daemon_environment
 if TYPE_CHECKING:
     from compilecache._daemon.own_daemon import OwnDaemonFiles
 
-# Run by Node, for that is there: the model's program may be no Python that can be started. Which
-# descriptors are the log, the pipe of life and the lock, then the command.
-_launcher = """
+# It leaves the command to itself, with all descriptors, in a session of its own. A shell starts
+# much sooner than a Node, and the model's program may be no Python that can be started.
+_shell = "/bin/sh"
+_shell_script = 'exec "$@" &'
+# For images that hold no shell. Which descriptors are the log, the pipe of life and the lock, then
+# the command.
+_node_script = """
 const [log, life, lock, program, ...words] = process.argv.slice(1);
 const stdio = ["ignore", +log, +log, +life, +lock];
 require("node:child_process").spawn(program, words, { detached: true, stdio }).unref();
@@ -85,8 +89,9 @@ def launch(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | None:
         os.set_blocking(read_end, False)
         try:
             launcher = subprocess.Popen(
-                [command[0], "-e", _launcher, "--", str(log), str(life), str(lock), *command],
-                env=daemon_environment(),
+                _launching(command, log, life, lock),
+                env={**daemon_environment(), **_own_variables(files)},
+                start_new_session=True,
                 # A working directory holds its mount.
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -98,6 +103,20 @@ def launch(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | None:
             os.close(read_end)
             raise
         return LaunchedDaemon(launcher, read_end)
+
+
+def _launching(command: list[str], log: int, life: int, lock: int) -> list[str]:
+    if os.access(_shell, os.X_OK):
+        return [_shell, "-c", _shell_script, "sh", *command]
+    return [command[0], "-e", _node_script, "--", str(log), str(life), str(lock), *command]
+
+
+def _own_variables(files: OwnDaemonFiles) -> dict[str, str]:
+    return {
+        "COMPILE_CACHE_STARTED_BY": f"Python, process {os.getpid()}",
+        # What Node has compiled, for the next start; elsewhere others could have put code.
+        "NODE_COMPILE_CACHE": str(files.directory / "compiled"),
+    }
 
 
 def _above_standard(descriptor: int) -> int:

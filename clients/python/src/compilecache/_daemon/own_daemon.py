@@ -1,10 +1,13 @@
-"""Where the daemon is that this package starts for this user's processes with the same settings."""
+"""Where the daemon is that this package starts: one for this user and one store.
+
+The TypeScript client and the command line have the same rule, by which they find it;
+test/vectors/own-daemon.json holds all to it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import tempfile
@@ -13,35 +16,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compilecache._daemon.address import answers, is_private, user_socket
+from compilecache._daemon.store_location import own_store, store_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Variables that the daemon goes by. Others of these names are the client's.
-_setting_prefixes = ("COMPILE_CACHE_", "AWS_")
-_client_settings = {
-    f"COMPILE_CACHE_{name}"
-    for name in (
-        "ADDRESS",
-        "NAMESPACE",
-        "TOKEN",
-        "NODE",
-        "TLS_CA",
-        "TLS_CERT",
-        "TLS_KEY",
-        "TLS_NAME",
-        "LOAD_DEADLINE_SECONDS",
-        "SAVE_DEADLINE_SECONDS",
-    )
-}
-_other_settings = {
+# Settings that decide what is accepted and what is written. Who sets them gets a daemon that goes
+# by them; others are those of whoever started it.
+_decisive = {
     "ARCHIVE_FORMAT",
-    "B10FS_CACHE_DIR",
+    "COMPILE_CACHE_ALLOWED_DIRS",
+    "COMPILE_CACHE_CONFIG_FILE",
+    "COMPILE_CACHE_PROFILES_FILE",
+    "COMPILE_CACHE_REFRESH_MIN_PERCENT",
+    "COMPILE_CACHE_REVISION",
+    "COMPILE_CACHE_SAVER",
+    "COMPILE_CACHE_SIGNING_KEY",
+    "COMPILE_CACHE_TOKENS_FILE",
+    "COMPILE_CACHE_TRUSTED_KEYS",
     "LOCAL_WORK_DIR",
     "MAX_CACHE_SIZE_MB",
     "MAX_CONTENT_SIZE_MB",
     "MAX_FILE_COUNT",
-    # How it reaches an object store, and whom it trusts there.
+}
+# How an object store is reached, with whose rights, and who is trusted there.
+_of_object_stores = {
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NO_PROXY",
@@ -52,13 +51,14 @@ _other_settings = {
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 }
+_prefixes_of_object_stores = ("AWS_", "COMPILE_CACHE_S3_")
 # A socket's address is a URL to gRPC, one of a list to the daemon, and at most 107 bytes long.
 _plain_path = re.compile(r"/[A-Za-z0-9._/@+=~-]{1,70}")
 
 
 @dataclass(frozen=True)
 class OwnDaemonFiles:
-    """Socket, lock and log of a daemon that this package starts, by a name for its settings."""
+    """Socket, lock and log of a daemon that this package starts."""
 
     directory: Path
     name: str
@@ -88,23 +88,61 @@ class OwnDaemonFiles:
         return is_private(self.directory) and answers(self.socket)
 
 
-def own_daemon_files(local_dir: str) -> list[OwnDaemonFiles]:
-    """Return the files of the daemon that has this process's settings and works on `local_dir`.
+@dataclass(frozen=True)
+class OwnDaemonName:
+    """What the files of this process's own daemon are called."""
+
+    base: str
+    """Stands for the store, the user and what surrounds the process."""
+    name: str
+    """The base, and what stands for settings that decide, where there are any."""
+
+
+def own_daemon_files() -> list[OwnDaemonFiles]:
+    """Return the files of the daemon that has this process's store and settings.
 
     In each directory where they may be; it is in the first that could be used when it started.
     """
-    settings = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _other_settings
-        or (name.startswith(_setting_prefixes) and name not in _client_settings)
-    }
-    # Without that variable a daemon may work on its one local directory only.
-    if not settings.get("COMPILE_CACHE_ALLOWED_DIRS"):
-        settings["local_dir"] = local_dir
-    told = json.dumps([settings, _surroundings()], sort_keys=True)
-    name = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return [OwnDaemonFiles(directory, name) for directory in _directories()]
+    name = own_daemon_name(_surroundings()).name
+    return [OwnDaemonFiles(directory, name) for directory in own_daemon_directories()]
+
+
+def own_daemon_sockets() -> Iterator[Path]:
+    """Yield the sockets where a daemon for this store may listen, the best first.
+
+    Those of this process's own, then, where it sets nothing that decides, those of any other one of
+    this store. Only this user can have put them there.
+    """
+    found = own_daemon_name(_surroundings())
+    directories = [directory for directory in own_daemon_directories() if is_private(directory)]
+    for directory in directories:
+        yield OwnDaemonFiles(directory, found.name).socket
+    if found.name == found.base:
+        for directory in directories:
+            yield from sorted(directory.glob(f"{found.base}-*.sock"))
+
+
+def own_daemon_name(surroundings: list[str]) -> OwnDaemonName:
+    """Return the name of the daemon that has this process's store and settings."""
+    store = store_location(own_store())
+    base = f"own-{_digest([store, str(os.getuid()), *surroundings])[:12]}"
+    is_of_objects = store.startswith("s3://")
+    settings = [
+        f"{name}={text}"
+        for name, text in os.environ.items()
+        if text and (name in _decisive or (is_of_objects and _decides(name)))
+    ]
+    if not settings:
+        return OwnDaemonName(base, base)
+    return OwnDaemonName(base, f"{base}-{_digest(sorted(settings))[:8]}")
+
+
+def _decides(name: str) -> bool:
+    return name in _of_object_stores or name.startswith(_prefixes_of_object_stores)
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _surroundings() -> list[str]:
@@ -112,18 +150,22 @@ def _surroundings() -> list[str]:
 
     Containers may share the directory of the socket, and machines a home.
     """
-    found: list[str] = []
+    boot = b""
     with contextlib.suppress(OSError):
-        # Another codec would be imported, and a fork meanwhile would hang its child.
-        found.append(Path("/proc/sys/kernel/random/boot_id").read_bytes().decode().strip())
-    for place in ("/proc/self/ns/mnt", "/"):
-        with contextlib.suppress(OSError):
-            identity = os.stat(place)
-            found.append(f"{identity.st_dev}:{identity.st_ino}")
-    return found
+        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    # Another codec would be imported, and a fork meanwhile would hang its child.
+    return [boot.decode().strip(), *map(_identity, ("/proc/self/ns/mnt", "/"))]
 
 
-def _directories() -> Iterator[Path]:
+def _identity(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def own_daemon_directories() -> Iterator[Path]:
     """Yield the directories where the files may be, the best first.
 
     What another program's variable names is passed over where no socket can have its path.

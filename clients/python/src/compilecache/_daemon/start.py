@@ -1,7 +1,7 @@
-"""Starts a daemon where none runs: one for all processes with the same settings, gone when unused.
+"""Starts a daemon where none runs: one for all that this user does with a store, gone when unused.
 
-It serves this user alone: its socket lies in a directory that only this user can enter. Processes
-with other settings, such as another store, get another daemon.
+It serves this user alone: its socket lies in a directory that only this user can enter. So it may
+work on any directory on which its user may.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
-from compilecache._daemon.address import answers, running_address
+from compilecache._daemon.address import answers
+from compilecache._daemon.find import running_address
 from compilecache._daemon.launch import LaunchedDaemon, launch
 from compilecache._daemon.node import find_node
 from compilecache._daemon.own_daemon import own_daemon_files
 from compilecache._daemon.place import why_unusable
+from compilecache._daemon.program import daemon_program
 from compilecache._daemon.words import why_it_ended
 from compilecache.exceptions import CacheServiceError
 
 if TYPE_CHECKING:
     from compilecache._daemon.own_daemon import OwnDaemonFiles
 
-_server = Path(__file__).absolute().parents[1] / "_server" / "bin" / "compilecache.js"
 _default_idle_exit_seconds = "600"
 # A daemon answers within half a second; a machine that starts a model may be busy.
 _default_seconds_to_start = 20.0
 # A daemon that was killed as it started is started again, but not without end.
 _most_starts = 3
-_poll_seconds = 0.02
+_poll_seconds = 0.005
 
 
 def ensure_daemon(
@@ -38,17 +39,18 @@ def ensure_daemon(
 ) -> str:
     """Return the address of a daemon for work on `local_dir`, which is started if none is there.
 
-    COMPILE_CACHE_ADDRESS, or the default socket if a daemon answers there, else a daemon of our
-    own, which may work on the local directory alone unless COMPILE_CACHE_ALLOWED_DIRS says more.
-    It ends when no client was connected and nothing has run for COMPILE_CACHE_IDLE_EXIT_SECONDS
-    (default 600). Raises CacheServiceError UNAVAILABLE when it cannot be started.
+    COMPILE_CACHE_ADDRESS, or the default socket if a daemon answers there that is of no other store
+    than COMPILE_CACHE_STORE or B10FS_CACHE_DIR names, else a daemon of our own for this store. That
+    one may work wherever this user may, unless COMPILE_CACHE_ALLOWED_DIRS says less. It ends when
+    no client was connected and nothing has run for COMPILE_CACHE_IDLE_EXIT_SECONDS (default 600).
+    Raises CacheServiceError UNAVAILABLE when it cannot be started.
     """
     deadline = time.monotonic() + timeout_seconds
     running = running_address()
     if running:
         return running
     directory = resolve_local_directory(local_dir)
-    places = own_daemon_files(directory)
+    places = own_daemon_files()
     for files in places:
         if files.has_daemon():
             return files.address
@@ -103,7 +105,7 @@ def _launched(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | Non
 
 
 def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
-    if not _server.exists():
+    if not daemon_program.exists():
         raise _unavailable("no daemon runs, and this installation contains none to start")
     idle_seconds = os.environ.get("COMPILE_CACHE_IDLE_EXIT_SECONDS") or _default_idle_exit_seconds
     options = {
@@ -111,11 +113,13 @@ def _daemon_command(socket_path: Path, local_dir: str) -> list[str]:
         "--torch-cache-dir": local_dir,
         "--idle-exit-seconds": idle_seconds,
     }
+    if not os.environ.get("COMPILE_CACHE_ALLOWED_DIRS"):
+        options["--allowed-dirs"] = "any"
     # Copies of a daemon are off by default; this one does nothing that its user could not.
     if not os.environ.get("LOCAL_WORK_DIR"):
         options["--local-work-dir"] = "/app"
     flags = [word for option in options.items() for word in option]
-    return [find_node(), str(_server), "serve", *flags]
+    return [find_node(), str(daemon_program), "serve", *flags]
 
 
 def _unavailable(message: str) -> CacheServiceError:

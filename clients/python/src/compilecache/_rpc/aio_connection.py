@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._base.local_directory import create_local_directory
+from compilecache._base.local_directory import create_local_directory, remove_made_directories
 from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.identity import Sight
@@ -114,9 +114,14 @@ class AsyncConnection:
                 if not sight.may_have_changed(error) or not await asyncio.to_thread(sight.look):
                     raise
 
-    async def create_directory(self, local_dir: str) -> None:
+    async def create_directory(self, local_dir: str) -> list[str]:
         """Create a directory for a load to fill, which may take long on a mount."""
-        await asyncio.to_thread(create_local_directory, local_dir)
+        return await asyncio.to_thread(create_local_directory, local_dir)
+
+    async def remove_directories(self, made: list[str]) -> None:
+        """Remove what was made for a load that put nothing there."""
+        if made:
+            await asyncio.to_thread(remove_made_directories, made)
 
     async def close(self) -> None:
         """End the calls that run."""

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compilecache._base.given_up import GIVEN_UP
 from compilecache._rpc import requests
 from compilecache._rpc.connection import Connection, TransferWatch
 from compilecache._rpc.settings import connection_settings
+from compilecache.exceptions import CacheServiceError
 from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1.transfer_pb2 import LOAD_STATUS_DOES_NOT_EXIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +76,8 @@ class CacheClient:
     ) -> pb.LoadResponse:
         """Put a stored cache into a local directory, which is created. A miss is no error.
 
+        What was made for a load that was missed or refused is removed again.
+
         Default for `local_dir`: the directory where torch keeps its cache. `on_start`, an ordinary
         function, is called with the operation id as soon as the transfer has started, or another's
         was joined; a daemon of an older version does not tell.
@@ -80,13 +85,22 @@ class CacheClient:
         request = requests.load_request(
             self._namespace_of(namespace), environment, local_dir, detach, if_local_exists
         )
-        self._connection.create_directory(request.local_dir)
-        return self._connection.as_seen(
-            request,
-            lambda: self._connection.wait_for_transfer(
-                "Load", request, pb.LoadResponse, timeout_seconds, on_start
-            ),
-        )
+        made = self._connection.create_directory(request.local_dir)
+        try:
+            response = self._connection.as_seen(
+                request,
+                lambda: self._connection.wait_for_transfer(
+                    "Load", request, pb.LoadResponse, timeout_seconds, on_start
+                ),
+            )
+        except CacheServiceError as error:
+            # Others may go on to wait for a load that this call gave up.
+            if error.code not in GIVEN_UP:
+                self._connection.remove_directories(made)
+            raise
+        if response.status == LOAD_STATUS_DOES_NOT_EXIST:
+            self._connection.remove_directories(made)
+        return response
 
     def save(
         self,

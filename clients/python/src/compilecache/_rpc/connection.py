@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import grpc
 
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
-from compilecache._base.local_directory import create_local_directory
+from compilecache._base.local_directory import create_local_directory, remove_made_directories
 from compilecache._rpc.address import grpc_target
 from compilecache._rpc.errors_from_calls import error_from_rpc
 from compilecache._rpc.identity import Sight
@@ -109,9 +109,13 @@ class Connection:
                 if not sight.may_have_changed(error) or not sight.look():
                     raise
 
-    def create_directory(self, local_dir: str) -> None:
+    def create_directory(self, local_dir: str) -> list[str]:
         """Create a directory for a load to fill."""
-        create_local_directory(local_dir)
+        return create_local_directory(local_dir)
+
+    def remove_directories(self, made: list[str]) -> None:
+        """Remove what was made for a load that put nothing there."""
+        remove_made_directories(made)
 
     def close(self) -> None:
         """End the calls that run."""

@@ -23,7 +23,12 @@ def error_from_rpc(error: grpc.RpcError, address: str) -> CacheServiceError:
     metadata = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
     for key, value in metadata:
         if key == _status_key and isinstance(value, bytes):
-            return error_from_status(Status.FromString(value))
+            told = error_from_status(Status.FromString(value))
+            if told.reason != "PATH_NOT_ALLOWED":
+                return told
+            # Which directories are allowed is a matter of which daemon is asked.
+            message = f"{told.message} (the daemon at {address})"
+            return CacheServiceError(told.code, told.reason, message, told.violations)
     code = error.code().name
     message = error.details() or ""
     # What comes without details comes from gRPC itself.

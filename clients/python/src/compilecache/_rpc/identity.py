@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Union
 
+from compilecache._base.identity import identity_of, source_identity_of
 from compilecache.v1 import cache_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from compilecache._base.local_directory import LocalDir
     from compilecache.exceptions import CacheServiceError
 
 SeenRequest = Union[
@@ -20,8 +19,6 @@ SeenRequest = Union[
     pb.StartTransferRequest,
 ]
 
-# What stands for "nothing is there", which no file's identity is.
-_nothing = "0:0"
 _most_attempts = 3
 _near = re.compile(r"(unix|unix-abstract):.*|(localhost|127\.[\d.]+|\[::1\]):\d+", re.DOTALL)
 
@@ -46,9 +43,7 @@ class Sight:
             return False
         before = self._request.SerializeToString(deterministic=True)
         if isinstance(self._request, pb.StartTransferRequest):
-            # The store need not be mounted here.
-            source = identity_of(self._request.source)
-            self._request.source_identity = "" if source == _nothing else source
+            self._request.source_identity = source_identity_of(self._request.source)
             self._request.destination_identity = identity_of(
                 self._request.destination, or_above=True
             )
@@ -62,20 +57,3 @@ class Sight:
         Not without end.
         """
         return error.reason == "PATH_NOT_ALLOWED" and self._attempts < _most_attempts
-
-
-def identity_of(path: LocalDir, *, or_above: bool = False) -> str:
-    """Return what this process sees at a path, as the contract writes it.
-
-    `or_above` asks for the deepest directory that exists. Empty where it cannot be found out.
-    """
-    absolute = os.path.abspath(path)
-    try:
-        found = os.stat(absolute)
-    except (FileNotFoundError, NotADirectoryError):
-        parent = os.path.dirname(absolute)
-        return identity_of(parent, or_above=True) if or_above and parent != absolute else _nothing
-    # A path that the system refuses, such as one with a NUL, is the daemon's to judge.
-    except (OSError, ValueError):
-        return ""
-    return f"{found.st_dev}:{found.st_ino}"

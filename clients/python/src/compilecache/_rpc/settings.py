@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from compilecache._daemon.address import default_address
+from compilecache._daemon.find import default_address
 from compilecache._rpc.address import parse_address, parse_token
 from compilecache._rpc.tls import TlsSettings, is_socket, require_safe_for_token, tls_settings
 

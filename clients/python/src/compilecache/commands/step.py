@@ -11,10 +11,11 @@ import logging
 import signal
 import sys
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from compilecache import load_compile_cache, save_compile_cache
 from compilecache._base.readiness import Probe, file_probe, url_probe, wait_until
+from compilecache.commands.step_by_node import has_grpc, step_by_node
 from compilecache.logger import logger
 
 _interval_seconds = 1.0
@@ -43,14 +44,21 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="compilecache: %(message)s")
     step = Step(**json.loads(sys.argv[1]))
     if step.operation == "load":
-        load_compile_cache(**step.arguments)
+        _take(step, load_compile_cache)
         return
     if step.ready_url:
         _wait_until(url_probe(step.ready_url), step.ready_url)
     elif step.ready_file:
         _wait_until(file_probe(step.ready_file, step.ready_file_before), step.ready_file)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    save_compile_cache(**step.arguments)
+    _take(step, save_compile_cache)
+
+
+def _take(step: Step, call: Callable[..., object]) -> None:
+    if has_grpc():
+        call(**step.arguments)
+    else:
+        step_by_node(step.operation, step.arguments)
 
 
 def _wait_until(probe: Probe, what: str) -> None:

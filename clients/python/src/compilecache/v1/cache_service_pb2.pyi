@@ -101,8 +101,10 @@ class LoadRequest(google.protobuf.message.Message):
     IF_LOCAL_EXISTS_FIELD_NUMBER: builtins.int
     LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
-    """Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
-    without `..`. Empty means `default`.
+    """Whose cache: a short name, or the id of a model such as
+    `meta-llama/Llama-3.1-8B`: 1 to 128 letters, digits and `. _ - / @ : +`,
+    starting with a letter, digit or `/`, without `..`. Blanks around it are
+    left out. Empty means `default`.
     """
     local_dir: builtins.str
     """Absolute path of the directory, as the caller sees it. Empty means the
@@ -182,8 +184,10 @@ class SaveRequest(google.protobuf.message.Message):
     PROFILE_FIELD_NUMBER: builtins.int
     LOCAL_DIR_IDENTITY_FIELD_NUMBER: builtins.int
     namespace: builtins.str
-    """Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
-    without `..`. Empty means `default`.
+    """Whose cache: a short name, or the id of a model such as
+    `meta-llama/Llama-3.1-8B`: 1 to 128 letters, digits and `. _ - / @ : +`,
+    starting with a letter, digit or `/`, without `..`. Blanks around it are
+    left out. Empty means `default`.
     """
     local_dir: builtins.str
     """Absolute path of the directory, as the caller sees it. Empty means the

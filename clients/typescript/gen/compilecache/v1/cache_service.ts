@@ -172,8 +172,10 @@ export function ifStoredExistsToJSON(object: IfStoredExists): string {
 /** LoadRequest asks for a stored cache in a local directory. */
 export interface LoadRequest {
   /**
-   * Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
-   * without `..`. Empty means `default`.
+   * Whose cache: a short name, or the id of a model such as
+   * `meta-llama/Llama-3.1-8B`: 1 to 128 letters, digits and `. _ - / @ : +`,
+   * starting with a letter, digit or `/`, without `..`. Blanks around it are
+   * left out. Empty means `default`.
    */
   namespace: string;
   /** What the cache must have been built for. Required. */
@@ -213,8 +215,10 @@ export interface LoadResponse {
 /** SaveRequest asks for a local directory to be saved. */
 export interface SaveRequest {
   /**
-   * Whose cache: 1 to 128 of `a-z 0-9 . _ -`, starting with a letter or digit,
-   * without `..`. Empty means `default`.
+   * Whose cache: a short name, or the id of a model such as
+   * `meta-llama/Llama-3.1-8B`: 1 to 128 letters, digits and `. _ - / @ : +`,
+   * starting with a letter, digit or `/`, without `..`. Blanks around it are
+   * left out. Empty means `default`.
    */
   namespace: string;
   /** What the cache was built for. Required. */

@@ -1,0 +1,90 @@
+import { Command, CommanderError } from "commander";
+import { toolVersion } from "../domain/tool-version.ts";
+import { addCancelCommand } from "./commands/cancel.ts";
+import { addClearCommand } from "./commands/clear.ts";
+import { addCompletionCommand } from "./commands/completion.ts";
+import { addGcCommand } from "./commands/gc.ts";
+import { addHelpCommand } from "./commands/help.ts";
+import { addInfoCommand } from "./commands/info.ts";
+import { addKeygenCommand } from "./commands/keygen.ts";
+import { addLoadCommand } from "./commands/load.ts";
+import { addLogsCommand } from "./commands/logs.ts";
+import { addLsCommand } from "./commands/ls.ts";
+import { addPsCommand } from "./commands/ps.ts";
+import { addRmCommand } from "./commands/rm.ts";
+import { addSaveCommand } from "./commands/save.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { addSignCommand } from "./commands/sign.ts";
+import { addStatusCommand } from "./commands/status.ts";
+import { addStopCommand } from "./commands/stop.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
+import { addWatchCommand } from "./commands/watch.ts";
+import { exitCode, exitCodeHelp } from "./exit-code.ts";
+import { exitOnLostOutput } from "./output/lost-output.ts";
+
+/** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  exitOnLostOutput();
+  try {
+    await createProgram().parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? exitCode.success : exitCode.usage;
+  }
+}
+
+const examples = `
+Examples:
+  compilecache run -- python train.py
+  compilecache serve --store file:///mnt/shared/compile_cache
+  compilecache ls
+
+A command's own help: compilecache load --help
+In depth: compilecache help environment (or store, or keys)
+`;
+
+/** The program with all its commands. */
+export function createProgram(): Command {
+  const program = new Command("compilecache")
+    .description(
+      "Saves compile caches of torch to a store that machines share, and loads them back.",
+    )
+    .version(toolVersion, "--version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
+    .showHelpAfterError("(compilecache --help, or --help after a command, tells more)")
+    .addHelpText("after", examples + exitCodeHelp)
+    .exitOverride();
+  program.commandsGroup("Models and caches:");
+  addCommandsOfPython(program);
+  addLoadCommand(program);
+  addSaveCommand(program);
+  addInfoCommand(program);
+  addLsCommand(program);
+  addRmCommand(program);
+  addClearCommand(program);
+  program.commandsGroup("Transfers that run:");
+  addPsCommand(program);
+  addWatchCommand(program);
+  addCancelCommand(program);
+  program.commandsGroup("Daemons:");
+  program.addCommand(serveCommand);
+  addStatusCommand(program);
+  addLogsCommand(program);
+  addStopCommand(program);
+  program.commandsGroup("The store itself:");
+  addGcCommand(program);
+  addVerifyCommand(program);
+  addSignCommand(program);
+  addKeygenCommand(program);
+  program.commandsGroup("More:");
+  addHelpCommand(program);
+  addCompletionCommand(program);
+  return program;
+}
+
+/** `program.ts` hands these over; here they are for the help and for shells that complete. */
+function addCommandsOfPython(program: Command): void {
+  program.command("run").description("run a command with its compile cache");
+  program.command("env").description("print the environment that caches are for here");
+}

@@ -1,0 +1,48 @@
+import { InvalidArgumentError, Option } from "commander";
+import { CacheServiceError } from "compilecache-client";
+import { type FoundDaemon, findDaemon, parseAddress } from "compilecache-client/daemons";
+import { harmless } from "../domain/harmless-text.ts";
+
+/** Names the daemon; commander's error for nonsense names flag or variable, whichever it was. */
+export function addressOption(): Option {
+  return new Option("--address <address>", "the daemon: unix:/path, /path or host:port")
+    .env("COMPILE_CACHE_ADDRESS")
+    .argParser((text) => {
+      if (text.trim() === "") return undefined;
+      try {
+        return parseAddress(text);
+      } catch (error) {
+        if (!(error instanceof CacheServiceError)) throw error;
+        throw new InvalidArgumentError("Give unix:/path, /path, host:port or [ipv6]:port.");
+      }
+    });
+}
+
+/** The daemon that calls go to: the one that is named, else the first that is found. */
+export function daemonFor(address: string | undefined): FoundDaemon {
+  if (address !== undefined) return { address, found: "configured", passedOver: [] };
+  // The option has read the variable.
+  return findDaemon({ ...process.env, COMPILE_CACHE_ADDRESS: "" });
+}
+
+/** Says on stderr which daemon is taken, where that is not the one that everybody would expect. */
+export function sayWhich({ address, found, passedOver }: FoundDaemon): void {
+  const others = passedOver.filter(({ why }) => why.startsWith("is of a daemon of another store"));
+  for (const other of others) say(`${other.address} ${other.why}`);
+  if (found === "own") say(`taking the daemon that Python started: ${address}`);
+  else if (others.length > 0 && found !== "nothing") say(`taking ${address}`);
+}
+
+/** What a user can do where nothing answers, after where was looked. */
+export function adviceFor({ address, found, passedOver }: FoundDaemon): string {
+  if (found === "configured") return `Start one with: npx compilecache serve --listen ${address}`;
+  return [
+    ...passedOver.map((tried) => `  tried: ${tried.address} ${tried.why}`),
+    "Start one with: npx compilecache serve",
+    "or name one that runs: --address or COMPILE_CACHE_ADDRESS (compilecache status lists this user's)",
+  ].join("\n");
+}
+
+function say(text: string): void {
+  process.stderr.write(`compilecache: ${harmless(text)}\n`);
+}

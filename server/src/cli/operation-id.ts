@@ -1,0 +1,27 @@
+import type { Transfer } from "compilecache-client";
+import type { Session } from "./client-command.ts";
+import { UsageError } from "./errors/usage-error.ts";
+
+const wholeLength = 36;
+const leastLength = 4;
+
+/** The transfers that the daemon knows: those that run, or all. */
+export async function transfersOf(
+  { client, signal }: Session,
+  includeFinished: boolean,
+): Promise<Transfer[]> {
+  const transfers: Transfer[] = [];
+  for await (const transfer of client.allTransfers({ includeFinished }, { signal }))
+    transfers.push(transfer);
+  return transfers;
+}
+
+/** The operation id that begins so: people need not type all of it. Another is returned as it is. */
+export async function wholeOperationId(session: Session, begin: string): Promise<string> {
+  if (begin.length >= wholeLength || begin.length < leastLength) return begin;
+  const known = await transfersOf(session, true);
+  const found = known.filter(({ operationId }) => operationId.startsWith(begin));
+  if (found.length > 1)
+    throw new UsageError(`${found.length} operation ids begin with ${begin}: give more of it`);
+  return found[0]?.operationId ?? begin;
+}

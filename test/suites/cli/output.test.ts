@@ -1,0 +1,71 @@
+// What people see: terminals of a width, output that cannot be written, completion.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { describe, it } from "node:test";
+import { launcher } from "../../../fixtures/daemon-process.ts";
+import { makeCache } from "../../../fixtures/make-cache.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
+import { runCli, startCliOnTerminal, startProgram } from "../../support/run-cli.ts";
+
+describe("output", () => {
+  it("fits a terminal of 80 columns, and is whole in a pipe", async (t) => {
+    const { address, localDir } = await startTestDaemon(t);
+    makeCache(localDir, { scale: 0.002 });
+    const labels = ["arch=x86-64", "gpu=nvidia-h200", "isa=avx512", "py=3.12"];
+    const target = [
+      ...["--torch", "2.11.0", "--cuda", "13.0", "--cc", "9.0", "--triton", "3.6.0"],
+      ...labels.flatMap((label) => ["--label", label]),
+      ...["--address", address],
+    ];
+    await runCli(["save", ...target, "--dir", localDir, "--namespace", "n".repeat(30)]);
+    const ls = await startCliOnTerminal(["ls", ...target]).ended;
+    const info = await startCliOnTerminal([
+      ...["info", ...target, "--dir", localDir, "--namespace", "n".repeat(30)],
+    ]).ended;
+    for (const { stdout, exitCode } of [ls, info]) {
+      assert.equal(exitCode, 0, stdout);
+      // A path has no place to break it.
+      for (const line of stdout.split(/\r?\n/)) assert.ok(line.length <= 80, line);
+    }
+    assert.match(ls.stdout, /n{30} {2}[0-9a-f]{12} .*torch-2\.11\.0.*…/);
+    const piped = await runCli(["ls", ...target]);
+    assert.match(piped.stdout, /_isa-avx512_py-3\.12$/m);
+    assert.ok(!piped.stdout.includes("\u001b"));
+  });
+
+  it("that cannot be written is an error of one sentence", async () => {
+    const lost = await startProgram("sh", [
+      ...["-c", '"$0" "$1" help store > /dev/full', process.execPath, launcher],
+    ]).ended;
+    assert.equal(lost.exitCode, 1);
+    assert.match(
+      lost.stderr,
+      /^compilecache: the output could not be written: no space is left .*\n$/,
+    );
+  });
+});
+
+describe("completion", () => {
+  it("is printed for each shell, and is what the shell can read", async () => {
+    const shells = ["bash", "zsh", "fish"];
+    const printed = await Promise.all(shells.map((shell) => runCli(["completion", shell])));
+    for (const [at, { stdout, exitCode }] of printed.entries()) {
+      const shell = shells[at];
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /compilecache/);
+      if (shell === "bash") execFileSync("bash", ["-n"], { input: stdout });
+    }
+    const help = await runCli(["completion", "--help"]);
+    assert.match(help.stdout, /bash +compilecache completion bash > /);
+    assert.equal((await runCli(["completion", "tcsh"])).exitCode, 2);
+  });
+
+  it("knows commands, options and the words that an option takes", async () => {
+    const completed = async (...words: string[]) =>
+      (await runCli(["complete", "--", ...words])).stdout;
+    assert.match(await completed("lo"), /^load\t/m);
+    assert.match(await completed("r"), /^run\t.*\n(?:.*\n)*rm\t|^rm\t.*\n(?:.*\n)*run\t/m);
+    assert.match(await completed("load", "--if"), /^--if-local-exists\t/m);
+    assert.match(await completed("load", "--if-local-exists", ""), /^merge\t?$/m);
+  });
+});
