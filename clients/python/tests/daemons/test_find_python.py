@@ -1,21 +1,26 @@
-"""Programs that are no Python, or say that they are none, and hold a model that uses the cache."""
+"""Programs that are no Python, or say that they are none, and hold a model that uses the cache.
+
+Its daemon is reached by TCP: only there does a call need a process, and so a Python to start.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from directories import facts_of
+from daemon import Daemon
+from directories import facts_of, temporary_directory
+from model import Model
 from patience import LONG_ENOUGH_SECONDS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model import Model
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.daemon
 
@@ -34,6 +39,26 @@ compilecache.clear_local_cache()
 print(compilecache.load_compile_cache().name)
 print(compilecache.save_compile_cache().name)
 """
+
+
+@pytest.fixture(scope="module")
+def daemon_by_tcp() -> Iterator[tuple[Daemon, str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with (
+        temporary_directory() as directory,
+        Daemon(Path(directory), "--listen", address) as daemon,
+    ):
+        yield daemon, address
+
+
+@pytest.fixture
+def model(daemon_by_tcp: tuple[Daemon, str], tmp_path: Path) -> Model:
+    daemon, address = daemon_by_tcp
+    made = Model(daemon, tmp_path)
+    made.variables["COMPILE_CACHE_ADDRESS"] = address
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -81,10 +81,11 @@ def _run(call: Call, method: str, request: Callable[[], dict[str, Any]]) -> Iter
     sent: SentCall = call.client.as_seen(request, send)
     if call.watch and sent.operation_id:
         waiting = start_in_background(sent.answer)
-        stream = call.client.stream("WatchTransfer", {"operation_id": sent.operation_id})
-        # A call may end before its transfer, which then goes on for others.
-        waiting.add_done_callback(lambda _: stream.cancel())
+        # It need not be watched: a process may have no descriptor left for that.
         with suppress(CacheServiceError):
+            stream = call.client.stream("WatchTransfer", {"operation_id": sent.operation_id})
+            # A call may end before its transfer, which then goes on for others.
+            waiting.add_done_callback(lambda _: stream.cancel())
             for message in stream:
                 yield transfer_state(message.get("transfer") or {}, call.environment)
         answer = waiting.result()
