@@ -70,7 +70,7 @@ export async function bundleServer(directory: string): Promise<void> {
   copyFileSync(`${server}/src/service/descriptors.binpb`, `${directory}/lib/descriptors.binpb`);
   cpSync(`${server}/bin`, `${directory}/bin`, { recursive: true });
   copyPythonPackage(`${directory}/python/compilecache`);
-  copyFileSync(`${root}README.md`, `${directory}/README.md`);
+  copyFileSync(`${root}server/README.md`, `${directory}/README.md`);
   copyFileSync(`${root}LICENSE`, `${directory}/LICENSE`);
   writeFileSync(
     `${directory}/THIRD_PARTY_LICENSES.txt`,

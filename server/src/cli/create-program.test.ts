@@ -5,7 +5,7 @@ import { createProgram } from "./create-program.ts";
 import { helpTopics } from "./help-topics.ts";
 
 const commandsOfPython = ["run", "env"];
-/** Its settings are described at length, in the words of the README's table. */
+/** Its settings are described at length, in the words of docs/configuration.md. */
 const settingsAreLong = ["serve", "gc", "verify", "sign"];
 
 /** The whole help, as a terminal of 80 columns shows it. */

@@ -511,10 +511,11 @@ describe("readConfig", () => {
   });
 });
 
-describe("README's table of settings", () => {
+describe("The documented table of settings", () => {
   test("names each one once, and says what its help says of the default", () => {
-    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-    const rows = [...readme.matchAll(/^\| (`[A-Z].*?) \| (.*?) \|/gm)].map(
+    const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
+    const [, table = ""] = /^## The daemon's settings\n(.*?)^## /ms.exec(page) ?? [];
+    const rows = [...table.matchAll(/^\| (`[A-Z].*?) \| (.*?) \|/gm)].map(
       ([, names, byDefault]) => ({
         variables: [...(names ?? "").matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name),
         byDefault: byDefault?.replaceAll("`", ""),

@@ -28,7 +28,11 @@ from compilecache._calls.background_calls import (
     wait_for_completion,
 )
 from compilecache._calls.file_transfers import start_transfer_async, transfer
-from compilecache._calls.info import get_cache_info, list_available_caches
+from compilecache._calls.info import (
+    detect_environment,
+    get_cache_info,
+    list_available_caches,
+)
 from compilecache._calls.load_save import (
     clear_local_cache,
     load_compile_cache,
@@ -83,6 +87,7 @@ __all__ = [
     "TransferWatch",
     "cancel_transfer",
     "clear_local_cache",
+    "detect_environment",
     "ensure_daemon",
     "get_b10_logger",
     "get_cache_info",

@@ -92,6 +92,22 @@ _tell = """
 """
 
 
+def test_what_torch_saved_is_not_loaded_where_vllm_looks(launched: Launched) -> None:
+    """Of one namespace and environment, each root has a cache of its own."""
+    assert launched.run("run", "--", *python("compile('kernel of torch')")) == 0
+    assert len(launched.archives()) == 1
+    server = python("""
+    root = Path(os.environ["VLLM_CACHE_ROOT"])
+    say(" ".join(path.name for path in root.rglob("*") if path.is_file()))
+    compile("torch_compile_cache/kernel", root)
+    """)
+    for found in ["", "kernel"]:
+        assert launched.run("--", *server, module="compilecache.commands.vllm") == 0
+        assert launched.output == found
+        assert len(launched.archives()) == 2
+        shutil.rmtree(launched.directory / "vllm")
+
+
 def test_vllm_gets_its_variables_as_they_are(launched: Launched) -> None:
     del launched.environment["VLLM_CACHE_ROOT"]
     launched.environment.pop("TRITON_CACHE_DIR", None)

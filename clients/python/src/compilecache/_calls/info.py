@@ -10,6 +10,7 @@ from compilecache._base.background import within
 from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._caller.call import ask
 from compilecache._calls.request import cache_request
+from compilecache._environment import detect
 from compilecache.logger import logger
 
 if TYPE_CHECKING:
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from compilecache.environment import Environment
 
 _bytes_in_mb = 1024 * 1024
+
+
+def detect_environment() -> Environment:
+    """Return the environment of this process, by which its calls name their cache.
+
+    Takes milliseconds: torch is not imported, and CUDA not started. Where CUDA is in use, the
+    device is the current one of the thread that calls. Raises CacheValidationError without torch.
+    """
+    return detect.detect_environment(detect.current_device())
 
 
 def get_cache_info(

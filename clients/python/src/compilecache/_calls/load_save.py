@@ -26,6 +26,7 @@ from compilecache._calls.ended import (
 from compilecache._calls.request import cache_request
 from compilecache._calls.running_call import RunningCall
 from compilecache._calls.torch_settings import warn_of_torch_settings
+from compilecache._environment.root import INDUCTOR
 from compilecache.exceptions import CacheServiceError
 from compilecache.logger import logger
 
@@ -50,6 +51,7 @@ def load_compile_cache(
     if_local_exists: IfLocalExists = "skip",
     deadline_seconds: float | None = None,
     address: str | None = None,
+    root: str = INDUCTOR,
 ) -> LoadStatus:
     """Put the cache that was saved for this environment where torch looks for it.
 
@@ -60,14 +62,16 @@ def load_compile_cache(
     `namespace` says whose cache; default: COMPILE_CACHE_NAMESPACE, else `default`. `environment`
     is by default this process's. `local_dir` is by default torch's. `if_local_exists` is "skip",
     "merge" (add what is missing) or "replace". `deadline_seconds` is by default
-    COMPILE_CACHE_LOAD_DEADLINE_SECONDS, else 60. `address` is the daemon's.
+    COMPILE_CACHE_LOAD_DEADLINE_SECONDS, else 60. `address` is the daemon's. `root` says which
+    compiler fills the directory: torch's by default, else "vllm" or a name of your own; each is a
+    cache of its own.
 
     Joins the load that `prefetch` started, if that was for the same.
     """
     begun = time.monotonic()
     request = None
     try:
-        request = cache_request(namespace, environment, local_dir, address)
+        request = cache_request(namespace, environment, local_dir, address, root)
         warn_of_torch_settings(request.local_dir)
         seconds = load_deadline_seconds(deadline_seconds)
         policy = {"if_local_exists": if_local_exists}
@@ -90,6 +94,7 @@ def prefetch(
     if_local_exists: IfLocalExists = "skip",
     deadline_seconds: float | None = None,
     address: str | None = None,
+    root: str = INDUCTOR,
 ) -> None:
     """Start the load, and return at once: a model file's first call, before it imports torch.
 
@@ -98,7 +103,7 @@ def prefetch(
     """
     global _prefetching
     try:
-        request = cache_request(namespace, environment, local_dir, address)
+        request = cache_request(namespace, environment, local_dir, address, root)
         seconds = load_deadline_seconds(deadline_seconds)
         with _prefetching_lock:
             policy = {"if_local_exists": if_local_exists}
@@ -117,6 +122,7 @@ def save_compile_cache(
     profile: str = "",
     deadline_seconds: float | None = None,
     address: str | None = None,
+    root: str = INDUCTOR,
 ) -> SaveStatus:
     """Save what torch has compiled, for every machine with the same environment.
 
@@ -133,7 +139,7 @@ def save_compile_cache(
     begun = time.monotonic()
     request = None
     try:
-        request = cache_request(namespace, environment, local_dir, address)
+        request = cache_request(namespace, environment, local_dir, address, root)
         warn_of_torch_settings(request.local_dir)
         seconds = save_deadline_seconds(deadline_seconds)
         policy = {"if_stored_exists": if_stored_exists, "profile": profile}

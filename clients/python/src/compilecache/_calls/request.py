@@ -16,6 +16,7 @@ from compilecache._calls.ancestor_settings import tell_of_ancestor_settings
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
+from compilecache._environment.root import INDUCTOR, environment_of_root
 from compilecache.exceptions import CacheValidationError
 from compilecache.logger import logger
 
@@ -33,6 +34,7 @@ class CacheRequest:
     given_environment: Environment | None
     local_dir: str
     given_address: str | None
+    root: str
     device: int | None = field(compare=False)
     """The current device of the caller's thread."""
 
@@ -41,7 +43,8 @@ class CacheRequest:
 
         Raises CacheValidationError where it cannot be found.
         """
-        return self.given_environment or detect_environment(self.device)
+        environment = self.given_environment or detect_environment(self.device)
+        return environment_of_root(environment, self.root)
 
     def address(self) -> str:
         """Return where the daemon is, which is started where there is none.
@@ -64,6 +67,7 @@ def cache_request(
     environment: Environment | None,
     local_dir: LocalDir | None,
     address: str | None,
+    root: str = INDUCTOR,
 ) -> CacheRequest:
     """Return a request. What is None comes from the variables, and the device from this thread.
 
@@ -82,6 +86,7 @@ def cache_request(
         environment,
         directory,
         address or configured_address(),
+        root,
         current_device(),
     )
 

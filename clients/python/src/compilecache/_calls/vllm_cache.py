@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from compilecache._base.readiness import url_probe, wait_until
 from compilecache._calls.load_save import load_compile_cache, save_compile_cache
+from compilecache._environment.root import VLLM
 from compilecache.logger import logger
 from compilecache.statuses import LoadStatus, SaveStatus
 
@@ -31,7 +32,7 @@ def save_vllm_compile_cache() -> None:
     """
     local_dir = vllm_cache_root(os.environ)
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = local_dir
-    if load_compile_cache(local_dir=local_dir) == LoadStatus.SUCCESS:
+    if load_compile_cache(local_dir=local_dir, root=VLLM) == LoadStatus.SUCCESS:
         return
     try:
         url = os.environ.get("B10_TRANSFER_VLLM_URL", "http://127.0.0.1:8000/v1/models")
@@ -44,7 +45,7 @@ def save_vllm_compile_cache() -> None:
     if not ready:
         logger.error("vLLM was not ready at %s after %.0f s", url, timeout_seconds)
         sys.exit(_exit_code_never_ready)
-    if save_compile_cache(local_dir=local_dir, profile="vllm") == SaveStatus.ERROR:
+    if save_compile_cache(local_dir=local_dir, profile="vllm", root=VLLM) == SaveStatus.ERROR:
         sys.exit(_exit_code_not_saved)
 
 

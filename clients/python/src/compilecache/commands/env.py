@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compilecache._environment.detect import detect_environment
+from compilecache._environment.root import INDUCTOR, environment_of_root
 from compilecache.environment import Environment
 from compilecache.exceptions import CacheValidationError
 
@@ -31,6 +32,12 @@ def add_env_options(parser: argparse.ArgumentParser) -> None:
     """Add what it takes."""
     parser.description = _description
     parser.epilog = _examples
+    parser.add_argument(
+        "--root",
+        metavar="NAME",
+        default=INDUCTOR,
+        help="the directory of another compiler, such as vllm",
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON for programs")
     output.add_argument("--key", action="store_true", help="print the environment key alone")
@@ -39,7 +46,7 @@ def add_env_options(parser: argparse.ArgumentParser) -> None:
 def print_environment(options: argparse.Namespace) -> int:
     """Print it, and return the exit code."""
     try:
-        environment = detect_environment()
+        environment = environment_of_root(detect_environment(), options.root)
         components = environment.components()
     except CacheValidationError as error:
         print(f"compilecache: {_why_not(error)}", file=sys.stderr)
@@ -102,6 +109,7 @@ def _source_of(name: str, environment: Environment) -> str:
         "cpu": "torch is built without CUDA, or no GPU is visible",
         "triton": _place_of("triton") if environment.triton_version else "not installed",
         "py": sys.executable,
+        "root": "--root",
         "arch": "uname",
         "isa": "ATEN_CPU_CAPABILITY" if os.environ.get("ATEN_CPU_CAPABILITY") else "the CPU",
     }

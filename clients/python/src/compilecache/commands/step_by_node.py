@@ -15,6 +15,7 @@ from compilecache._base.local_directory import resolve_local_directory
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import detect_environment
+from compilecache._environment.root import INDUCTOR, environment_of_root
 from compilecache.commands.env import environment_report
 from compilecache.commands.node_program import node_command
 from compilecache.exceptions import CacheServiceError, CacheValidationError
@@ -45,7 +46,8 @@ def step_by_node(operation: str, arguments: dict[str, Any]) -> None:
         if name in arguments:
             options[name.replace("_", "-")] = arguments[name]
     try:
-        report = environment_report(detect_environment())
+        root = arguments.get("root", INDUCTOR)
+        report = environment_report(environment_of_root(detect_environment(), root))
         options["address"] = configured_address() or ensure_daemon(local_dir)
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         command, environment = node_command([operation, *words])

@@ -7,6 +7,7 @@ import os
 import sys
 
 from compilecache._calls.vllm_cache import vllm_cache_root
+from compilecache._environment.root import VLLM
 from compilecache.commands.run import Plan, add_run_options, command_of, run_alone, run_plan
 from compilecache.commands.vllm_command import read_command
 
@@ -52,8 +53,8 @@ def main() -> None:
         command,
         environment,
         # Beside its compile cache vLLM keeps files there that are no reason not to load.
-        load={"local_dir": local_dir, "if_local_exists": "merge"},
-        save={"local_dir": local_dir, "profile": "vllm"},
+        load={"local_dir": local_dir, "if_local_exists": "merge", "root": VLLM},
+        save={"local_dir": local_dir, "profile": "vllm", "root": VLLM},
         ready_url=ready_url,
         ready_file=options.ready_file or "",
         grace_seconds=options.grace_seconds,
