@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { writeTypedConsumers } from "../../support/package/consumers.ts";
+import { followReadme } from "../../support/readme/follow-readme.ts";
+import { readmeSnippet } from "../../support/readme/readme-snippets.ts";
+import { writeTorch } from "../../support/readme/stand-in-torch.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -22,17 +25,14 @@ describe("from a clone to both installed packages", () => {
     dir = await realpath(await mkdtemp(join(tmpdir(), "cc-install-")));
     // What is not committed is no part of a clone.
     await run("git", ["clone", "--quiet", root, `${dir}/clone`]);
-    await run("npm", ["ci"], { cwd: `${dir}/clone`, maxBuffer: 1 << 26 });
-    await run("npm", ["run", "package"], { cwd: `${dir}/clone`, maxBuffer: 1 << 26 });
     dist = `${dir}/clone/dist`;
     await run("python3", ["-m", "venv", `${dir}/venv`]);
-    const wheel = await made(/\.whl$/);
-    const pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
-    await run(`${dir}/venv/bin/python`, [...pip, `${wheel}[server]`]);
     await mkdir(`${dir}/npm`);
-    await writeFile(`${dir}/npm/package.json`, "{}");
-    const packages = [await made(/^compilecache-\d.*\.tgz$/), await made(/-client-.*\.tgz$/)];
-    await run("npm", ["install", "--no-audit", "--no-fund", ...packages], { cwd: `${dir}/npm` });
+    await writeFile(`${dir}/npm/package.json`, '{ "type": "module" }');
+    const [build, place, pip, npm] = readmeSnippet("## Install it", "sh").split("\n");
+    const inVenv = `PATH=${dir}/venv/bin:$PATH`;
+    const script = `set -e\n${build}\n${place}\n${inVenv} ${pip}\ncd ${dir}/npm\n${npm}`;
+    await run("sh", ["-c", script], { cwd: `${dir}/clone`, maxBuffer: 1 << 26 });
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
@@ -91,6 +91,16 @@ client.close();
     } finally {
       daemon.kill();
     }
+  });
+
+  test("the README can be followed with them", async () => {
+    await mkdir(`${dir}/reader`);
+    await followReadme({
+      dir: `${dir}/reader`,
+      path: [`${dir}/venv/bin`, dirname(process.execPath)],
+      nodeProject: `${dir}/npm`,
+      env: { PYTHONPATH: writeTorch(dir) },
+    });
   });
 
   for (const version of typescripts)

@@ -2,12 +2,13 @@
 // It installs torch, which takes minutes and 6 GB below the temporary directory, and needs g++.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { followReadme } from "../../support/readme/follow-readme.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -64,6 +65,21 @@ print(torch_cache_directory() == default_cache_dir())
 `;
     const { stdout } = await run(python, ["-c", compare], { env });
     assert.equal(stdout, "True\nTrue\n");
+  });
+
+  test("the README can be followed with a real torch", async () => {
+    const nodeProject = `${dir}/project`;
+    await mkdir(nodeProject);
+    await mkdir(`${dir}/reader`);
+    await writeFile(`${nodeProject}/package.json`, '{ "type": "module" }');
+    await symlink(`${root}node_modules`, `${nodeProject}/node_modules`);
+    const path = [`${dir}/venv/bin`, dirname(process.execPath)];
+    await followReadme({
+      dir: `${dir}/reader`,
+      path,
+      nodeProject,
+      env: { CUDA_VISIBLE_DEVICES: "" },
+    });
   });
 
   test("the second start of a model finds all that the first one compiled", async () => {

@@ -14,12 +14,3 @@ export function readmeSnippet(heading: string, language: string): string {
   assert.equal(found.length, 1, `README has one block of ${language} under ${heading}`);
   return found[0]?.[2] ?? "";
 }
-
-/** The indented commands under this heading. */
-export function readmeCommands(heading: string): string[] {
-  const [, section = ""] = page.split(`\n${heading}\n`);
-  const [text = ""] = section.split(/^#{2,3} /m);
-  const found = [...text.matchAll(/^ {4}(.*)$/gm)].map(([, line = ""]) => line);
-  assert.ok(found.length > 0, `README has commands under ${heading}`);
-  return found;
-}
