@@ -168,7 +168,8 @@ def test_looking_around(torch_model: Model) -> None:
 )
 def test_the_calls_take_what_they_took(name: str, parameters: str) -> None:
     def described() -> Iterator[str]:
-        ours = "namespace environment local_dir address deadline_seconds profile root".split()
+        whose = ("namespace", "environment", "root", "local_dir", "address")
+        ours = (*whose, "deadline_seconds", "profile")
         for parameter in inspect.signature(getattr(b10_transfer, name)).parameters.values():
             if parameter.name in ours or parameter.name.startswith("if_"):
                 assert parameter.default is not parameter.empty
