@@ -85,10 +85,10 @@ print(torch_cache_directory() == default_cache_dir())
   test("the second start of a model finds all that the first one compiled", async () => {
     const { stdout } = await run(python, [`${root}examples/pytorch/twice.py`], { env });
     const [first = "", second = ""] = stdout.split("with the cache of the first:");
-    assert.match(first, /\(DOES_NOT_EXIST\).*FX graphs: 0 hits, [1-9]\d* misses/);
-    assert.match(second, /loaded [1-9]\d* files, .* since then 0 new files/);
-    assert.match(second, /FX graphs: [1-9]\d* hits, 0 misses, 0 bypasses/);
-    assert.match(second, /AOTAutograd: [1-9]\d* hits, 0 misses, 0 bypasses/);
+    assert.match(first, /\(DOES_NOT_EXIST\).*FX graphs: 0 hits, [1-9]\d* miss/);
+    assert.match(second, /loaded [1-9]\d* files?, .* since then 0 new files/);
+    assert.match(second, /FX graphs: [1-9]\d* hits?, 0 misses, 0 bypasses/);
+    assert.match(second, /AOTAutograd: [1-9]\d* hits?, 0 misses, 0 bypasses/);
     const seconds = /warm after ([\d.]+) s on cpu/g;
     console.log("warm after", ...[...stdout.matchAll(seconds)].map(([, found]) => `${found} s`));
   });

@@ -1,10 +1,14 @@
 // A reader who copies what the README says, from top to bottom, in a home of their own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
+import {
+  isTransientDirectory,
+  isTransientFile,
+} from "../../../server/src/local/tree/transient-names.ts";
 import { readmeSnippet } from "./readme-snippets.ts";
 
 const run = promisify(execFile);
@@ -22,7 +26,8 @@ export interface Reader {
 /** Asserts that each snippet does what its page says of it, all on one cache. */
 export async function followReadme(reader: Reader): Promise<void> {
   const { dir } = reader;
-  const [local, home, bin] = [`${dir}/local`, `${dir}/home`, `${dir}/bin`];
+  const [local, compiled] = [`${dir}/local`, `${dir}/compiled`];
+  const [home, bin] = [`${dir}/home`, `${dir}/bin`];
   for (const made of [home, bin, `${dir}/run`, `${dir}/work`]) mkdirSync(made, { mode: 0o700 });
   const env = {
     ...reader.env,
@@ -33,17 +38,20 @@ export async function followReadme(reader: Reader): Promise<void> {
     TORCHINDUCTOR_CACHE_DIR: local,
   };
   const settings = readmeSnippet("## Use it", "sh");
-  const shell = async (text: string) => {
-    const script = `set -eu\n${settings}\n${text.replaceAll("/tmp/copy", `${dir}/copy`)}`;
-    return run("sh", ["-c", script], { env, cwd: `${dir}/work`, maxBuffer: 1 << 26 });
-  };
+  const shell = (text: string) =>
+    run("sh", ["-c", `set -eu\n${settings}\n${text}`], { env, cwd: `${dir}/work` });
   const program = async (name: string, text: string, command: string, place = `${dir}/work`) => {
     const file = join(place, name);
-    writeFileSync(file, text.replaceAll("/tmp/cop", `${dir}/cop`));
+    writeFileSync(file, text);
     return shell(`${command} ${file}`);
   };
-  const isCopy = (copy: string) =>
-    assert.deepEqual(treeDifferences(local, copy), [], `${copy} is what the model compiled`);
+  /** Asserts that what is done meanwhile brings back all that the model compiled. */
+  const bringsBack = async <T>(action: () => Promise<T>): Promise<T> => {
+    rmSync(local, { recursive: true });
+    const done = await action();
+    assert.deepEqual(treeDifferences(compiled, local, wouldTravel), []);
+    return done;
+  };
 
   try {
     const model = readmeSnippet("### In a model", "python");
@@ -54,24 +62,29 @@ export async function followReadme(reader: Reader): Promise<void> {
     const second = await program("model.py", model, "python");
     assert.match(second.stderr, /loaded \d+ files, .*of namespace meta-llama\/Llama-3\.1-8B into/);
 
-    const looking = await shell(readmeSnippet("### From a shell", "sh"));
-    assert.match(looking.stdout, /^ *\* .*meta-llama\/Llama-3\.1-8B|^meta-llama.*\*/m);
-    isCopy(`${dir}/copy`);
+    cpSync(local, compiled, { recursive: true, preserveTimestamps: true });
+
+    const inShell = readmeSnippet("### From a shell", "sh");
+    const { stdout } = await bringsBack(() => shell(inShell));
+    assert.match(stdout, /^\* +meta-llama\/Llama-3\.1-8B +[0-9a-f]{12} /m);
 
     const own = "### From a program of your own";
-    const python = await program("client.py", readmeSnippet(own, "python"), "python");
+    const inPython = readmeSnippet(own, "python");
+    const python = await bringsBack(() => program("client.py", inPython, "python"));
     assert.match(python.stdout, /^(\d+) of \1 bytes$/m);
-    isCopy(`${dir}/copy-of-python`);
-    await program("client.ts", readmeSnippet(own, "ts"), "node", reader.nodeProject);
-    const keys = readdirSync(`${dir}/copies`);
-    assert.equal(keys.length, 1);
-    isCopy(`${dir}/copies/${keys[0]}`);
+    const inTypeScript = readmeSnippet(own, "ts");
+    await bringsBack(() => program("client.ts", inTypeScript, "node", reader.nodeProject));
 
     await followCommands(dir, shell);
     await followServe(dir, shell);
   } finally {
     await shell("compilecache stop --all || true");
   }
+}
+
+function wouldTravel(path: string): boolean {
+  const folders = dirname(path).split("/");
+  return !folders.some(isTransientDirectory) && !isTransientFile(basename(path));
 }
 
 type Shell = (text: string) => Promise<{ stdout: string; stderr: string }>;
