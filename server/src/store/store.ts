@@ -133,7 +133,8 @@ export interface B10Place {
   readonly directory: string;
   /**
    * Whether the configuration names the directory. Only then an archive is loaded that does not tell for
-   * which CPU it was compiled: code for another one can end the process that runs it.
+   * which CPU it was compiled, as code for another one can end the process that runs it, or that is of
+   * a user who is neither root, nor the daemon's, nor the owner of the directory.
    */
   readonly isNamed: boolean;
 }

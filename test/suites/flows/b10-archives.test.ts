@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -21,6 +21,8 @@ const cpu: Environment = {
   extra: { arch: "x86_64" },
 };
 const files = { "fxgraph/ab/entry": noise(90_000, 3), "triton/0/kernel.cubin": noise(9_000, 5) };
+
+const notRoot = process.getuid?.() === 0 ? false : "only root can give files away";
 
 type Options = Parameters<typeof createFlowBench>[1];
 
@@ -102,6 +104,27 @@ describe("an archive of b10-transfer", () => {
     assert.equal(missed.status, "DOES_NOT_EXIST");
     assert.match(missed.note ?? "", /was not loaded, and is left as it is: .* not signed/);
     assert.ok(!existsSync(bench.localDir));
+  });
+
+  it("of another user is loaded only where its directory was named", {
+    skip: notRoot,
+  }, async (t) => {
+    const bench = await createB10Bench(t);
+    const path = join(bench.directory, bench.nameOf(gpu));
+    bench.archive(bench.nameOf(gpu));
+    chownSync(path, 3000, 3000);
+    const missed = await bench.load({ environment: gpu });
+    assert.equal(missed.status, "DOES_NOT_EXIST");
+    assert.match(
+      missed.note ?? "",
+      /it is of the user 3000, .*COMPILE_CACHE_B10_ARCHIVES=\/.* loads it/,
+    );
+    chownSync(bench.directory, 3000, 3000);
+    assert.equal((await bench.load({ environment: gpu })).status, "SUCCESS");
+    const named = await createB10Bench(t, true);
+    named.archive(named.nameOf(gpu));
+    chownSync(join(named.directory, named.nameOf(gpu)), 3000, 3000);
+    assert.equal((await named.load({ environment: gpu })).status, "SUCCESS");
   });
 
   it("over a limit is passed over", async (t) => {
