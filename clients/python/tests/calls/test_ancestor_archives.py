@@ -14,6 +14,7 @@ import compilecache
 from ancestor_packages import ancestor_wheel, saving_program
 from compilecache import Environment, LoadStatus, SaveStatus
 from directories import facts_of
+from repository import root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.daemon
 
 _gpu = Environment("2.8.0", "12.8", "9.0", "3.4.0", {"gpu": "NVIDIA H100 80GB HBM3", "py": "3.12"})
+_page = (root / "docs" / "from-b10-transfer.md").read_text()
 _name = "cache_3b20c534a035fa77.latest.tar.gz"
 
 
@@ -51,6 +53,7 @@ def test_the_first_start_loads_it_and_the_next_save_makes_it_ours(
     assert facts_of(model.local).keys() == compiled.keys()
     line = f"from b10-transfer's archive {_name} for namespace {model.namespace} into {model.local}"
     assert line in caplog.text
+    assert f"from b10-transfer's archive {_name} for namespace my-model into " in _page
     assert compilecache.save_compile_cache(environment=_gpu) == SaveStatus.SUCCESS
     (stored,) = model.stored()
     assert stored.endswith(".latest.tar.zst")
