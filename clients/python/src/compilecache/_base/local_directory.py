@@ -49,8 +49,8 @@ def _absolute(path: LocalDir) -> str:
 def create_local_directory(local_dir: str) -> list[str]:
     """Create a directory for a load to fill, so that it belongs to this process's user.
 
-    Return what had to be made for it, outermost first. Where another user's link leads, nothing is
-    made. The daemon judges a failure: it may see the path elsewhere, or have the right to create it.
+    Return what had to be made for it, outermost first; nothing where another user's link leads. The
+    daemon judges a failure: it may see the path elsewhere, or have the right to create it.
     """
     missing: list[str] = []
     path = local_dir
