@@ -3,7 +3,7 @@ import type { ConfiguredListener } from "./config/access-file.ts";
 import { gcPolicyOf } from "./config/gc-policy.ts";
 import { listenersOf } from "./config/listeners.ts";
 import type { Config } from "./config/settings.ts";
-import { originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
+import { b10PlaceOf, originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import { writeStateFile } from "./listen/state-file.ts";
@@ -12,7 +12,7 @@ import { createCacheOperations } from "./operations/create-cache-operations.ts";
 import { ownState } from "./own-state.ts";
 import { serve } from "./service/serve.ts";
 import { Trust } from "./signing/trust.ts";
-import { openStore } from "./store/open-store.ts";
+import { openB10Archives, openStore } from "./store/open-store.ts";
 import { startBackgroundGc } from "./upkeep/background-gc.ts";
 
 const storeProbeMs = 5_000;
@@ -50,6 +50,7 @@ export async function startDaemon(
   });
   const trust = new Trust(signingOf(config));
   logSigning(config, logger);
+  const b10Place = b10PlaceOf(config);
   const operations = createCacheOperations({
     store,
     localDir: config.torchCacheDir,
@@ -66,6 +67,7 @@ export async function startDaemon(
     saveNice: config.saveNice,
     origin: originOf(config),
     trust,
+    b10Archives: b10Place && openB10Archives(b10Place, logger),
     logger,
   });
   const stopGc = startBackgroundGc(store, gcPolicyOf(config), config.gcEvery, logger);

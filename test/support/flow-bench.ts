@@ -19,7 +19,7 @@ import { refresh } from "../../server/src/flows/save/refresh.ts";
 import { save } from "../../server/src/flows/save/save.ts";
 import { createAllowedDirs } from "../../server/src/local/allowed-dirs.ts";
 import { type Signing, Trust } from "../../server/src/signing/trust.ts";
-import type { Store } from "../../server/src/store/store.ts";
+import type { B10Archives, Store } from "../../server/src/store/store.ts";
 import type { Flow, Progress } from "../../server/src/transfers/state.ts";
 import { createWorkers } from "../../server/src/workers/workers.ts";
 import { openFileStore } from "./file-store.ts";
@@ -95,6 +95,8 @@ export async function createFlowBench(
     workerIdleMs?: number;
     /** Default: nothing is signed, and nothing need be. */
     signing?: Signing;
+    /** Default: none are looked for. */
+    b10Archives?: B10Archives;
   } = {},
 ): Promise<FlowBench> {
   const dir = options.dir ?? scratchDir(t, options.parent);
@@ -126,6 +128,7 @@ export async function createFlowBench(
     workers,
     origin: { saver: "bench-1", revision: "sha256:0f0f" },
     trust: new Trust(options.signing ?? {}),
+    ...(options.b10Archives ? { b10Archives: options.b10Archives } : {}),
     logger,
   };
   const uncancelled = () => new AbortController().signal;

@@ -61,6 +61,10 @@ export interface LoadOutcome {
   readonly closest?: ClosestCache;
   /** With "success": the cache that was loaded. */
   readonly cache?: Cache;
+  /** With "does_not_exist": what else was found, and why it was not loaded, in words; may be absent. */
+  readonly note?: string;
+  /** With "does_not_exist" and no `closest`: up to four namespaces that hold a cache of this environment. */
+  readonly otherNamespaces: readonly string[];
 }
 
 /** The outcome of a finished save. */
@@ -155,12 +159,14 @@ export function fromLeftOut(leftOut: readonly LeftOutMessage[]): LeftOutFiles[] 
 
 function fromOutcome(outcome: NonNullable<TransferMessage["outcome"]>): LoadOutcome | SaveOutcome {
   if (outcome.$case === "load") {
-    const { status, closest, cache } = outcome.value;
+    const { status, closest, cache, note, otherNamespaces } = outcome.value;
     return {
       kind: "load",
       status: loadStatuses.wordOf(status),
       ...optionalClosest(closest),
       ...optionalCache(cache),
+      ...(note && { note }),
+      otherNamespaces: [...otherNamespaces],
     };
   }
   const { status, cache, leftOutFileCount, leftOut, skipReason } = outcome.value;

@@ -150,6 +150,7 @@ describe("readConfig", () => {
       saver: os.hostname(),
       revision: undefined,
       store: { kind: "file", path: "/cache/model/compile_cache" },
+      b10Archives: undefined,
       s3Anonymous: false,
       s3Sse: undefined,
       s3SseKmsKeyId: undefined,
@@ -347,7 +348,7 @@ describe("readConfig", () => {
         }
         if (!config) continue;
         const mayBeUnset = [
-          ...["tokens", "configFile", "workDir", "s3Sse", "s3SseKmsKeyId"],
+          ...["tokens", "configFile", "workDir", "b10Archives", "s3Sse", "s3SseKmsKeyId"],
           ...["signingKey", "trustedKeys", "revision"],
           ...["gcMaxAge", "gcMaxIdle", "gcMaxBytes", "gcMaxFiles", "gcQuotas"],
         ];

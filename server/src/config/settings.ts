@@ -66,6 +66,17 @@ export const settings = {
     },
     parse: parseStore,
   }),
+  b10Archives: setting({
+    variable: "COMPILE_CACHE_B10_ARCHIVES",
+    placeholder: "dir",
+    description:
+      "where b10-transfer keeps archives, of which a load takes its machine's where the store has none; or none",
+    fallback: {
+      make: (): string | undefined => undefined,
+      shown: "the place of the file store, and there those of GPUs",
+    },
+    parse: (text): string | undefined => (text === "none" ? text : parseDirectory(text)),
+  }),
   s3Anonymous: setting({
     variable: "COMPILE_CACHE_S3_ANONYMOUS",
     placeholder: "flag",

@@ -7,6 +7,10 @@ export interface LoadOutcome {
   readonly status: "SUCCESS" | "ERROR" | "DOES_NOT_EXIST" | "SKIPPED";
   readonly closest?: ClosestCache;
   readonly cache?: StoredCache;
+  /** With DOES_NOT_EXIST, what else was found, and why it was not loaded, in words. */
+  readonly note?: string;
+  /** With DOES_NOT_EXIST and no closest one, some namespaces that hold a cache of this environment. */
+  readonly otherNamespaces?: readonly string[];
 }
 
 /** Why a save was skipped; the contract explains each. */

@@ -3,7 +3,7 @@ import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Origin } from "../domain/origin.ts";
 import type { Trust } from "../signing/trust.ts";
-import type { Store } from "../store/store.ts";
+import type { B10Archives, Store } from "../store/store.ts";
 import type { DaemonWorkers } from "../workers/workers.ts";
 
 /** What every flow works with. */
@@ -19,6 +19,8 @@ export interface FlowContext {
   readonly origin: Origin;
   /** Who signs what is saved, and whose signatures count. */
   readonly trust: Trust;
+  /** Absent: archives of b10-transfer are not looked for. */
+  readonly b10Archives?: B10Archives | undefined;
   readonly logger: Logger;
 }
 

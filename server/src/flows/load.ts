@@ -7,9 +7,10 @@ import type { Flow, Progress } from "../transfers/state.ts";
 import { type CacheTarget, nameOf, rootPathsOf } from "./cache-target.ts";
 import { type FlowContext, uncancelled } from "./context.ts";
 import { type LocalDirectory, openLocal, openOrMakeLocal, openStage } from "./held-directories.ts";
+import { loadB10Archive } from "./load-b10-archive.ts";
 import { logSpared } from "./log-spared.ts";
 import type { IfLocalExists } from "./policies.ts";
-import { describe, findClosest, requireCacheOf } from "./stored-archives.ts";
+import { describe, findClosest, namespacesThatHoldIt, requireCacheOf } from "./stored-archives.ts";
 import { withStored } from "./with-stored.ts";
 
 const noteTimeoutMs = 30_000;
@@ -29,9 +30,26 @@ export async function* load(context: FlowContext, target: LoadTarget, signal: Ab
     await found.workers.under(signal).requireMayEmpty(found.opened);
 
   return yield* withStored(context, target, signal, async function* (reader) {
-    if (!reader) return await miss(context, target, found, signal);
-    return yield* loadFrom(context, target, reader, found, signal);
+    if (!reader) return yield* loadElse(context, target, found, signal);
+    const outcome = yield* loadFrom(context, target, reader, found, signal);
+    noteUse(context, reader);
+    return outcome;
   });
+}
+
+/** Of a cache that the store does not hold. */
+async function* loadElse(
+  context: FlowContext,
+  target: LoadTarget,
+  found: LocalDirectory | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Progress, LoadOutcome> {
+  const ancestor = yield* loadB10Archive(context, target, signal, (reader) =>
+    loadFrom(context, target, reader, found, signal),
+  );
+  if ("outcome" in ancestor) return ancestor.outcome;
+  const missed = await miss(context, target, found, signal);
+  return { ...missed, ...(ancestor.note ? { note: ancestor.note } : {}) };
 }
 
 async function miss(
@@ -47,12 +65,18 @@ async function miss(
   }
   const stored = { store, work: workers.under(signal), trust };
   const closest = await findClosest(stored, target.namespace, target.environment, signal);
+  const others = closest ? [] : await namespacesThatHoldIt(store, target, signal);
   logger.info("the store does not hold this cache", {
     namespace: target.namespace,
     environment_key: target.environmentKey,
     ...(closest ? { closest: closest.cache.cacheKey, differing: closest.differing } : {}),
   });
-  return { kind: "LOAD", status: "DOES_NOT_EXIST", ...(closest ? { closest } : {}) };
+  return {
+    kind: "LOAD",
+    status: "DOES_NOT_EXIST",
+    ...(closest ? { closest } : {}),
+    ...(others.length > 0 ? { otherNamespaces: others } : {}),
+  };
 }
 
 async function* loadFrom(
@@ -104,8 +128,9 @@ async function* loadFrom(
   const exact = target.policy === "REPLACE";
   logSpared(context.logger, shownAs, await stage.publish({ overwrite: exact, exact }));
   directory.keep();
-  noteUse(context, reader);
-  return { kind: "LOAD", status: "SUCCESS", cache: describe(reader, archive, context.trust) };
+  // Only one of b10-transfer's has another key in its name.
+  const cache = { ...describe(reader, archive, context.trust), cacheKey: target.cacheKey };
+  return { kind: "LOAD", status: "SUCCESS", cache };
 }
 
 /** For who collects garbage. It keeps nobody waiting, and a store that is only read cannot take it. */

@@ -231,3 +231,27 @@ export async function findClosest(
   }
   return closest;
 }
+
+/** The most other namespaces that a miss tells of, and how long it looks for them: they only make its words better. */
+const mostOthers = 4;
+const mostOthersMs = 1_000;
+
+/** Other namespaces that hold a cache of that key, sorted: a load may have named the wrong one. */
+export async function namespacesThatHoldIt(
+  store: Store,
+  { namespace, cacheKey }: CacheId,
+  signal: AbortSignal,
+): Promise<string[]> {
+  try {
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(mostOthersMs)]);
+    const holding = (await store.list(undefined, soon)).filter(
+      ({ filename }) => parseArchiveFilename(filename)?.cacheKey === cacheKey,
+    );
+    const others = new Set(holding.map((name) => name.namespace));
+    others.delete(namespace);
+    return [...others].sort().slice(0, mostOthers);
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
+}

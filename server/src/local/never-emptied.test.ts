@@ -88,7 +88,10 @@ describe("requireMayEmpty", () => {
     it(`refuses what holds ${file}`, (t) => {
       const dir = scratch(t);
       makeTree(dir, { [file]: "x" });
-      assert.match(refusalOf(dir) ?? "", /it holds (a repository|whole caches) \(/);
+      assert.match(
+        refusalOf(dir) ?? "",
+        /it holds (a repository|a Python environment|whole caches|stored caches) \(/,
+      );
     });
 
   it("refuses a home by the other path that a mount gives it", { skip: cannotMount }, (t) => {

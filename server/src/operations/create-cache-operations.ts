@@ -21,11 +21,12 @@ import {
 } from "../flows/stored-archives.ts";
 import type { AllowedPath } from "../local/allowed-dirs.ts";
 import type { Trust } from "../signing/trust.ts";
-import type { ArchiveName, Store } from "../store/store.ts";
+import type { ArchiveName, B10Archives, Store } from "../store/store.ts";
 import { createDirectoryQueue } from "../transfers/directory-queue.ts";
 import { pageOf } from "../transfers/page.ts";
 import { createTransferRegistry } from "../transfers/registry.ts";
 import type { TransferState } from "../transfers/state.ts";
+import type { Transfer } from "../transfers/transfer.ts";
 import { createWorkers, type DaemonWorkers } from "../workers/workers.ts";
 import type {
   CacheOperations,
@@ -36,6 +37,7 @@ import type {
 } from "./cache-operations.ts";
 import { createRequestParser } from "./request-parser.ts";
 import { requireSame, type SeenPath } from "./same-directory.ts";
+import { mayKnowAll, transferWithoutOthers, withoutOthers } from "./without-others.ts";
 
 export interface CacheOperationsOptions {
   readonly store: Store;
@@ -57,6 +59,8 @@ export interface CacheOperationsOptions {
   readonly origin: Origin;
   /** Who signs what is saved, and whose signatures count. */
   readonly trust: Trust;
+  /** Absent: archives of b10-transfer are not looked for. */
+  readonly b10Archives?: B10Archives | undefined;
   readonly logger: Logger;
 }
 
@@ -86,12 +90,14 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
 
   const as = (caller: Caller): CacheOperations => {
     const parse = parserOf(caller);
+    const knowsAll = mayKnowAll(caller);
+    const shown = (transfer: Transfer) => (knowsAll ? transfer : transferWithoutOthers(transfer));
     return {
       async load(spec: LoadSpec, signal) {
         const target = parse.load(spec);
         await requireSameLocalDir(target.localDir, spec, signal);
         const { namespace, cacheKey, localDir, policy } = target;
-        return registry.start({
+        const transfer = registry.start({
           kind: "LOAD",
           operationName: `load ${namespace}/${cacheKey}`,
           namespace,
@@ -100,6 +106,7 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
           directories: [localDir.path],
           flow: (signal, logger) => load(contextOf(foreground, logger), target, signal),
         });
+        return shown(transfer);
       },
 
       async save(spec: SaveSpec, signal) {
@@ -144,19 +151,21 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
         });
       },
 
-      getTransfer: (operationId) => registry.get(operationId),
+      getTransfer: (operationId) => shown(registry.get(operationId)),
 
       async cancelTransfer(operationId) {
         const rules = rulesFor(caller, "cancel");
         const transfer = registry.get(operationId);
         if (!rules.some((rule) => isAbout(transfer.state, rule)))
           throw new CacheError("FORBIDDEN", `${caller.name} has no right to cancel this transfer`);
-        return transfer.cancel();
+        return shown(transfer).cancel();
       },
 
       listTransfers(options) {
         const rules = rulesFor(caller, "list");
-        return registry.list(options, (state) => rules.some((rule) => isAbout(state, rule)));
+        const isVisible = (state: TransferState) => rules.some((rule) => isAbout(state, rule));
+        const { items, nextPageToken } = registry.list(options, isVisible);
+        return { items: knowsAll ? items : items.map(withoutOthers), nextPageToken };
       },
 
       async getCacheInfo(spec, signal) {

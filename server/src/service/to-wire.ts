@@ -51,6 +51,8 @@ export function toWireLoadOutcome(outcome: LoadOutcome, currentKey: string) {
     status: LoadStatus[`LOAD_STATUS_${outcome.status}`],
     closest: outcome.closest && toWireClosest(outcome.closest, currentKey),
     cache: outcome.cache && toWireCache(outcome.cache, currentKey),
+    note: outcome.note ?? "",
+    otherNamespaces: [...(outcome.otherNamespaces ?? [])],
   };
 }
 

@@ -1,10 +1,12 @@
 import type { Logger } from "../domain/logger.ts";
+import { openB10Archives } from "./file/b10-archives.ts";
 import { createFileStore, type FileStoreOptions } from "./file/store.ts";
 import type { S3Server } from "./s3/calls/client.ts";
 import type { S3Options } from "./s3/store.ts";
-import type { Store } from "./store.ts";
+import type { B10Place, Store } from "./store.ts";
 
-export type { S3Options, S3Server };
+export type { B10Place, S3Options, S3Server };
+export { openB10Archives };
 
 /** Where archives live. */
 export type StoreLocation =

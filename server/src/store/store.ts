@@ -127,3 +127,25 @@ export interface Store {
   /** Bytes that can still be written, or undefined where the store has no such bound. */
   freeBytes(signal?: AbortSignal): Promise<number | undefined>;
 }
+
+/** Where b10-transfer keeps its archives. */
+export interface B10Place {
+  readonly directory: string;
+  /**
+   * Whether the configuration names the directory. Only then an archive is loaded that does not tell for
+   * which CPU it was compiled, as code for another one can end the process that runs it, or that is of
+   * a user who is neither root, nor the daemon's, nor the owner of the directory.
+   */
+  readonly isNamed: boolean;
+}
+
+/**
+ * The archives that b10-transfer keeps in a directory. Nothing is changed there. Failures are those of a
+ * store.
+ */
+export interface B10Archives extends B10Place {
+  /** The names of all that are there, sorted. */
+  list(signal?: AbortSignal): Promise<string[]>;
+  /** Opens one, for a namespace of ours; undefined if there is none of that name. */
+  open(name: ArchiveName, signal?: AbortSignal): Promise<ArchiveReader | undefined>;
+}

@@ -51,6 +51,8 @@ const loadOutcome = z.strictObject({
   status: z.string(),
   closest: closest.optional(),
   cache: cache.optional(),
+  note: z.string().optional().describe("with does_not_exist, what else was found"),
+  other_namespaces: z.array(z.string()),
 });
 const saveOutcome = z.strictObject({
   kind: z.literal("save"),

@@ -97,7 +97,13 @@ describe("Load and Save", () => {
     assert.deepEqual(load.closest?.differing, ["torch", "gpu"]);
     assert.deepEqual(load.transfer?.outcome, {
       $case: "load",
-      value: { status: 4, closest: load.closest, cache: undefined },
+      value: {
+        status: 4,
+        closest: load.closest,
+        cache: undefined,
+        note: "",
+        otherNamespaces: [],
+      },
     });
 
     const save = await call(client, "save", { environment });

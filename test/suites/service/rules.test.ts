@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { credentials } from "@grpc/grpc-js";
 import { CacheServiceClient } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
+import type { Transfer } from "compilecache-client/gen/compilecache/v1/transfer.ts";
 import { readConfig } from "../../../server/src/config/config.ts";
 import { startDaemon } from "../../../server/src/daemon.ts";
 import { socketTo, targetOf } from "../../support/attack/peer.ts";
@@ -152,6 +153,37 @@ ${tokens}`;
       ["b"],
     );
     assert.equal(await reasonOf(call(client, "listCaches", { namespace: "a" }, bob)), "FORBIDDEN");
+  });
+
+  it("tell where else a missed cache lies only to who may list all namespaces", async (t) => {
+    const { dir, daemon } = await startWith(
+      t,
+      socket(`
+        {to: {token: alice}, may: [save, load, list], directories: [DIR/alice]},
+        {to: {token: bob}, may: [load, list], directories: [DIR/bob], namespaces: [b]}`),
+    );
+    const client = connect(t, daemon.addresses[0] as string);
+    writeFiles(`${dir}/alice`, 1);
+    const [alice, bob] = [shows("a-secret"), shows("b-secret")];
+    const of = (namespace: string, where: string) => ({ namespace, environment, localDir: where });
+    await call(client, "save", of("a", `${dir}/alice`), alice);
+    const othersOf = ({ transfer }: { transfer?: Transfer | undefined }) => {
+      const outcome = transfer?.outcome;
+      return outcome?.$case === "load" ? outcome.value.otherNamespaces : undefined;
+    };
+    const missed = await call(client, "load", of("b", `${dir}/alice/none`), alice);
+    assert.deepEqual(othersOf(missed), ["a"]);
+    assert.deepEqual(othersOf(await call(client, "load", of("b", `${dir}/bob/none`), bob)), []);
+    const operationId = missed.transfer?.operationId as string;
+    for (const [token, others] of [
+      [alice, ["a"]],
+      [bob, []],
+    ] as const) {
+      assert.deepEqual(othersOf(await call(client, "getTransfer", { operationId }, token)), others);
+      const listed = await call(client, "listTransfers", { includeFinished: true }, token);
+      const transfer = listed.transfers.find((one) => one.operationId === operationId);
+      assert.deepEqual(othersOf({ transfer }), others);
+    }
   });
 
   it("let nobody cancel what is of a namespace that is not theirs", async (t) => {

@@ -9,7 +9,6 @@ import inspect
 import json
 import logging
 import re
-import subprocess
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
@@ -17,11 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import compilecache
-from compilecache import Environment, LoadStatus
-from compilecache._calls.ancestor_archives import ancestor_key
 from compilecache._calls.ancestor_settings import IGNORED
-from compilecache._environment.detect import detect_environment
-from directories import facts_of
 from repository import root
 
 if TYPE_CHECKING:
@@ -168,42 +163,3 @@ def test_the_page_s_background_load_says_what_came_of_it(model: Model) -> None:
     assert model.run(snippet) == "loaded\n"
     failed = model.run(snippet, COMPILE_CACHE_ADDRESS="unix:/nowhere/daemon.sock")
     assert failed.startswith("not loaded: ERROR UNAVAILABLE")
-
-
-def test_the_ancestor_s_key_is_the_one_that_it_finds() -> None:
-    """As 0.4.1 itself computes them, on such machines."""
-    gpu = Environment("2.8.0", "12.8", "9.0", extra={"gpu": "NVIDIA H100 80GB HBM3"})
-    assert ancestor_key(gpu) == "3b20c534a035fa77"
-    assert ancestor_key(Environment("2.8.0", extra={"arch": "x86_64"})) == "436c59e667a63097"
-
-
-@pytest.mark.daemon
-def test_an_archive_of_the_ancestor_is_told_of_and_can_be_taken_over(
-    model: Model, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model.compile(3)
-    compiled = facts_of(model.local)
-    store = model.daemon.store
-    key = ancestor_key(detect_environment())
-    archive = store / f"cache_{key}.latest.tar.gz"
-    other = store / "cache_0123456789abcdef.some-host.latest.tar.gz"
-    other.touch()
-    command = ["tar", "-czf", str(archive), "-C", str(model.local), "."]
-    subprocess.run(command, check=True)
-    compilecache.clear_local_cache()
-    monkeypatch.setenv("B10FS_CACHE_DIR", str(store))
-    try:
-        caplog.set_level(logging.INFO)
-        assert compilecache.load_compile_cache() == LoadStatus.DOES_NOT_EXIST
-        assert f"b10-transfer's {archive.name}, which is of this kind of machine" in caplog.text
-        assert f"lies in {store}; docs/from-b10-transfer.md says how" in caplog.text
-        assert model.run(_snippet("ARCHIVE"), ARCHIVE=str(archive)).startswith(str(archive))
-        assert archive.exists()
-    finally:
-        archive.unlink()
-        caplog.clear()
-        compilecache.load_compile_cache(namespace=f"{model.namespace}-other")
-        other.unlink()
-    assert f"1 archive of b10-transfer, for machines of another kind, in {store};" in caplog.text
-    assert compilecache.load_compile_cache() == LoadStatus.SUCCESS
-    assert facts_of(model.local).keys() == compiled.keys()

@@ -13,9 +13,18 @@ import pytest
 import compilecache
 from compilecache import LoadStatus
 from compilecache._base.amounts import count_text, size_text
+from compilecache.v1 import cache_service_pb2 as pb
+from compilecache.v1.transfer_pb2 import (
+    LOAD_STATUS_DOES_NOT_EXIST,
+    TRANSFER_KIND_LOAD,
+    TRANSFER_STATUS_SUCCESS,
+    LoadOutcome,
+    Transfer,
+)
 from directories import fill
 
 if TYPE_CHECKING:
+    from conftest import Serve
     from model import Model
 
 pytestmark = pytest.mark.daemon
@@ -91,6 +100,39 @@ def test_a_miss_says_why(model: Model) -> None:
     (nothing,) = _lines(model, _miss, COMPILE_CACHE_NAMESPACE=f"{model.namespace}-new")
     assert nothing.endswith("nor another of this namespace to compare it with")
     assert nothing.startswith(_prefix)
+
+
+@pytest.mark.usefixtures("model")
+def test_a_miss_is_one_call(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """What there is to say of it comes with its answer, also to those who may list nothing."""
+    called: list[str] = []
+
+    def load(request: pb.LoadRequest, _context: object) -> pb.LoadResponse:
+        called.append("Load")
+        outcome = LoadOutcome(
+            status=LOAD_STATUS_DOES_NOT_EXIST,
+            note="an archive of another kind",
+            other_namespaces=["a", "b", "c", "d"],
+        )
+        transfer = Transfer(
+            kind=TRANSFER_KIND_LOAD,
+            status=TRANSFER_STATUS_SUCCESS,
+            namespace=request.namespace,
+            cache_key="0123456789ab",
+            load=outcome,
+        )
+        return pb.LoadResponse(status=outcome.status, transfer=transfer)
+
+    def list_caches(_request: pb.ListCachesRequest, _context: object) -> pb.ListCachesResponse:
+        called.append("ListCaches")
+        return pb.ListCachesResponse()
+
+    caplog.set_level("INFO")
+    address = serve(Load=load, ListCaches=list_caches)
+    assert compilecache.load_compile_cache(address=address) == LoadStatus.DOES_NOT_EXIST
+    assert called == ["Load"]
+    assert "in namespaces a, b, c, ...;" in caplog.text
+    assert "is meant; an archive of another kind" in caplog.text
 
 
 def test_quiet_leaves_errors_alone(model: Model) -> None:

@@ -12,6 +12,7 @@ import { storeLocation, storeOf } from "./store-location.ts";
 const decisive = [
   "ARCHIVE_FORMAT",
   "COMPILE_CACHE_ALLOWED_DIRS",
+  "COMPILE_CACHE_B10_ARCHIVES",
   "COMPILE_CACHE_CONFIG_FILE",
   "COMPILE_CACHE_PROFILES_FILE",
   "COMPILE_CACHE_REFRESH_MIN_PERCENT",

@@ -7,6 +7,7 @@ import type {
   SaveOutcome,
   Transfer,
 } from "compilecache-client";
+import { isB10ArchiveName } from "../../domain/b10-archive.ts";
 import { environmentComponents } from "../../domain/environment.ts";
 import { wholeEnvironment } from "../environment/whole-environment.ts";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
@@ -29,6 +30,13 @@ export function transferText(transfer: Transfer, asked?: Asked): string {
   return `copied ${amountText(transfer)} in ${durationOf(transfer)}`;
 }
 
+/** Where it came from, if not from an archive of ours. */
+function sourceText({ cache }: LoadOutcome): string {
+  return cache && isB10ArchiveName(cache.filename)
+    ? `, from b10-transfer's archive ${cache.filename}`
+    : "";
+}
+
 function loadText(transfer: Transfer, outcome: LoadOutcome, asked: Asked | undefined): string {
   const directory = asked?.localDir ?? "the directory";
   switch (outcome.status) {
@@ -37,12 +45,16 @@ function loadText(transfer: Transfer, outcome: LoadOutcome, asked: Asked | undef
       const why = closest
         ? `; the closest is ${nameOf(closest.cache)}, which differs in${differenceText(closest, asked)}`
         : "";
-      return `the store holds no cache ${nameOf(transfer)}${why}`;
+      const note = outcome.note ? `; ${outcome.note}` : "";
+      return `the store holds no cache ${nameOf(transfer)}${why}${note}`;
     }
     case "skipped":
       return `skipped: ${directory} holds files already (--if-local-exists says what else to do)`;
     default:
-      return `loaded ${amountText(transfer)} of ${nameOf(transfer)} into ${directory} in ${durationOf(transfer)}`;
+      return (
+        `loaded ${amountText(transfer)} of ${nameOf(transfer)} into ${directory} in ` +
+        `${durationOf(transfer)}${sourceText(outcome)}`
+      );
   }
 }
 

@@ -354,7 +354,16 @@ export function testStore(
     });
 
     check("has namespaces that are ids of models as they are, each apart", async (store) => {
-      const namespaces = ["Org/Model", "a/b", "a-b", "a", "org/model", "x:latest"];
+      const namespaces = [
+        "/srv/m",
+        "Org/Model",
+        "a+b@1",
+        "a/b",
+        "a-b",
+        "a",
+        "org/model",
+        "x:latest",
+      ];
       for (const namespace of namespaces)
         await put(store, namespace, { of: archiveName("0123456789ab", namespace) });
       const listed = await store.list(undefined);

@@ -14,13 +14,14 @@ import { liesAt } from "./place.ts";
 /** Not through a link, if one took the name since it was looked at. */
 const readable = constants.O_RDONLY | constants.O_NOFOLLOW;
 
-/** Opens the newest file of the archive `target`; undefined if there is none. */
+/** Opens the newest file of the archive `target`; undefined if there is none. `judge` throws for one to refuse. */
 export async function openFileArchive(
   { root, call }: FileStoreContext,
   name: ArchiveName,
   target: string,
+  judge: (stat: BigIntStats) => void = () => {},
 ): Promise<ArchiveReader | undefined> {
-  const opened = await lookAgainIfStale(() => openNewest(root, target));
+  const opened = await lookAgainIfStale(() => openNewest(root, target, judge));
   if (!opened) {
     await fs.access(root);
     return undefined;
@@ -71,13 +72,16 @@ export async function openFileArchive(
 async function openNewest(
   root: string,
   target: string,
+  judge: (stat: BigIntStats) => void,
 ): Promise<{ file: fs.FileHandle; stat: BigIntStats } | undefined> {
   const newest = await findNewest(target);
   if (!newest) return undefined;
   const file = await openToRead(newest.path);
   try {
     await requirePlace(file, root, newest.path);
-    return { file, stat: await file.stat({ bigint: true }) };
+    const stat = await file.stat({ bigint: true });
+    judge(stat);
+    return { file, stat };
   } catch (error) {
     file.close().catch(() => {});
     throw error;

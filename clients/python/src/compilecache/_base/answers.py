@@ -59,8 +59,14 @@ class TransferState:
     skip_reason: str | None
     """Why a save was skipped; None for any other."""
     closest: ClosestCache | None
+    note: str
+    """Of a miss, what else was found and why it was not loaded; may be empty."""
+    other_namespaces: list[str]
+    """Of a miss without a closest one, namespaces that hold a cache of this environment."""
+    archive_name: str
+    """File name of the archive that was loaded or saved."""
     archive_bytes: int
-    """Size of the archive that was loaded or saved."""
+    """Size of that archive."""
     left_out: list[LeftOutFiles]
     """What a save left out, by reason."""
     local_file_count: int

@@ -9,6 +9,8 @@ import re
 import tempfile
 from typing import Union
 
+from compilecache._base.own_links import opened_through_own_links
+
 LocalDir = Union[str, "os.PathLike[str]"]
 
 
@@ -47,8 +49,8 @@ def _absolute(path: LocalDir) -> str:
 def create_local_directory(local_dir: str) -> list[str]:
     """Create a directory for a load to fill, so that it belongs to this process's user.
 
-    Return what had to be made for it, outermost first. The daemon judges a failure: it may see the
-    path elsewhere, or have the right to create it.
+    Return what had to be made for it, outermost first; nothing where another user's link leads. The
+    daemon judges a failure: it may see the path elsewhere, or have the right to create it.
     """
     missing: list[str] = []
     path = local_dir
@@ -58,7 +60,8 @@ def create_local_directory(local_dir: str) -> list[str]:
     made: list[str] = []
     for path in missing:
         try:
-            os.mkdir(path)
+            with opened_through_own_links(os.path.dirname(path)) as above:
+                os.mkdir(os.path.basename(path), dir_fd=above)
         except FileExistsError:
             continue
         except OSError:
@@ -71,7 +74,8 @@ def remove_made_directories(made: list[str]) -> None:
     """Remove what was made for a load that put nothing there, as far as it is still empty."""
     with contextlib.suppress(OSError):
         for path in reversed(made):
-            os.rmdir(path)
+            with opened_through_own_links(os.path.dirname(path)) as above:
+                os.rmdir(os.path.basename(path), dir_fd=above)
 
 
 def _user_name() -> str:

@@ -25,12 +25,14 @@ _nothing: Message = {}
 def transfer_state(transfer: Message, environment: Environment) -> TransferState:
     """Return the state of a transfer; `environment` is the one that its load asked for."""
     load, save = transfer.get("load"), transfer.get("save")
-    outcome, skip_reason, closest = None, None, None
+    outcome, skip_reason, closest, note = None, None, None, ""
+    others: list[str] = []
     left_out: list[LeftOutFiles] = []
     if load is not None:
         outcome = _name(load.get("status"), "LOAD_STATUS_")
         if load.get("closest"):
             closest = _closest(load["closest"], environment)
+        note, others = load.get("note", ""), list(load.get("otherNamespaces", ()))
     elif save is not None:
         outcome = _name(save.get("status"), "SAVE_STATUS_")
         if outcome == "SKIPPED":
@@ -56,6 +58,9 @@ def transfer_state(transfer: Message, environment: Environment) -> TransferState
         outcome=outcome,
         skip_reason=skip_reason,
         closest=closest,
+        note=note,
+        other_namespaces=others,
+        archive_name=cache.get("filename", ""),
         archive_bytes=_number(cache, "archiveBytes"),
         left_out=left_out,
         local_file_count=0,

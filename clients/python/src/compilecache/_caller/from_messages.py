@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
 def transfer_state(transfer: Transfer, environment: Environment) -> TransferState:
     """Return the state of a transfer; `environment` is the one that its load asked for."""
-    outcome, skip_reason, cache, closest = None, None, None, None
+    outcome, skip_reason, cache, closest, note = None, None, None, None, ""
+    others: list[str] = []
     left_out: list[LeftOutFiles] = []
     if transfer.HasField("load"):
         outcome = _name(transfer_pb2.LoadStatus.Name, transfer.load.status, "LOAD_STATUS_")
         cache = transfer.load.cache
         if transfer.load.HasField("closest"):
             closest = _closest(transfer.load.closest, environment)
+        note, others = transfer.load.note, list(transfer.load.other_namespaces)
     elif transfer.HasField("save"):
         outcome = _name(transfer_pb2.SaveStatus.Name, transfer.save.status, "SAVE_STATUS_")
         if transfer.save.status == transfer_pb2.SAVE_STATUS_SKIPPED:
@@ -61,6 +63,9 @@ def transfer_state(transfer: Transfer, environment: Environment) -> TransferStat
         outcome=outcome,
         skip_reason=skip_reason,
         closest=closest,
+        note=note,
+        other_namespaces=others,
+        archive_name=cache.filename if cache else "",
         archive_bytes=cache.archive_bytes if cache else 0,
         left_out=left_out,
         local_file_count=0,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from compilecache._base.amounts import count_text, size_text
-from compilecache._calls.ancestor_archives import hint_of_ancestor_archives
-from compilecache._calls.elsewhere import namespaces_that_hold_it
 from compilecache._calls.left_out import tell_of_left_out
 from compilecache._calls.record import record_of, record_of_failure, remember_load
 from compilecache._calls.skip import tell_of_skip
@@ -30,11 +27,8 @@ def load_has_ended(
 
     It was one in the background where nobody waited. `ended_at` is by default now.
     """
-    others = namespaces_that_hold_it(request, transfer)
     ended_at = time.time() if ended_at is None else ended_at
-    missed = transfer.outcome == "DOES_NOT_EXIST"
-    hint = _hint(request) if missed else ""
-    record = record_of(transfer, request.local_dir, waited_seconds, ended_at, others, hint)
+    record = record_of(transfer, request.local_dir, waited_seconds, ended_at)
     remember_load(record)
     return record.status
 
@@ -84,14 +78,6 @@ def save_has_failed(
     else:
         logger.error("nothing saved: %s", error)
     return SaveStatus.ERROR
-
-
-def _hint(request: CacheRequest) -> str:
-    environment = None
-    # One that cannot be found has been told of.
-    with suppress(Exception):
-        environment = request.environment()
-    return hint_of_ancestor_archives(environment)
 
 
 def _tell_of_no_save(request: CacheRequest, seconds: str, reason: str) -> None:

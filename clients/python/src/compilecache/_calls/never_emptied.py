@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -30,10 +31,24 @@ _system_trees = (
     "/usr/libexec",
     "/usr/sbin",
     "/usr/share",
+    "/usr/local/bin",
+    "/usr/local/etc",
+    "/usr/local/include",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/local/libexec",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+    "/var/lib/systemd",
+    "/var/spool/cron",
 )
 # They belong to no one program; a cache may lie below.
 _shared_directories = (
     "/",
+    "/app",
     "/dev",
     "/dev/shm",
     "/home",
@@ -59,9 +74,20 @@ _shared_directories = (
     "/var/run",
     "/var/spool",
     "/var/tmp",
+    "/workspace",
 )
 _shared_in_home = ("", ".cache", ".config", ".local/share", ".local/state", ".ssh")
-_repositories = (".git", ".hg", ".svn", ".jj")
+# What no cache holds, at its top or one below.
+_foreign = {
+    ".git": "a repository",
+    ".hg": "a repository",
+    ".svn": "a repository",
+    ".jj": "a repository",
+    "pyvenv.cfg": "a Python environment",
+    "conda-meta": "a Python environment",
+}
+# An archive of a store of ours, or of b10-transfer's.
+_archive = re.compile(r"cache_[0-9a-f]{12,16}(\..+)?\.latest\.tar\.(gz|zst)", re.DOTALL)
 
 
 def require_may_empty(directory: Path) -> None:
@@ -108,16 +134,18 @@ def _is_or_holds(path: str, other: str) -> bool:
 
 def _why_by_content(path: str) -> str | None:
     for name in os.listdir(path):
-        if name in _repositories:
-            return f"holds a repository ({name})"
+        if name in _foreign:
+            return f"holds {_foreign[name]} ({name})"
+        if _archive.fullmatch(name):
+            return f"holds stored caches ({name})"
         inside = os.path.join(path, name)
         if not _is_directory(inside):
             continue
         if name.startswith("torchinductor_"):
             return f"holds whole caches ({name})"
-        for repository in _repositories:
-            if os.path.lexists(os.path.join(inside, repository)):
-                return f"holds a repository ({name}/{repository})"
+        for foreign, what in _foreign.items():
+            if os.path.lexists(os.path.join(inside, foreign)):
+                return f"holds {what} ({name}/{foreign})"
     return None
 
 

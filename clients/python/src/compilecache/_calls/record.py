@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _most_others = 3
+# Ours have 12 digits.
+_of_the_ancestor = re.compile(r"cache_[0-9a-f]{16}(\..+)?\.latest\.tar\.gz")
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,8 @@ def record_of(
     local_dir: str,
     waited_seconds: float,
     ended_at: float,
-    others: Sequence[str] = (),
-    hint: str = "",
 ) -> LoadRecord:
-    """Return the record of a load that the daemon has ended.
-
-    `others` are other namespaces that hold a cache of the key that was missed, and `hint` is what
-    else there is to say of a miss.
-    """
+    """Return the record of a load that the daemon has ended."""
     status = LoadStatus[transfer.outcome or "ERROR"]
     reason = transfer.error or "the daemon did not say why"
     if status == LoadStatus.SKIPPED:
@@ -65,7 +62,7 @@ def record_of(
                 "is missing"
             )
     elif status == LoadStatus.DOES_NOT_EXIST:
-        reason = "; ".join(filter(None, (_why_missed(transfer, others), hint)))
+        reason = "; ".join(filter(None, (_why_missed(transfer), transfer.note)))
     return LoadRecord(
         status,
         local_dir,
@@ -79,7 +76,8 @@ def record_of(
     )
 
 
-def _why_missed(transfer: TransferState, others: Sequence[str]) -> str:
+def _why_missed(transfer: TransferState) -> str:
+    others = transfer.other_namespaces
     reason = f"the store has no cache {transfer.namespace}/{transfer.cache_key}"
     if others:
         shown = ", ".join([*others[:_most_others], *(["..."] if others[_most_others:] else [])])
@@ -131,9 +129,10 @@ def remember_load(record: LoadRecord) -> None:
     transfer = record.transfer
     if record.status == LoadStatus.SUCCESS and transfer:
         logger.info(
-            "loaded %s, %s, of namespace %s into %s; %s",
+            "loaded %s, %s, %s namespace %s into %s; %s",
             count_text(transfer.files_done, "file"),
             size_text(transfer.bytes_done),
+            _source_text(transfer),
             record.namespace,
             record.local_dir,
             seconds_text(record),
@@ -149,6 +148,13 @@ def remember_load(record: LoadRecord) -> None:
             seconds_text(record),
             record.reason,
         )
+
+
+def _source_text(transfer: TransferState) -> str:
+    """Say what it was loaded from, where it is no archive of ours."""
+    if _of_the_ancestor.fullmatch(transfer.archive_name):
+        return f"from b10-transfer's archive {transfer.archive_name} for"
+    return "of"
 
 
 def seconds_text(record: LoadRecord) -> str:

@@ -319,15 +319,32 @@ class LoadOutcome(google.protobuf.message.Message):
     STATUS_FIELD_NUMBER: builtins.int
     CLOSEST_FIELD_NUMBER: builtins.int
     CACHE_FIELD_NUMBER: builtins.int
+    NOTE_FIELD_NUMBER: builtins.int
+    OTHER_NAMESPACES_FIELD_NUMBER: builtins.int
     status: global___LoadStatus.ValueType
     """How it ended."""
+    note: builtins.str
+    """With DOES_NOT_EXIST, what else was found that the request might have meant,
+    and why it was not loaded, in words for people: an archive of b10-transfer
+    that is damaged, say. May be empty.
+    """
     @property
     def closest(self) -> compilecache.v1.cache_pb2.ClosestCache:
         """With DOES_NOT_EXIST, the stored cache that comes closest, where there is one."""
 
     @property
     def cache(self) -> compilecache.v1.cache_pb2.Cache:
-        """With SUCCESS, the cache that was loaded."""
+        """With SUCCESS, the cache that was loaded. Its file name is that of the archive,
+        which may be one of b10-transfer's: `cache_<16 digits>...`.
+        """
+
+    @property
+    def other_namespaces(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """With DOES_NOT_EXIST, and only where there is no `closest`: namespaces, sorted
+        and at most four, that hold a cache of this very environment, for the request
+        may have named the wrong one. Empty for callers that may not list all
+        namespaces, and where a large store takes long to list.
+        """
 
     def __init__(
         self,
@@ -335,9 +352,11 @@ class LoadOutcome(google.protobuf.message.Message):
         status: global___LoadStatus.ValueType = ...,
         closest: compilecache.v1.cache_pb2.ClosestCache | None = ...,
         cache: compilecache.v1.cache_pb2.Cache | None = ...,
+        note: builtins.str = ...,
+        other_namespaces: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache", "closest", b"closest"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache", b"cache", "closest", b"closest", "status", b"status"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache", b"cache", "closest", b"closest", "note", b"note", "other_namespaces", b"other_namespaces", "status", b"status"]) -> None: ...
 
 global___LoadOutcome = LoadOutcome
 

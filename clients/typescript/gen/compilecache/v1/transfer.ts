@@ -592,8 +592,26 @@ export interface LoadOutcome {
   closest?:
     | ClosestCache
     | undefined;
-  /** With SUCCESS, the cache that was loaded. */
-  cache?: Cache | undefined;
+  /**
+   * With SUCCESS, the cache that was loaded. Its file name is that of the archive,
+   * which may be one of b10-transfer's: `cache_<16 digits>...`.
+   */
+  cache?:
+    | Cache
+    | undefined;
+  /**
+   * With DOES_NOT_EXIST, what else was found that the request might have meant,
+   * and why it was not loaded, in words for people: an archive of b10-transfer
+   * that is damaged, say. May be empty.
+   */
+  note: string;
+  /**
+   * With DOES_NOT_EXIST, and only where there is no `closest`: namespaces, sorted
+   * and at most four, that hold a cache of this very environment, for the request
+   * may have named the wrong one. Empty for callers that may not list all
+   * namespaces, and where a large store takes long to list.
+   */
+  otherNamespaces: string[];
 }
 
 /** SaveOutcome is how a finished save ended. */
@@ -694,7 +712,7 @@ export interface Transfer {
 }
 
 function createBaseLoadOutcome(): LoadOutcome {
-  return { status: 0, closest: undefined, cache: undefined };
+  return { status: 0, closest: undefined, cache: undefined, note: "", otherNamespaces: [] };
 }
 
 export const LoadOutcome: MessageFns<LoadOutcome> = {
@@ -707,6 +725,12 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
     }
     if (message.cache !== undefined) {
       Cache.encode(message.cache, writer.uint32(26).fork()).join();
+    }
+    if (message.note !== "") {
+      writer.uint32(34).string(message.note);
+    }
+    for (const v of message.otherNamespaces) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -748,6 +772,22 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
             message.cache = Cache.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.otherNamespaces.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -765,6 +805,12 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
       status: isSet(object.status) ? loadStatusFromJSON(object.status) : 0,
       closest: isSet(object.closest) ? ClosestCache.fromJSON(object.closest) : undefined,
       cache: isSet(object.cache) ? Cache.fromJSON(object.cache) : undefined,
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
+      otherNamespaces: globalThis.Array.isArray(object?.otherNamespaces)
+        ? object.otherNamespaces.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.other_namespaces)
+        ? object.other_namespaces.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -779,6 +825,12 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
     if (message.cache !== undefined) {
       obj.cache = Cache.toJSON(message.cache);
     }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
+    if (message.otherNamespaces?.length) {
+      obj.otherNamespaces = message.otherNamespaces;
+    }
     return obj;
   },
 
@@ -792,6 +844,8 @@ export const LoadOutcome: MessageFns<LoadOutcome> = {
       ? ClosestCache.fromPartial(object.closest)
       : undefined;
     message.cache = (object.cache !== undefined && object.cache !== null) ? Cache.fromPartial(object.cache) : undefined;
+    message.note = object.note ?? "";
+    message.otherNamespaces = object.otherNamespaces?.map((e) => e) || [];
     return message;
   },
 };
