@@ -349,6 +349,7 @@ const beside: Rules = {
   "test/suites/concurrency": ["clients", "fixtures", "server/src", "test/support"],
   "test/suites/flows": ["server/src", "test/support"],
   "test/suites/package": ["clients", "scripts", "test/support"],
+  "test/suites/readme": ["fixtures", "test/support"],
   "test/suites/refresh": ["server/src", "test/support"],
   "test/suites/rights": ["fixtures", "test/support"],
   "test/suites/upkeep": ["server/src", "test/support"],
