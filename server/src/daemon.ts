@@ -79,6 +79,8 @@ export async function startDaemon(
     const served = { operations, listeners, maxConnections, idleExitMs, beforeClosing, logger };
     const { addresses, reload, stop, idle } = await serve(served);
     leaving.push(...(await tellOfItself(config, addresses, logger)));
+    // Not before: the caller that started this daemon waits for it to listen.
+    operations.warmUp();
     return {
       addresses,
       reload(next) {

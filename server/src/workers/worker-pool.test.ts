@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MessageChannel } from "node:worker_threads";
+import { MessageChannel, type Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import { ends, eventually } from "../../../test/support/eventually.ts";
 import { rawEntry, tarEnd } from "../../../test/support/tar/raw-tar.ts";
@@ -180,6 +180,76 @@ describe("the worker pool", () => {
       reason: "ARCHIVE_CORRUPT",
     });
     assert.equal(frame.length, 0, "the frame moved");
+  });
+});
+
+describe("threads of a pool that stay", () => {
+  /** Threads that this process starts from now on, and those of them that have ended. */
+  function watchThreads(t: TestContext) {
+    const seen = { started: 0, ended: 0 };
+    const onThread = (thread: Worker) => {
+      seen.started += 1;
+      thread.once("exit", () => (seen.ended += 1));
+    };
+    process.on("worker", onThread);
+    t.after(() => process.off("worker", onThread));
+    return seen;
+  }
+
+  function stayingPool(t: TestContext, staying: number) {
+    const pool = createWorkerPool({ threads: 2, nice: 0, staying });
+    t.after(() => pool.close());
+    return pool;
+  }
+
+  const aJob = (t: TestContext, pool: WorkerPool) =>
+    pool.run("openDirectory", { path: allowedPath(scratch(t)), create: false }, uncancelled);
+
+  it("start when the pool is warmed up, and do the work that comes after a pause", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    assert.equal(seen.started, 0, "before it is warmed up");
+    pool.warmUp();
+    await eventually("the thread that stays", () => seen.started === 1);
+    for (let jobs = 0; jobs < 2; jobs++) {
+      await aJob(t, pool);
+      // An idle thread ends after 0.1 s.
+      await sleep(300);
+    }
+    assert.deepEqual(seen, { started: 1, ended: 0 });
+  });
+
+  it("are fresh ones after work that took more of them", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    const busy = [occupy(t, pool), occupy(t, pool)];
+    await eventually("both threads", () => seen.started === 2);
+    for (const { busy: job, end } of busy) {
+      end();
+      await job;
+    }
+    await eventually("fresh threads", () => seen.started === 3 && seen.ended === 2);
+    await aJob(t, pool);
+    assert.equal(seen.started, 3);
+  });
+
+  it("do not come back to a pool that was closed during work", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    const busy = [occupy(t, pool), occupy(t, pool)];
+    await eventually("both threads", () => seen.started === 2);
+    await pool.close();
+    for (const { busy: job } of busy) await job;
+    await sleep(300);
+    assert.deepEqual(seen, { started: 2, ended: 2 });
+  });
+
+  it("are none unless asked for", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 0);
+    pool.warmUp();
+    await aJob(t, pool);
+    await eventually("the end of the thread", () => seen.ended === 1);
   });
 });
 
