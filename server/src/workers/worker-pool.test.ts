@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MessageChannel, type Worker } from "node:worker_threads";
+import { MessageChannel } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import { ends, eventually } from "../../../test/support/eventually.ts";
 import { rawEntry, tarEnd } from "../../../test/support/tar/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees/trees.ts";
+import { watchThreads } from "../../../test/support/watch-threads.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/tree/pinned-directory.ts";
@@ -184,18 +185,6 @@ describe("the worker pool", () => {
 });
 
 describe("threads of a pool that stay", () => {
-  /** Threads that this process starts from now on, and those of them that have ended. */
-  function watchThreads(t: TestContext) {
-    const seen = { started: 0, ended: 0 };
-    const onThread = (thread: Worker) => {
-      seen.started += 1;
-      thread.once("exit", () => (seen.ended += 1));
-    };
-    process.on("worker", onThread);
-    t.after(() => process.off("worker", onThread));
-    return seen;
-  }
-
   function stayingPool(t: TestContext, staying: number) {
     const pool = createWorkerPool({ threads: 2, nice: 0, staying });
     t.after(() => pool.close());
