@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Turns } from "../../async/turns.ts";
 import { toCacheError } from "../../domain/cache-error.ts";
@@ -17,6 +17,8 @@ import { announce, endStream, send, sendMessage } from "./response.ts";
 import { underResponseSignal } from "./response-signal.ts";
 import { route } from "./route.ts";
 
+// An import of it would evaluate all that it exports, and so load a client for the web, as a daemon starts.
+const { createServer } = process.getBuiltinModule("node:http");
 /** What gRPC's callers may send in headers. */
 const mostHeaderBytes = 16 * 1024;
 
