@@ -220,6 +220,8 @@ describe("a daemon under attack", () => {
     "silent connections",
     "reflection that is not read",
     "lists that are not read",
+    "HTTP/1: headers byte by byte",
+    "HTTP/1: huge lengths",
   ])
     it(`serves others, and recovers: ${attack}`, async (t) => {
       assert.ok(attacks[attack]);

@@ -55,9 +55,11 @@ export function createConnectServer(options: {
   audit: Audit;
   connections: Connections;
   turns: Turns;
+  /** How long a request may take to come whole; default: as long as one of gRPC. */
+  requestMs?: number;
 }): ConnectServer {
-  const { runner, identify, audit, connections, turns } = options;
-  const arrivals = createArrivals();
+  const { runner, identify, audit, connections, turns, requestMs } = options;
+  const arrivals = createArrivals(requestMs);
   const open = new Map<Socket, Awaited>();
 
   const admit = ({ name, request, connection }: Call): PeerCaller => {
