@@ -148,7 +148,8 @@ export function createConnectServer(options: {
   });
   // A second request would begin before the first has its answer.
   server.maxRequestsPerSocket = 1;
-  server.on("dropRequest", (_request, socket) => (socket as Socket).destroySoon());
+  // At once: one that waited for the first answer could bring as many more as it likes meanwhile.
+  server.on("dropRequest", (_request, socket) => socket.destroy());
 
   return {
     accept(socket) {
