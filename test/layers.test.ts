@@ -173,7 +173,6 @@ const server: Rules = {
 /** Packages that only these rooms, and the folders in them, may import. */
 const onlyIn: Record<string, string | readonly string[]> = {
   "@grpc/grpc-js": "server/src/service",
-  "grpc-health-check": "server/src/service",
   "compilecache-client/gen": "server/src/service",
   "compilecache-client": "server/src/cli",
   "compilecache-client/daemons": ["server/src/cli", "server/src/listen", "server/src/own-state.ts"],
@@ -355,7 +354,7 @@ const beside: Rules = {
   "test/suites/upkeep": ["server/src", "test/support"],
   "test/suites/round-trip": ["fixtures"],
   "test/suites/settings": ["clients", "server/src", "test/support"],
-  "test/suites/service": ["clients", "server/src", "test/support"],
+  "test/suites/service": ["clients", "fixtures", "server/src", "test/support"],
   "test/slow": ["clients", "fixtures", "scripts", "server/src", "test/support"],
 };
 

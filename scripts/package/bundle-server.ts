@@ -7,7 +7,6 @@ import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const server = `${root}server`;
-const neededFile = "grpc-health-check/proto/health/v1/health.proto";
 
 /**
  * CommonJS packages find their own files from `__dirname`: in the bundle these lie below
@@ -16,7 +15,7 @@ const neededFile = "grpc-health-check/proto/health/v1/health.proto";
 const packagePlaces: Plugin = {
   name: "package-places",
   setup({ onLoad }) {
-    onLoad({ filter: /node_modules\/(piscina|grpc-health-check)\/.*\.js$/ }, ({ path }) => {
+    onLoad({ filter: /node_modules\/piscina\/.*\.js$/ }, ({ path }) => {
       const [, place] = /.*node_modules\/(.*)\/[^/]*$/.exec(path) ?? [];
       const ofPlace = `(__packages + ${JSON.stringify(`/${place}`)})`;
       return { contents: readFileSync(path, "utf8").replaceAll("__dirname", ofPlace) };
@@ -64,9 +63,6 @@ export async function bundleServer(directory: string): Promise<void> {
     logLevel: "warning",
   });
   await writeSbom(sbom, rootedAt("compilecache", readSbom(sbom)));
-  const needed = `${directory}/lib/packages/${neededFile}`;
-  mkdirSync(needed.slice(0, needed.lastIndexOf("/")), { recursive: true });
-  copyFileSync(`${root}node_modules/${neededFile}`, needed);
   copyFileSync(`${server}/src/service/descriptors.binpb`, `${directory}/lib/descriptors.binpb`);
   cpSync(`${server}/bin`, `${directory}/bin`, { recursive: true });
   copyPythonPackage(`${directory}/python/compilecache`);

@@ -6,10 +6,10 @@ import type { Config } from "./config/settings.ts";
 import { b10PlaceOf, originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
 import type { Logger } from "./domain/logger.ts";
 import { toolVersion } from "./domain/tool-version.ts";
-import { writeStateFile } from "./listen/state-file.ts";
+import { type StateFile, writeStateFile } from "./listen/state-file.ts";
 import { createLogger } from "./logging.ts";
 import { createCacheOperations } from "./operations/create-cache-operations.ts";
-import { ownState } from "./own-state.ts";
+import { type DaemonState, ownState } from "./own-state.ts";
 import { serve } from "./service/serve.ts";
 import { Trust } from "./signing/trust.ts";
 import { openB10Archives, openStore } from "./store/open-store.ts";
@@ -74,13 +74,18 @@ export async function startDaemon(
   const { maxConnections, idleExitMs, shutdownGraceMs } = config;
   const listeners = listenersOf(config);
   try {
-    const leaving: (() => Promise<void>)[] = [];
+    const told: StateFile[] = [];
+    let telling: Promise<unknown> | undefined;
     const beforeClosing = async () => {
-      await Promise.allSettled(leaving.map((leave) => leave()));
+      await telling;
+      await Promise.allSettled(told.map((file) => file.remove()));
     };
     const served = { operations, listeners, maxConnections, idleExitMs, beforeClosing, logger };
     const { addresses, reload, stop, idle } = await serve(served);
-    leaving.push(...(await tellOfItself(config, addresses, logger)));
+    const state = ownState(config.store, addresses);
+    told.push(...(await tellOfItself(state, logger)));
+    // Not before: the caller that started this daemon waits for it to listen.
+    operations.warmUp();
     return {
       addresses,
       reload(next) {
@@ -92,8 +97,10 @@ export async function startDaemon(
         trust.use(signingOf(next));
         logSigning(next, logger);
       },
-      stop: () => {
+      stop() {
         stopGc();
+        const stopping = { ...state, stopping_since: new Date().toISOString() };
+        telling ??= Promise.allSettled(told.map((file) => file.update(stopping)));
         return stop(shutdownGraceMs);
       },
       idle,
@@ -105,14 +112,9 @@ export async function startDaemon(
   }
 }
 
-/** Writes beside each socket which daemon it is; returns what removes that. No daemon fails by it. */
-async function tellOfItself(
-  config: Config,
-  addresses: readonly string[],
-  logger: Logger,
-): Promise<(() => Promise<void>)[]> {
-  const state = ownState(config.store, addresses);
-  const sockets = addresses.filter((address) => address.startsWith("unix:"));
+/** Writes beside each socket which daemon it is. No daemon fails by it. */
+async function tellOfItself(state: DaemonState, logger: Logger): Promise<StateFile[]> {
+  const sockets = state.addresses.filter((address) => address.startsWith("unix:"));
   const written = await Promise.allSettled(
     sockets.map((address) => writeStateFile(address.slice("unix:".length), state)),
   );

@@ -5,6 +5,8 @@ import { harmless } from "./domain/harmless-text.ts";
 import { toolVersion } from "./domain/tool-version.ts";
 import type { StoreLocation } from "./store/open-store.ts";
 
+export type { DaemonState };
+
 const stdout = 1;
 
 /** What this daemon says of itself to those who may connect. */

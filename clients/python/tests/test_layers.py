@@ -41,7 +41,7 @@ _allowed: dict[str, tuple[str, ...]] = {
     "_rpc": (*_words, "_base", "_daemon.find", "v1"),
     "client": ("_rpc",),
     "aio": ("_rpc",),
-    "_caller": (*_words, "_base", "_rpc", "v1"),
+    "_caller": (*_words, "_base", "_rpc", "_daemon.address", "v1"),
     # They know nothing of gRPC, which must not live in a model's process.
     "_calls": (*_words, "_base", "_environment", "_daemon", "_caller.call"),
     "__init__": (*_words, "_calls", "_daemon.start", "client", "aio"),

@@ -38,20 +38,32 @@ describe("the file beside a socket", () => {
       [0o666, 0o644],
     ] as const) {
       const path = await listening(t, mode);
-      const remove = await writeStateFile(path, state);
+      const file = await writeStateFile(path, state);
       assert.equal((await stat(statePathOf(path))).mode & 0o777, expected);
       assert.deepEqual(readDaemonState(path), state);
-      await remove();
+      await file.remove();
       assert.deepEqual(await readdir(join(path, "..")), ["a.sock"]);
     }
+  });
+
+  it("says when its daemon begins to stop, and goes then, too", async (t) => {
+    const path = await listening(t, 0o660);
+    const file = await writeStateFile(path, state);
+    const stopping = { ...state, stopping_since: "2026-01-02T00:00:00.000Z" };
+    await file.update(stopping);
+    assert.deepEqual(readDaemonState(path), stopping);
+    assert.equal((await stat(statePathOf(path))).mode & 0o777, 0o640);
+    await file.remove();
+    assert.deepEqual(await readdir(join(path, "..")), ["a.sock"]);
   });
 
   it("takes the place of one that a killed daemon left, and stays if it is a successor's", async (t) => {
     const path = await listening(t, 0o600);
     await writeFile(statePathOf(path), "left behind");
-    const remove = await writeStateFile(path, state);
+    const file = await writeStateFile(path, state);
     await writeStateFile(path, { ...state, pid: 13 });
-    await remove();
+    await file.update({ ...state, stopping_since: "2026-01-02T00:00:00.000Z" });
+    await file.remove();
     assert.equal(readDaemonState(path)?.pid, 13);
   });
 

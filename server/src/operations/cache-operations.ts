@@ -75,6 +75,8 @@ export interface SharedOperations {
   as(caller: Caller): CacheOperations;
   /** Whether a transfer runs or waits. */
   isWorking(): boolean;
+  /** Has the first calls find ready what takes a while to start. Does not wait. */
+  warmUp(): void;
   /** Accepts no new work, gives what runs `graceMs` to end, then cancels it and waits for that. */
   close(graceMs: number): Promise<void>;
 }

@@ -64,12 +64,15 @@ export interface CacheOperationsOptions {
   readonly logger: Logger;
 }
 
+/** How many threads of each priority wait for work: a thread takes longer to start than a small cache to save. */
+const staying = 1;
+
 /** Puts the flows together: all that the daemon can do, over one store. */
 export function createCacheOperations(options: CacheOperationsOptions): SharedOperations {
   const { store, trust, logger } = options;
   const { workers: threads, workerIdleMs: idleMs, saveNice } = options;
-  const foreground = createWorkers({ threads, nice: 0, idleMs });
-  const background = createWorkers({ threads, nice: saveNice, idleMs });
+  const foreground = createWorkers({ threads, nice: 0, idleMs, staying });
+  const background = createWorkers({ threads, nice: saveNice, idleMs, staying });
   const contextOf = (workers: DaemonWorkers, logger: Logger): FlowContext => {
     return { ...options, workers, logger };
   };
@@ -233,6 +236,10 @@ export function createCacheOperations(options: CacheOperationsOptions): SharedOp
   return {
     as,
     isWorking: () => registry.isWorking(),
+    warmUp() {
+      foreground.warmUp();
+      background.warmUp();
+    },
     async close(graceMs) {
       await registry.close(graceMs);
       await Promise.all([foreground.close(), background.close()]);

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import { ends, eventually } from "../../../test/support/eventually.ts";
 import { rawEntry, tarEnd } from "../../../test/support/tar/raw-tar.ts";
 import { makeTree } from "../../../test/support/trees/trees.ts";
+import { watchThreads } from "../../../test/support/watch-threads.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import type { OpenedDirectory } from "../local/open-directory.ts";
 import { pathOfHandle } from "../local/tree/pinned-directory.ts";
@@ -180,6 +181,64 @@ describe("the worker pool", () => {
       reason: "ARCHIVE_CORRUPT",
     });
     assert.equal(frame.length, 0, "the frame moved");
+  });
+});
+
+describe("threads of a pool that stay", () => {
+  function stayingPool(t: TestContext, staying: number) {
+    const pool = createWorkerPool({ threads: 2, nice: 0, staying });
+    t.after(() => pool.close());
+    return pool;
+  }
+
+  const aJob = (t: TestContext, pool: WorkerPool) =>
+    pool.run("openDirectory", { path: allowedPath(scratch(t)), create: false }, uncancelled);
+
+  it("start when the pool is warmed up, and do the work that comes after a pause", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    assert.equal(seen.started, 0, "before it is warmed up");
+    pool.warmUp();
+    await eventually("the thread that stays", () => seen.started === 1);
+    for (let jobs = 0; jobs < 2; jobs++) {
+      await aJob(t, pool);
+      // An idle thread ends after 0.1 s.
+      await sleep(300);
+    }
+    assert.deepEqual(seen, { started: 1, ended: 0 });
+  });
+
+  it("are fresh ones after work that took more of them", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    const busy = [occupy(t, pool), occupy(t, pool)];
+    await eventually("both threads", () => seen.started === 2);
+    for (const { busy: job, end } of busy) {
+      end();
+      await job;
+    }
+    await eventually("fresh threads", () => seen.started === 3 && seen.ended === 2);
+    await aJob(t, pool);
+    assert.equal(seen.started, 3);
+  });
+
+  it("do not come back to a pool that was closed during work", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 1);
+    const busy = [occupy(t, pool), occupy(t, pool)];
+    await eventually("both threads", () => seen.started === 2);
+    await pool.close();
+    for (const { busy: job } of busy) await job;
+    await sleep(300);
+    assert.deepEqual(seen, { started: 2, ended: 2 });
+  });
+
+  it("are none unless asked for", async (t) => {
+    const seen = watchThreads(t);
+    const pool = stayingPool(t, 0);
+    pool.warmUp();
+    await aJob(t, pool);
+    await eventually("the end of the thread", () => seen.ended === 1);
   });
 });
 

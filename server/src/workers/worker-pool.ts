@@ -25,13 +25,19 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
+/** Threads of this process. */
+export interface ThreadPool extends WorkerPool {
+  /** Starts the threads that stay, so that the first jobs do not wait for them. */
+  warmUp(): void;
+}
+
 /** How many threads a pool has, of which priority (0 to 19; larger is lower), and how long they idle. */
 export interface PoolOptions {
   readonly threads: number;
   readonly nice: number;
   readonly idleMs?: number;
-  /** Whether all threads start at once, and stay. */
-  readonly stay?: boolean;
+  /** How many threads wait for work, once the pool had some or is warmed up; default: none. */
+  readonly staying?: number;
 }
 
 /**
@@ -41,32 +47,46 @@ export interface PoolOptions {
 const leastIdleMs = 100;
 
 /**
- * Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed, and end
- * `idleMs` after their last work.
+ * Makes a pool of `threads` threads of priority `nice` (0 to 19); they start when needed, and all but those that
+ * wait for work end `idleMs` after their last one. Where work took more threads than these, fresh ones wait
+ * instead: a thread keeps memory that large work took.
  */
-export function createWorkerPool(options: PoolOptions): WorkerPool {
-  const pool = new Piscina<Order, Answer>({
-    filename: new URL(
-      import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
-      import.meta.url,
-    ).href,
-    minThreads: options.stay ? options.threads : 0,
-    maxThreads: options.threads,
-    idleTimeout: Math.max(options.idleMs ?? 0, leastIdleMs),
-    concurrentTasksPerWorker: 1,
-    // Descriptors outlive the thread that opened them, so it must close none when it ends.
-    trackUnmanagedFds: false,
-    workerData: { nice: options.nice },
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
-  });
+export function createWorkerPool(options: PoolOptions): ThreadPool {
+  const idleMs = Math.max(options.idleMs ?? 0, leastIdleMs);
+  const staying = Math.min(options.staying ?? 0, options.threads);
+  let pool: Piscina<Order, Answer> | undefined;
+  // Those that stay start with it.
+  const started = () => (pool ??= startThreads({ ...options, idleMs, staying }, giveUpWaiting));
   const flags = new WeakMap<AbortSignal, CancelFlag>();
   /** Gives up the jobs that no thread has taken yet. */
   const waiting = new Set<(reason: CacheError) => void>();
-  pool.on("error", (error: unknown) => {
+  const giveUpWaiting = (error: unknown) => {
     // Those threads that did start will come to the jobs.
-    if (pool.threads.length > 0) return;
+    if (pool && pool.threads.length > 0) return;
     for (const giveUp of waiting) giveUp(noThread(error));
-  });
+  };
+
+  let running = 0;
+  let grew = false;
+  let closed = false;
+  let idle: NodeJS.Timeout | undefined;
+  const replaceThreads = () => {
+    const used = pool;
+    pool = undefined;
+    grew = false;
+    void used?.destroy();
+    started();
+  };
+  const begin = () => {
+    running += 1;
+    clearTimeout(idle);
+  };
+  const end = () => {
+    running -= 1;
+    if (running === 0 && grew && staying > 0 && !closed)
+      idle = setTimeout(replaceThreads, idleMs).unref();
+  };
+
   return {
     threads: options.threads,
     async run(name, job, signal, transfer = []) {
@@ -78,8 +98,12 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
       const onAbort = () => giveUp(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       waiting.add(giveUp);
+      begin();
       try {
-        const done = pool.run(order, { transferList: transfer as never });
+        const threads = started();
+        // A job that is given up still has its thread, so its own end counts.
+        const done = threads.run(order, { transferList: transfer as never }).finally(end);
+        grew ||= threads.threads.length > staying;
         const answer = await Promise.race([done, givenUp]);
         return resultOf(answer, signal) as never;
       } catch (error) {
@@ -90,8 +114,35 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
       }
     },
     tell: heed,
-    close: () => pool.destroy(),
+    warmUp: () => void started(),
+    async close() {
+      closed = true;
+      clearTimeout(idle);
+      await pool?.destroy();
+    },
   };
+}
+
+function startThreads(
+  { threads, nice, idleMs, staying }: Required<PoolOptions>,
+  onError: (error: unknown) => void,
+): Piscina<Order, Answer> {
+  const pool = new Piscina<Order, Answer>({
+    filename: new URL(
+      import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js",
+      import.meta.url,
+    ).href,
+    minThreads: staying,
+    maxThreads: threads,
+    idleTimeout: idleMs,
+    concurrentTasksPerWorker: 1,
+    // Descriptors outlive the thread that opened them, so it must close none when it ends.
+    trackUnmanagedFds: false,
+    workerData: { nice },
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
+  pool.on("error", onError);
+  return pool;
 }
 
 function isStartFailure(error: unknown): boolean {

@@ -22,6 +22,8 @@ export interface Workers {
 
 /** The daemon's own workers. */
 export interface DaemonWorkers extends Workers {
+  /** Starts the threads that stay. Does not wait. */
+  warmUp(): void;
   /**
    * Starts workers of the same priority in a process that has a user's rights and no others. In it, `fds` are open as
    * the descriptors from `firstInheritedFd` on. Waits for a place among such processes. The caller closes
@@ -35,14 +37,15 @@ export interface DaemonWorkers extends Workers {
 const mostUserThreads = 4;
 
 /**
- * Makes workers of a priority; their threads start when they are needed, and end some time after their
- * last work.
+ * Makes workers of a priority; their threads start when they are needed, and all but those that stay end some
+ * time after their last work.
  */
 export function createWorkers(options: PoolOptions): DaemonWorkers {
   const pool = createWorkerPool(options);
   const places = createUserPlaces();
   return {
     ...workersOf(pool),
+    warmUp: pool.warmUp,
     async ofUser(user, fds, signal) {
       const leave = await places.take(user.uid, signal);
       const threads = Math.min(options.threads, mostUserThreads);

@@ -10,7 +10,7 @@ import {
   type ReflectionRequest,
   type ReflectionResponse,
   reflectionMethod,
-} from "../../../server/src/service/reflection.ts";
+} from "../../../server/src/service/reflection-answers.ts";
 import { startTestDaemon, writeFiles } from "../../support/daemon/daemon-in-process.ts";
 import { fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { credentials, Metadata, makeClientConstructor } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
-import { reflectionMethod } from "../../../server/src/service/reflection.ts";
+import { reflectionMethod } from "../../../server/src/service/reflection-answers.ts";
 import { startAttackedDaemon } from "../../support/attack/attacked-daemon.ts";
 import { attacks } from "../../support/attack/attacks.ts";
 import {
@@ -220,6 +220,8 @@ describe("a daemon under attack", () => {
     "silent connections",
     "reflection that is not read",
     "lists that are not read",
+    "HTTP/1: headers byte by byte",
+    "HTTP/1: huge lengths",
   ])
     it(`serves others, and recovers: ${attack}`, async (t) => {
       assert.ok(attacks[attack]);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
+import { readDaemonState } from "compilecache-client/daemons";
 import { service as healthService } from "grpc-health-check";
+import { launcher } from "../../../fixtures/daemon-process.ts";
 import { call, connect, failureOf, tempDir } from "../../support/client/service-client.ts";
 import {
   environment,
@@ -10,8 +13,19 @@ import {
   writeFiles,
 } from "../../support/daemon/daemon-in-process.ts";
 import { spawnServe } from "../../support/daemon/serve-process.ts";
+import { eventually } from "../../support/eventually.ts";
 import { holdFile } from "../../support/trees/held-file.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
+
+/** What `compilecache status` prints of a daemon, and its exit code. */
+function statusAt(address: string): Promise<{ code: unknown; stdout: string }> {
+  const words = [launcher, "status", "--json", "--address", address];
+  return new Promise((resolve) =>
+    execFile(process.execPath, words, (error, stdout) =>
+      resolve({ code: error?.code ?? 0, stdout }),
+    ),
+  );
+}
 
 describe("stopping", () => {
   test("gives a running transfer its grace period, and takes no new work", async (t) => {
@@ -62,7 +76,7 @@ describe("stopping", () => {
     assert.deepEqual(statuses, ["SERVING", "NOT_SERVING"]);
   });
 
-  test("comes at once with a second signal", async (t) => {
+  test("is told by status while transfers are finished, and comes at once with a second signal", async (t) => {
     const dir = await tempDir(t);
     const address = `unix:${dir}/daemon.sock`;
     const daemon = spawnServe(t, ["--listen", address], {
@@ -75,6 +89,12 @@ describe("stopping", () => {
     await call(connect(t, address), "save", { environment, detach: true });
     daemon.child.kill("SIGTERM");
     await daemon.line("stopping");
+    const state = () => readDaemonState(`${dir}/daemon.sock`);
+    await eventually("word of the stop", () => state()?.stopping_since !== undefined);
+    // One that takes no work is none that serves: the exit code says so.
+    const { code, stdout } = await statusAt(address);
+    const [told] = JSON.parse(stdout).daemons;
+    assert.deepEqual([code, told.state, told.transfers], [4, "stopping", 1]);
     daemon.child.kill("SIGTERM");
     assert.equal((await daemon.ended).code, 1);
   });

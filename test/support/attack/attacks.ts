@@ -6,7 +6,9 @@ import {
   LoadRequest,
   WatchTransferRequest,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import { reflectionMethod } from "../../../server/src/service/reflection.ts";
+import { reflectionMethod } from "../../../server/src/service/reflection-answers.ts";
+import type { Attack } from "./attack.ts";
+import { http1Attacks } from "./http1-attacks.ts";
 import {
   callHeaders,
   flag,
@@ -18,16 +20,7 @@ import {
   settingId,
   settings,
 } from "./http2-frames.ts";
-import { flood, sessionTo, socketTo, type Target } from "./peer.ts";
-
-/** Begins an attack, and returns what ends it. */
-export type Attack = (target: Target, known: Known) => () => void;
-
-/** What an attacker knows of the daemon: a transfer, and a directory that it may name. */
-export interface Known {
-  readonly operationId: string;
-  readonly localDir: string;
-}
+import { flood, sessionTo, socketTo } from "./peer.ts";
 
 const service = "/compilecache.v1.CacheService";
 const listAll = message(
@@ -366,5 +359,6 @@ export const attacks: Readonly<Record<string, Attack>> = {
       over = true;
     };
   },
+  ...http1Attacks,
   "random bytes": floods(20, true, () => () => randomBytes(10_000)),
 };

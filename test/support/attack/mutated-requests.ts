@@ -6,7 +6,7 @@ import {
   StartTransferRequest,
   WatchTransferRequest,
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
-import { reflectionMethod } from "../../../server/src/service/reflection.ts";
+import { reflectionMethod } from "../../../server/src/service/reflection-answers.ts";
 import {
   callHeaders,
   flag,

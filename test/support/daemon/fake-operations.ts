@@ -111,5 +111,11 @@ export function fakeOperations(
     clearLocalCache: bug,
     ...answers,
   };
-  return { as: () => operations, isWorking: () => false, close: async () => {}, ...answers };
+  return {
+    as: () => operations,
+    isWorking: () => false,
+    warmUp() {},
+    close: async () => {},
+    ...answers,
+  };
 }

@@ -16,6 +16,8 @@ export interface DaemonState {
   readonly started_at: string;
   /** In words. */
   readonly started_by: string;
+  /** Since when it takes no new work, and finishes what runs, in ISO 8601; absent while it serves. */
+  readonly stopping_since?: string;
 }
 
 const mostBytes = 64 * 1024;

@@ -8,14 +8,16 @@ import { readExactly } from "../format/read-exactly.ts";
 import { relocationBetween } from "../torch/relocation.ts";
 import { type StageDirectory, tooManyDirectories } from "./entry-writer.ts";
 import type { Unpacked } from "./foreign-unpacker.ts";
-import { disagreement, type UnpackedPart } from "./frame-unpacker.ts";
-import type { RelocateJob, UnpackWork } from "./port.ts";
+import { disagreement, type UnpackedFrame, type UnpackedPart } from "./frame-unpacker.ts";
+import type { RelocateJob, UnpackJob, UnpackWork } from "./port.ts";
 import type { UnpackLimits } from "./tar-entries.ts";
 
 const foreignChunkBytes = 1024 * 1024;
+/** What one thread unpacks in less time than another takes to start. */
+const mostBytesOfOneThread = 4 * 1024 * 1024;
 
 /**
- * Unpacks an archive in our own format into a stage, frame by frame on all threads. Verifies every
+ * Unpacks an archive in our own format into a stage, frame by frame on all threads, a small one on one. Verifies every
  * byte, and that the totals are the manifest's. Yields the totals so far. Holds at most `work.threads +
  * 1` fetched frames. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE or INSUFFICIENT_SPACE.
  */
@@ -30,6 +32,14 @@ export async function* unpackOwn(options: {
 }): AsyncGenerator<Unpacked, Unpacked> {
   const { archive, stage, localDir, limits, work, signal } = options;
   const frames = await archive.readIndex(signal);
+  const isSmall = archive.contentBytes <= mostBytesOfOneThread;
+  let before: Promise<unknown> = Promise.resolve();
+  const unpackFrame = (job: UnpackJob): Promise<UnpackedFrame> => {
+    if (!isSmall) return work.unpackFrame(job);
+    const unpacked = before.then(() => work.unpackFrame(job));
+    before = unpacked;
+    return unpacked;
+  };
   const unpack = async (indexed: IndexedFrame) => {
     const frame = await archive.readFrame(indexed, signal);
     // A copy: sending a view to another thread would send the whole buffer behind it.
@@ -37,7 +47,7 @@ export async function* unpackOwn(options: {
     const { sha256, contentBytes, superseded, savedFrom = localDir } = indexed;
     const relocation = relocationBetween(savedFrom, localDir);
     const fetched = { frame, section, sha256, contentBytes, superseded, relocation };
-    const { toRelocate, ...unpacked } = await work.unpackFrame({ stage, fetched, limits });
+    const { toRelocate, ...unpacked } = await unpackFrame({ stage, fetched, limits });
     return { ...unpacked, toRelocate: toRelocate.map((name) => ({ stage, name, relocation })) };
   };
   const toRelocate: RelocateJob[] = [];
@@ -62,7 +72,8 @@ export async function* unpackOwn(options: {
   if (!ended) throw disagreement();
   spanning.requireWhole();
   await requireSound(stage, archive, fileCount, spanning.any, work);
-  for await (const _ of inOrder(toRelocate, work.threads + 1, (job) => work.relocateEntry(job)));
+  const relocations = isSmall ? 1 : work.threads + 1;
+  for await (const _ of inOrder(toRelocate, relocations, (job) => work.relocateEntry(job)));
   return { fileCount, bytes };
 }
 

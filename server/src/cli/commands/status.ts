@@ -54,7 +54,8 @@ async function statusOf(
     try {
       let transfers = 0;
       for await (const _ of client.allTransfers()) transfers += 1;
-      return { ...said, state: "serving", transfers, problem: null };
+      const serving = state?.stopping_since === undefined ? "serving" : "stopping";
+      return { ...said, state: serving, transfers, problem: null };
     } finally {
       client.close();
     }

@@ -5,8 +5,8 @@ export interface DaemonStatus {
   readonly addresses: readonly string[];
   /** Whether the other commands talk to this one. */
   readonly taken: boolean;
-  /** `silent` for one that does not answer. */
-  readonly state: "serving" | "silent";
+  /** `stopping` for one that takes no new work, and finishes what runs; `silent` for one that does not answer. */
+  readonly state: "serving" | "stopping" | "silent";
   /** How many transfers run. */
   readonly transfers: number | null;
   /** Why nothing more is known. */
@@ -46,5 +46,5 @@ function stateText({ state, transfers, problem }: DaemonStatus): string {
   if (state === "silent") return problem ?? "does not answer";
   if (transfers === null) return `serving, but not this caller: ${problem}`;
   const running = transfers === 1 ? "1 transfer runs" : `${transfers || "no"} transfers run`;
-  return `serving, ${running}`;
+  return state === "stopping" ? `stopping, ${running}` : `serving, ${running}`;
 }

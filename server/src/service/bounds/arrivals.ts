@@ -1,7 +1,7 @@
 import { CacheError } from "../../domain/cache-error.ts";
 
 /** How long a request may take to come whole. */
-const mostMs = 10_000;
+const requestMs = 10_000;
 /** How many may be coming, of all connections: a stream holds up to 64 KiB of one that is not whole. */
 const mostAtOnce = 1024;
 
@@ -17,8 +17,8 @@ export interface Arrivals {
   begin(refuse: (error: CacheError) => void): Arrival;
 }
 
-/** Where too many come at once, the one gives way that has been coming for longest. */
-export function createArrivals(): Arrivals {
+/** Where too many come at once, the one gives way that has been coming for longest; each may take `mostMs`. */
+export function createArrivals(mostMs = requestMs): Arrivals {
   const giveUps = new Set<(why: string) => void>();
   return {
     begin(refuse) {

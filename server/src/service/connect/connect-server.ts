@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Turns } from "../../async/turns.ts";
 import { toCacheError } from "../../domain/cache-error.ts";
@@ -17,6 +17,8 @@ import { announce, endStream, send, sendMessage } from "./response.ts";
 import { underResponseSignal } from "./response-signal.ts";
 import { route } from "./route.ts";
 
+// An import of it would evaluate all that it exports, and so load a client for the web, as a daemon starts.
+const { createServer } = process.getBuiltinModule("node:http");
 /** What gRPC's callers may send in headers. */
 const mostHeaderBytes = 16 * 1024;
 
@@ -53,9 +55,11 @@ export function createConnectServer(options: {
   audit: Audit;
   connections: Connections;
   turns: Turns;
+  /** How long a request may take to come whole; default: as long as one of gRPC. */
+  requestMs?: number;
 }): ConnectServer {
-  const { runner, identify, audit, connections, turns } = options;
-  const arrivals = createArrivals();
+  const { runner, identify, audit, connections, turns, requestMs } = options;
+  const arrivals = createArrivals(requestMs);
   const open = new Map<Socket, Awaited>();
 
   const admit = ({ name, request, connection }: Call): PeerCaller => {
@@ -144,7 +148,8 @@ export function createConnectServer(options: {
   });
   // A second request would begin before the first has its answer.
   server.maxRequestsPerSocket = 1;
-  server.on("dropRequest", (_request, socket) => (socket as Socket).destroySoon());
+  // At once: one that waited for the first answer could bring as many more as it likes meanwhile.
+  server.on("dropRequest", (_request, socket) => socket.destroy());
 
   return {
     accept(socket) {

@@ -7,7 +7,7 @@ import { withOwnBytes } from "./own-bytes.ts";
 
 /** Starts threads that stay. */
 export async function startThreads({ threads, nice }: PoolOptions): Promise<WorkerPool> {
-  const pool = createWorkerPool({ threads, nice, stay: true });
+  const pool = createWorkerPool({ threads, nice, staying: threads });
   const arrived = new Int32Array(new SharedArrayBuffer(4));
   const { signal } = new AbortController();
   const meet = () => pool.run("meet", { arrived, threads }, signal);

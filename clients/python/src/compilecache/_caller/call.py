@@ -8,12 +8,14 @@ too old for it, a process of its own makes the call.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from compilecache._caller.connect_call import ConnectCall
-from compilecache._caller.http_exchange import NotHttpError
+from compilecache._caller.http_exchange import NoDaemonError, NotHttpError
 from compilecache._caller.process import CallerProcess
+from compilecache._daemon.address import listens
 from compilecache._rpc.address import parse_address
 from compilecache.exceptions import CacheServiceError
 
@@ -67,9 +69,13 @@ class DaemonCall:
         try:
             return self._call.next_answer(seconds)
         except NotHttpError as error:
-            if error.is_certain:
-                _without_connect.add(parse_address(self._what[2]))
             self._call.stop()
+            address = parse_address(self._what[2])
+            path = address[len(_socket_prefix) :]
+            if error.is_certain:
+                _without_connect.add(address)
+            elif not listens(Path(path)):
+                raise NoDaemonError(path, "it has ended") from error
             with self._lock:
                 if self._killed:
                     raise CacheServiceError("UNAVAILABLE", None, "the call was ended") from error
@@ -96,6 +102,11 @@ class DaemonCall:
 
     def _process(self) -> CallerProcess:
         return CallerProcess(*self._what, watch=self._watch)
+
+
+def was_not_taken(error: CacheServiceError) -> bool:
+    """Return whether a call ended so because its daemon ends, or had ended, when it came."""
+    return isinstance(error, NoDaemonError) or error.reason == "SHUTTING_DOWN"
 
 
 def ask(

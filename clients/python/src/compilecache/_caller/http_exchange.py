@@ -31,6 +31,14 @@ class NotHttpError(Exception):
         self.is_certain = is_certain
 
 
+class NoDaemonError(CacheServiceError):
+    """No daemon has taken the call: none listens there, or it has ended before it answered."""
+
+    def __init__(self, path: str, why: str) -> None:
+        """Name the socket, and say why."""
+        super().__init__("UNAVAILABLE", None, f"no daemon answers at unix:{path}: {why}")
+
+
 class HttpExchange:
     """A connection for one request. `deadline` is when to give up, by `time.monotonic`."""
 
@@ -119,8 +127,7 @@ class HttpExchange:
             raise _call_ended()
 
     def _no_daemon(self, why: str) -> CacheServiceError:
-        message = f"no daemon answers at unix:{self._path}: {why}"
-        return CacheServiceError("UNAVAILABLE", None, message)
+        return NoDaemonError(self._path, why)
 
     @contextlib.contextmanager
     def _within_deadline(self) -> Generator[None, None, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from compilecache._base.forks import notice_fork
 from compilecache._base.local_directory import (
@@ -12,16 +12,19 @@ from compilecache._base.local_directory import (
     resolve_local_directory,
     torch_cache_directory,
 )
+from compilecache._caller.call import was_not_taken
 from compilecache._calls.ancestor_settings import tell_of_ancestor_settings
 from compilecache._daemon.address import configured_address
 from compilecache._daemon.start import ensure_daemon
 from compilecache._environment.detect import current_device, detect_environment
 from compilecache._environment.root import INDUCTOR, environment_of_root
-from compilecache.exceptions import CacheValidationError
+from compilecache.exceptions import CacheServiceError, CacheValidationError
 from compilecache.logger import logger
 
 if TYPE_CHECKING:
     from compilecache.environment import Environment
+
+_Answer = TypeVar("_Answer")
 
 _warned_of: set[str] = set()
 
@@ -52,6 +55,18 @@ class CacheRequest:
         Raises CacheServiceError UNAVAILABLE.
         """
         return self.given_address or ensure_daemon(self.local_dir)
+
+    def at_daemon(self, call: Callable[[str], _Answer]) -> _Answer:
+        """Make a call to the daemon at an address, and once more if that had ended meanwhile.
+
+        One of our own ends when it is unused, and others may stop it; then there is a fresh one.
+        """
+        try:
+            return call(self.address())
+        except CacheServiceError as error:
+            if self.given_address or not was_not_taken(error):
+                raise
+        return call(self.address())
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of a call about this cache."""

@@ -68,7 +68,9 @@ class RunningCall:
         self.environment = self.request.environment()
         # `address` may start a daemon, which would be useless when time is up.
         self._seconds_left()
-        address = self.request.address()
+        return self.request.at_daemon(self._run_at)
+
+    def _run_at(self, address: str) -> TransferState:
         seconds = self._seconds_left()
         arguments: dict[str, Any] = {"detach": False, "timeout_seconds": seconds, **self.policy}
         arguments.update(self.request.arguments())

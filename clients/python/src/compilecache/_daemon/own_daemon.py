@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compilecache._daemon.address import answers, is_private, user_socket
+from compilecache._daemon.state import read_state
 from compilecache._daemon.store_location import own_store, store_location
 
 if TYPE_CHECKING:
@@ -85,8 +86,13 @@ class OwnDaemonFiles:
         return f"unix:{self.socket}"
 
     def has_daemon(self) -> bool:
-        """Whether a daemon answers on a socket that only this user can have put there."""
-        return is_private(self.directory) and answers(self.socket)
+        """Whether a daemon takes work on a socket that only this user can have put there."""
+        return is_private(self.directory) and self.takes_work()
+
+    def takes_work(self) -> bool:
+        """Whether a daemon answers that is not about to end."""
+        state = read_state(self.socket)
+        return not (state and state.is_stopping) and answers(self.socket)
 
 
 @dataclass(frozen=True)

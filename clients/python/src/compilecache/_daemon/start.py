@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compilecache._base.local_directory import LocalDir, resolve_local_directory
-from compilecache._daemon.address import answers
 from compilecache._daemon.find import running_address
 from compilecache._daemon.launch import LaunchedDaemon, launch
 from compilecache._daemon.node import find_node
@@ -80,7 +79,7 @@ def _start(files: OwnDaemonFiles, local_dir: str, deadline: float) -> None:
         # None while another process starts it, or is it.
         daemon = _launched(files, command)
         with daemon or contextlib.nullcontext():
-            while not answers(files.socket):
+            while not files.takes_work():
                 if time.monotonic() > deadline:
                     why = why_it_ended(files.log)
                     raise _unavailable(f"the daemon does not answer in time: {why}")

@@ -20,6 +20,8 @@ class DaemonState:
 
     store: str
     """`file://` and a path, or `s3://bucket/prefix`."""
+    is_stopping: bool
+    """Whether it takes no new work, and finishes what runs."""
 
 
 def read_state(socket_path: Path) -> DaemonState | None:
@@ -31,5 +33,5 @@ def read_state(socket_path: Path) -> DaemonState | None:
             found: Any = json.loads(file.read(_most_bytes))
         store = found["store"]
         if isinstance(store, str):
-            return DaemonState(store)
+            return DaemonState(store, found.get("stopping_since") is not None)
     return None
