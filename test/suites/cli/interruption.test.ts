@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CacheClient, createCacheClient } from "compilecache-client";
+import { runCli, startCli, startCliOnTerminal } from "../../support/cli/run-cli.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { runCli, startCli, startCliOnTerminal } from "../../support/run-cli.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 const environment = ["--torch", "2.11.0"];

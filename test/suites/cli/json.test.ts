@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
 import { createTestPlace } from "../../support/daemon/daemons.ts";
-import { runCli } from "../../support/run-cli.ts";
 import { documentedSchemas, documentPath, jsonSchemas } from "./json-schemas.ts";
 
 describe("--json", () => {
@@ -23,12 +23,12 @@ describe("--json", () => {
     const { address } = await place.startDaemon();
     const key = "torch-2.11.0_cuda-13.0_cc-9.0_triton-3.6.0_py-3.12";
     const keyFile = join(dirname(place.store), "team");
-    await runCli(["keygen", keyFile]);
+    await callCli(["keygen", keyFile]);
     const daemon = ["--address", address];
     const target = ["--key", key, "--dir", localDir, ...daemon];
     const store = ["--store", `file://${place.store}`];
     const check = async (name: keyof typeof jsonSchemas, args: readonly string[]) => {
-      const { stdout, stderr } = await runCli([...args, "--json"]);
+      const { stdout, stderr } = await callCli([...args, "--json"]);
       assert.equal(stderr, "");
       const lines = stdout.trimEnd().split("\n");
       for (const line of lines) {
