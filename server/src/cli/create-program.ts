@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type OutputConfiguration } from "commander";
 import { toolVersion } from "../domain/tool-version.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addClearCommand } from "./commands/clear.ts";
@@ -20,16 +20,21 @@ import { addStopCommand } from "./commands/stop.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import { exitCode, exitCodeHelp } from "./exit-code.ts";
+import { tellFailure } from "./failure.ts";
 import { exitOnLostOutput } from "./output/lost-output.ts";
 
 /** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   exitOnLostOutput();
+  // Wrong words may keep the options from being read.
+  const json = argv.includes("--json");
   try {
-    await createProgram().parseAsync(argv);
+    await createProgram(json ? { writeErr() {} } : {}).parseAsync(argv);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCode.success : exitCode.usage;
+    const message = error.message.replace(/^error: /, "");
+    if (json && error.exitCode !== 0) tellFailure({ code: "INVALID_ARGUMENT", message }, json);
   }
 }
 
@@ -43,9 +48,10 @@ A command's own help: compilecache load --help
 In depth: compilecache help environment (or store, or keys)
 `;
 
-/** The program with all its commands. */
-export function createProgram(): Command {
+/** The program with all its commands, which write help and errors to `output`. */
+export function createProgram(output: OutputConfiguration = {}): Command {
   const program = new Command("compilecache")
+    .configureOutput(output)
     .description(
       "Saves compile caches of torch to a store that machines share, and loads them back.",
     )

@@ -91,7 +91,7 @@ describe("daemons", { skip: isolated }, () => {
       assert.match(stderr, /^compilecache: no daemon answers at unix:\/run\/compilecache/);
       for (const path of [systemSocketPath, `${dir}/compilecache/compilecache.sock`, own])
         assert.match(stderr, new RegExp(`^ {2}tried: unix:${path} is not there$`, "m"));
-      assert.match(stderr, /^Start one with: npx compilecache serve$/m);
+      assert.match(stderr, /^Start one with: compilecache serve$/m);
       assert.match(stderr, /--address or COMPILE_CACHE_ADDRESS/);
     }
     assert.equal((await run(["status"])).exitCode, 4);

@@ -42,7 +42,12 @@ def print_environment(options: argparse.Namespace) -> int:
         environment = detect_environment()
         components = environment.components()
     except CacheValidationError as error:
-        print(f"compilecache: {_why_not(error)}", file=sys.stderr)
+        why = _why_not(error)
+        if options.json:
+            failure = {"code": "FAILED_PRECONDITION", "message": why, "violations": []}
+            print(json.dumps({"error": failure}))
+        else:
+            print(f"compilecache: {why}", file=sys.stderr)
         return 1
     if options.key:
         print(environment.key())
