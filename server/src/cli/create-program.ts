@@ -51,14 +51,14 @@ In depth: compilecache help environment (or store, or keys)
 /** The program with all its commands, which write help and errors to `output`. */
 export function createProgram(output: OutputConfiguration = {}): Command {
   const program = new Command("compilecache")
-    .configureOutput(output)
+    .configureOutput({ outputError: inOurName, ...output })
     .description(
       "Saves compile caches of torch to a store that machines share, and loads them back.",
     )
-    .version(toolVersion, "--version", "show the version")
+    .version(toolVersion, "-V, --version", "show the version")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
-    .showHelpAfterError("(compilecache --help, or --help after a command, tells more)")
+    .showHelpAfterError("(compilecache --help lists the commands)")
     .addHelpText("after", examples + exitCodeHelp)
     .exitOverride();
   program.commandsGroup("Models and caches:");
@@ -86,7 +86,18 @@ export function createProgram(output: OutputConfiguration = {}): Command {
   program.commandsGroup("More:");
   addHelpCommand(program);
   addCompletionCommand(program);
+  program.command("version", { hidden: true }).action(() => {
+    process.stdout.write(`${toolVersion}\n`);
+  });
+  serveCommand.configureOutput({ outputError: inOurName });
+  for (const command of program.commands)
+    command.showHelpAfterError(`(compilecache ${command.name()} --help tells more)`);
   return program;
+}
+
+/** All that goes wrong is told alike, whoever finds it. */
+function inOurName(text: string, write: (text: string) => void): void {
+  write(text.replace(/^error: /, "compilecache: "));
 }
 
 /** `program.ts` hands these over; here they are for the help and for shells that complete. */

@@ -27,9 +27,10 @@ export function addStatusCommand(program: Command): void {
           taken: isFound && isTaken(daemon),
         })),
       );
-      const text = [...daemons.map(statusText), ...(isFound ? [] : [adviceFor(taken)])].join(
-        "\n\n",
-      );
+      const text = [
+        ...daemons.map(statusText),
+        ...(isFound ? [] : [`no daemon is there to be taken\n${adviceFor(taken)}`]),
+      ].join("\n\n");
       process.stdout.write(`${options.json ? JSON.stringify({ daemons }) : harmlessLines(text)}\n`);
       const answers = daemons.some(({ state }) => state === "serving");
       process.exitCode = answers ? exitCode.success : exitCode.noDaemon;
