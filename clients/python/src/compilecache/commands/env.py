@@ -44,7 +44,11 @@ def print_environment(options: argparse.Namespace) -> int:
     except CacheValidationError as error:
         why = _why_not(error)
         if options.json:
-            failure = {"code": "FAILED_PRECONDITION", "message": why, "violations": []}
+            failure: dict[str, Any] = {
+                "code": "FAILED_PRECONDITION",
+                "message": why,
+                "violations": [],
+            }
             print(json.dumps({"error": failure}))
         else:
             print(f"compilecache: {why}", file=sys.stderr)
