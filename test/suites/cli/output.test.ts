@@ -57,7 +57,7 @@ describe("completion", () => {
       if (shell === "bash") execFileSync("bash", ["-n"], { input: stdout });
     }
     const help = await callCli(["completion", "--help"]);
-    assert.match(help.stdout, /bash +compilecache completion bash > /);
+    assert.match(help.stdout, /bash +compilecache completion bash \\\n +> /);
     assert.equal((await callCli(["completion", "tcsh"])).exitCode, 2);
   });
 
