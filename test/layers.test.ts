@@ -144,6 +144,7 @@ const server: Rules = {
     "cli",
     "cli/environment",
     "cli/errors",
+    "cli/hints",
     "cli/output",
     "config",
     "daemon.ts",
@@ -156,6 +157,7 @@ const server: Rules = {
   cli: [
     "cli/environment",
     "cli/errors",
+    "cli/hints",
     "cli/output",
     "cli/python",
     "config",
@@ -164,9 +166,10 @@ const server: Rules = {
     "store",
     "upkeep",
   ],
-  "cli/environment": ["cli/errors", "cli/python", "domain"],
+  "cli/environment": ["cli/errors", "cli/hints", "cli/python", "domain"],
   "cli/errors": [],
-  "cli/output": ["cli/environment", "domain"],
+  "cli/hints": [],
+  "cli/output": ["cli/environment", "cli/hints", "domain"],
   "cli/python": ["cli/errors"],
 };
 

@@ -29,7 +29,13 @@ export function becomePython(words: readonly string[]): void {
       words[0] === "env"
         ? "\nOther commands work without it: --key names the environment."
         : "\nWithout it, load and save around the command: their --key names the environment.";
-    process.stderr.write(`compilecache: ${error.message}.${otherwise}\n`);
+    const message = `${error.message}.${otherwise}`;
+    // What follows `run` is another program's.
+    const json = words[0] === "env" && words.includes("--json");
+    if (json) {
+      const told = { code: "INVALID_ARGUMENT", message, violations: [] };
+      process.stdout.write(`${JSON.stringify({ error: told })}\n`);
+    } else process.stderr.write(`compilecache: ${message}\n`);
     process.exitCode = exitCode.usage;
   }
 }

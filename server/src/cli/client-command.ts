@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
-import { harmless } from "../domain/harmless-text.ts";
 import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
 import { UnknownCacheKey } from "./environment/named-environment.ts";
 import { UsageError } from "./errors/usage-error.ts";
 import { examplesHelp } from "./examples-help.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
-import { messageInFlags } from "./flag-words.ts";
+import { type Failure, failureOf, tellFailure } from "./failure.ts";
+import { harmlessLines } from "./output/harmless-lines.ts";
 import { inSnakeCase } from "./output/snake-case.ts";
 
 /** What the work of a command that talks to a daemon is given. */
@@ -89,20 +89,11 @@ export async function runWithClient(
   } catch (error) {
     const interrupted = interruption.signal.aborted;
     process.exitCode = interrupted ? exitCode.interrupted : exitCodeOf(error);
-    if (json) print({ error: errorParts(error) }, "");
-    else
-      process.stderr.write(
-        `compilecache: ${harmlessLines(errorText(error as Error, interrupted, daemon))}\n`,
-      );
+    tellFailure(interrupted ? interruptedFailure : failureToTell(error, daemon), json);
   } finally {
     process.off("SIGINT", interrupt);
     client?.close();
   }
-}
-
-/** A daemon of another version, or another's, may not have made harmless what it names. */
-export function harmlessLines(text: string): string {
-  return text.split("\n").map(harmless).join("\n");
 }
 
 /** Throws what is none of the errors that a person can do something about. */
@@ -113,16 +104,13 @@ function exitCodeOf(error: unknown): number {
   throw error;
 }
 
-function errorParts(error: unknown): unknown {
-  if (error instanceof CacheServiceError) return error;
-  const { message } = error as Error;
-  if (error instanceof UnknownCacheKey) return { code: "NOT_FOUND", message, violations: [] };
-  return { code: "INVALID_ARGUMENT", message, violations: [] };
-}
+const interruptedFailure: Failure = { code: "CANCELLED", message: "interrupted" };
 
-function errorText(error: Error, interrupted: boolean, daemon: FoundDaemon): string {
-  if (interrupted) return "interrupted";
-  if (!(error instanceof CacheServiceError)) return error.message;
-  if (exitCodeOfError(error) !== exitCode.noDaemon) return messageInFlags(error, process.argv);
-  return `${error.message}\n${adviceFor(daemon)}`;
+function failureToTell(error: unknown, daemon: FoundDaemon): Failure {
+  const failure = failureOf(error);
+  if (error instanceof UnknownCacheKey)
+    return { ...failure, code: "NOT_FOUND", reason: "CACHE_NOT_FOUND" };
+  if (!(error instanceof CacheServiceError) || exitCodeOfError(error) !== exitCode.noDaemon)
+    return failure;
+  return { ...failure, message: `${failure.message}\n${adviceFor(daemon)}` };
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type OutputConfiguration } from "commander";
 import { toolVersion } from "../domain/tool-version.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addClearCommand } from "./commands/clear.ts";
@@ -20,16 +20,21 @@ import { addStopCommand } from "./commands/stop.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import { exitCode, exitCodeHelp } from "./exit-code.ts";
+import { tellFailure } from "./failure.ts";
 import { exitOnLostOutput } from "./output/lost-output.ts";
 
 /** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   exitOnLostOutput();
+  // Wrong words may keep the options from being read.
+  const json = argv.includes("--json");
   try {
-    await createProgram().parseAsync(argv);
+    await createProgram(json ? { writeErr() {} } : {}).parseAsync(argv);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCode.success : exitCode.usage;
+    const message = error.message.replace(/^error: /, "");
+    if (json && error.exitCode !== 0) tellFailure({ code: "INVALID_ARGUMENT", message }, json);
   }
 }
 
@@ -43,16 +48,17 @@ A command's own help: compilecache load --help
 In depth: compilecache help environment (or store, or keys)
 `;
 
-/** The program with all its commands. */
-export function createProgram(): Command {
+/** The program with all its commands, which write help and errors to `output`. */
+export function createProgram(output: OutputConfiguration = {}): Command {
   const program = new Command("compilecache")
+    .configureOutput({ outputError: inOurName, ...output })
     .description(
       "Saves compile caches of torch to a store that machines share, and loads them back.",
     )
-    .version(toolVersion, "--version", "show the version")
+    .version(toolVersion, "-V, --version", "show the version")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
-    .showHelpAfterError("(compilecache --help, or --help after a command, tells more)")
+    .showHelpAfterError("(compilecache --help lists the commands)")
     .addHelpText("after", examples + exitCodeHelp)
     .exitOverride();
   program.commandsGroup("Models and caches:");
@@ -80,7 +86,18 @@ export function createProgram(): Command {
   program.commandsGroup("More:");
   addHelpCommand(program);
   addCompletionCommand(program);
+  program.command("version", { hidden: true }).action(() => {
+    process.stdout.write(`${toolVersion}\n`);
+  });
+  serveCommand.configureOutput({ outputError: inOurName });
+  for (const command of program.commands)
+    command.showHelpAfterError(`(compilecache ${command.name()} --help tells more)`);
   return program;
+}
+
+/** All that goes wrong is told alike, whoever finds it. */
+function inOurName(text: string, write: (text: string) => void): void {
+  write(text.replace(/^error: /, "compilecache: "));
 }
 
 /** `program.ts` hands these over; here they are for the help and for shells that complete. */

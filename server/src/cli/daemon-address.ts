@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { CacheServiceError } from "compilecache-client";
 import { type FoundDaemon, findDaemon, parseAddress } from "compilecache-client/daemons";
 import { harmless } from "../domain/harmless-text.ts";
+import { commandName } from "./hints/command-name.ts";
 
 /** Names the daemon; commander's error for nonsense names flag or variable, whichever it was. */
 export function addressOption(): Option {
@@ -35,11 +36,11 @@ export function sayWhich({ address, found, passedOver }: FoundDaemon): void {
 
 /** What a user can do where nothing answers, after where was looked. */
 export function adviceFor({ address, found, passedOver }: FoundDaemon): string {
-  if (found === "configured") return `Start one with: npx compilecache serve --listen ${address}`;
+  if (found === "configured") return `Start one with: ${commandName()} serve --listen ${address}`;
   return [
     ...passedOver.map((tried) => `  tried: ${tried.address} ${tried.why}`),
-    "Start one with: npx compilecache serve",
-    "or name one that runs: --address or COMPILE_CACHE_ADDRESS (compilecache status lists this user's)",
+    `Start one with: ${commandName()} serve`,
+    `or name one that runs: --address or COMPILE_CACHE_ADDRESS (${commandName()} status lists this user's)`,
   ].join("\n");
 }
 

@@ -1,4 +1,4 @@
-import type { CacheServiceError } from "compilecache-client";
+import type { CacheServiceError, FieldViolation } from "compilecache-client";
 
 const flags: Record<string, string> = {
   address: "--address",
@@ -24,17 +24,22 @@ const wireWords: Record<string, string> = {
 };
 
 /** An error's message, which names what the user gave where it is about a field of the request. */
-export function messageInFlags(
-  { message, violations }: CacheServiceError,
-  argv: readonly string[],
-): string {
-  if (violations.length === 0) return message;
-  return violations
-    .map(({ field, description }) => {
-      const words = description.replace(/\b[a-z]+_[a-z]+\b/g, (word) => wireWords[word] ?? word);
-      return `${givenAs(field, argv)}: ${words}`;
-    })
+export function messageInFlags(error: CacheServiceError, argv: readonly string[]): string {
+  if (error.violations.length === 0) return error.message;
+  return violationsInFlags(error, argv)
+    .map(({ field, description }) => `${field}: ${description}`)
     .join("\n");
+}
+
+/** What is wrong with each field, by the flag, argument or variable that gave it. */
+export function violationsInFlags(
+  { violations }: CacheServiceError,
+  argv: readonly string[],
+): FieldViolation[] {
+  return violations.map(({ field, description }) => ({
+    field: givenAs(field, argv),
+    description: description.replace(/\b[a-z]+_[a-z]+\b/g, (word) => wireWords[word] ?? word),
+  }));
 }
 
 function givenAs(field: string, argv: readonly string[]): string {

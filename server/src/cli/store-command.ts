@@ -8,6 +8,7 @@ import type { ArchiveName } from "../store/store.ts";
 import type { UpkeepContext } from "../upkeep/context.ts";
 import { examplesHelp } from "./examples-help.ts";
 import { exitCode } from "./exit-code.ts";
+import { failureOf, tellFailure } from "./failure.ts";
 import { inSnakeCase } from "./output/snake-case.ts";
 import { addSettings, flagsGiven } from "./setting-options.ts";
 
@@ -87,8 +88,7 @@ export async function runOnStore(
     process.exitCode = await work({ context: upkeep.context, config, names, signal, print });
   } catch (error) {
     process.exitCode = exitCodeOf(error, signal);
-    const texts = error instanceof ConfigError ? error.mistakes : [(error as Error).message];
-    for (const text of texts) complain(text);
+    tellFailure(failureOf(error), json ?? false);
   } finally {
     for (const name of interruptions) process.off(name, interrupt);
   }

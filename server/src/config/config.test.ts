@@ -374,7 +374,7 @@ describe("readConfig", () => {
       assert.deepEqual(
         mistakesOf(() => readConfig({ store: `file://${store}` }, { TORCH_CACHE_DIR: local })),
         [
-          `COMPILE_CACHE_STORE: "${store}" and the local directory "${local}" (TORCH_CACHE_DIR) may not hold each other`,
+          `--store: "${store}" and the local directory "${local}" (TORCH_CACHE_DIR) may not hold each other`,
         ],
       );
     readConfig({ store: "file:///c/local2" }, { TORCH_CACHE_DIR: "/c/local" });
@@ -430,7 +430,9 @@ describe("readConfig", () => {
     for (const s3Sse of ["", "AES256"])
       assert.deepEqual(
         mistakesOf(() => readConfig({ store: "s3://caches", s3Sse, s3SseKmsKeyId: "a" }, {})),
-        ['COMPILE_CACHE_S3_SSE_KMS_KEY_ID: "a" needs COMPILE_CACHE_S3_SSE=aws:kms or aws:kms:dsse'],
+        [
+          `--s3-sse-kms-key-id: "a" needs ${s3Sse ? "--s3-sse" : "COMPILE_CACHE_S3_SSE"}=aws:kms or aws:kms:dsse`,
+        ],
       );
     assert.match(
       mistakesOf(() => readConfig({ s3SseKmsKeyId: "a b" }, {})).join(),

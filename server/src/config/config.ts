@@ -70,12 +70,13 @@ export function readConfig(
         typeof fallback === "string" ? parse(fallback) : fallback.make(values, environment);
   }
   const config = values as Config;
+  const nameOf: NameOf = (key) => names[key] ?? settings[key].variable;
   if (mistakes.length === 0)
     mistakes.push(
-      ...nestingMistakes(config),
-      ...s3Mistakes(config, environment),
-      ...listenMistakes(config, names),
-      ...signingMistakes(config),
+      ...nestingMistakes(config, nameOf),
+      ...s3Mistakes(config, environment, nameOf),
+      ...listenMistakes(config, names, nameOf),
+      ...signingMistakes(config, nameOf),
     );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const { allowedDirs, configFile, listen } = config;
@@ -86,23 +87,26 @@ export function readConfig(
   return Object.freeze(config);
 }
 
+/** The flag or the variable that gave a setting; its variable where none did. */
+type NameOf = (key: SettingKey) => string;
+
 /** A save would take such a store with it, and a load that replaces would remove it. */
-function nestingMistakes({ store, torchCacheDir }: Config): string[] {
+function nestingMistakes({ store, torchCacheDir }: Config, nameOf: NameOf): string[] {
   const holds = (outer: string, inner: string) => `${inner}/`.startsWith(`${outer}/`);
   if (store.kind !== "file") return [];
   if (!holds(store.path, torchCacheDir) && !holds(torchCacheDir, store.path)) return [];
   return [
-    `${settings.store.variable}: ${JSON.stringify(store.path)} and the local directory ` +
-      `${JSON.stringify(torchCacheDir)} (${settings.torchCacheDir.variable}) may not hold each other`,
+    `${nameOf("store")}: ${JSON.stringify(store.path)} and the local directory ` +
+      `${JSON.stringify(torchCacheDir)} (${nameOf("torchCacheDir")}) may not hold each other`,
   ];
 }
 
 /** The ancestor's format has no manifest, and a signature is of that. */
-function signingMistakes({ signingKey, archiveFormat }: Config): string[] {
+function signingMistakes({ signingKey, archiveFormat }: Config, nameOf: NameOf): string[] {
   if (!signingKey || archiveFormat === "tar.zst") return [];
   return [
-    `${settings.signingKey.variable}: an archive in the format ${archiveFormat} cannot be signed; ` +
-      `leave ${settings.archiveFormat.variable} out, or give no key`,
+    `${nameOf("signingKey")}: an archive in the format ${archiveFormat} cannot be signed; ` +
+      `leave ${nameOf("archiveFormat")} out, or give no key`,
   ];
 }
 
@@ -110,8 +114,8 @@ function signingMistakes({ signingKey, archiveFormat }: Config): string[] {
 function listenMistakes(
   { configFile, listen, plaintext, tokens }: Config,
   given: Partial<Record<SettingKey, string>>,
+  nameOf: NameOf,
 ): string[] {
-  const nameOf = (key: SettingKey) => settings[key].variable;
   const file = nameOf("configFile");
   if (configFile) {
     const others = [given.listen, given.plaintext, given.tokens, given.allowedDirs];
@@ -133,6 +137,7 @@ function listenMistakes(
 function s3Mistakes(
   { store, s3Sse, s3SseKmsKeyId }: Config,
   environment: NodeJS.ProcessEnv,
+  nameOf: NameOf,
 ): string[] {
   if (store.kind !== "s3") return [];
   const mistakes: string[] = [];
@@ -152,7 +157,7 @@ function s3Mistakes(
   }
   if (s3SseKmsKeyId && !s3Sse?.startsWith("aws:kms"))
     mistakes.push(
-      `${settings.s3SseKmsKeyId.variable}: ${JSON.stringify(s3SseKmsKeyId)} needs ${settings.s3Sse.variable}=aws:kms or aws:kms:dsse`,
+      `${nameOf("s3SseKmsKeyId")}: ${JSON.stringify(s3SseKmsKeyId)} needs ${nameOf("s3Sse")}=aws:kms or aws:kms:dsse`,
     );
   return mistakes;
 }

@@ -105,9 +105,9 @@ describe("a configuration file", () => {
       () => readConfig({ configFile, ...others }, {}),
       (error: ConfigError) => {
         assert.deepEqual(error.mistakes, [
-          "--listen: COMPILE_CACHE_CONFIG_FILE is given, too, and says that itself",
-          "--plaintext: COMPILE_CACHE_CONFIG_FILE is given, too, and says that itself",
-          "--allowed-dirs: COMPILE_CACHE_CONFIG_FILE is given, too, and says that itself",
+          "--listen: --config-file is given, too, and says that itself",
+          "--plaintext: --config-file is given, too, and says that itself",
+          "--allowed-dirs: --config-file is given, too, and says that itself",
         ]);
         return error instanceof ConfigError;
       },

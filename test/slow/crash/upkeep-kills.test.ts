@@ -14,6 +14,7 @@ import { Trust } from "../../../server/src/signing/trust.ts";
 import { collectGarbage } from "../../../server/src/upkeep/gc.ts";
 import { defaultGcPolicy } from "../../../server/src/upkeep/gc-plan.ts";
 import { verifyArchive } from "../../../server/src/upkeep/verify.ts";
+import { startProgram } from "../../support/cli/run-cli.ts";
 import {
   type KillPoint,
   killedAt,
@@ -23,7 +24,6 @@ import {
 } from "../../support/crash/kill-points.ts";
 import { onePoolThread } from "../../support/crash/one-pool-thread.ts";
 import { createFlowBench, namespace } from "../../support/flow-bench.ts";
-import { startProgram } from "../../support/run-cli.ts";
 import { contents, many, write } from "../../support/trees/refresh-trees.ts";
 
 const untraceable = whyUntraceable();

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Store, StoredFile } from "../../../server/src/store/store.ts";
 import { collectGarbage } from "../../../server/src/upkeep/gc.ts";
 import { defaultGcPolicy } from "../../../server/src/upkeep/gc-plan.ts";
+import { startCli } from "../../support/cli/run-cli.ts";
 import { leavesOut } from "../../support/machine/tools.ts";
-import { startCli } from "../../support/run-cli.ts";
 import { listKeys } from "../../support/s3/bucket-content.ts";
 import {
   type CallFilter,

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { CacheServiceClient } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { launcher, startDaemonProcess } from "../../../fixtures/daemon-process.ts";
+import { runCli } from "../../support/cli/run-cli.ts";
 import { call, connect, tempDir } from "../../support/client/service-client.ts";
 import { environment } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "../../support/run-cli.ts";
 import { checkAll, writeChecked } from "../../support/soak/checked-files.ts";
 
 const firstReleased = "24f90f9";

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { treeDifferences } from "../../../fixtures/compare-trees.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
+import { runCli } from "../../support/cli/run-cli.ts";
 import { tempDir } from "../../support/client/service-client.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "../../support/run-cli.ts";
 
 const environment = ["--torch", "2.11.0", "--cuda", "13.0", "--cc", "9.0", "--label", "py=3.12"];
 const key = "torch-2.11.0_cuda-13.0_cc-9.0_triton-none_py-3.12";
@@ -17,17 +18,17 @@ async function prepare(t: TestContext) {
   const original = join(dir, "original");
   const made = makeCache(original, { scale: 0.002 });
   makeCache(localDir, { scale: 0.002 });
-  const run = (...args: string[]) => runCli([...args, "--address", address]);
+  const run = (...args: string[]) => callCli([...args, "--address", address]);
   return { run, address, dir, localDir, original, made };
 }
 
 describe("compilecache", () => {
   it("saves, lists, clears and loads a cache back, in words", async (t) => {
-    const { run, localDir, original, made } = await prepare(t);
+    const { run, address, localDir, original, made } = await prepare(t);
     const dir = ["--dir", localDir];
     const files = `${made.fileCount} files`;
 
-    const saved = await run("save", ...environment, ...dir);
+    const saved = await runCli(["save", ...environment, ...dir, "--address", address]);
     assert.equal(saved.exitCode, 0, saved.stderr);
     assert.match(
       saved.stdout,
@@ -64,8 +65,8 @@ describe("compilecache", () => {
     assert.match(saved.stdout, /missing holds no files to save; it does not exist here: --dir /);
     const env = { COMPILE_CACHE_NAMESPACE: "-wrong" };
     const args = ["info", ...environment, "--address", address];
-    assert.match((await runCli(args, env)).stderr, /^compilecache: COMPILE_CACHE_NAMESPACE: /);
-    const byFlag = await runCli([...args, "--namespace=-wrong"], env);
+    assert.match((await callCli(args, env)).stderr, /^compilecache: COMPILE_CACHE_NAMESPACE: /);
+    const byFlag = await callCli([...args, "--namespace=-wrong"], env);
     assert.match(byFlag.stderr, /^compilecache: --namespace: /);
   });
 
@@ -182,7 +183,7 @@ describe("compilecache", () => {
     const { address, localDir } = await startTestDaemon(t);
     makeCache(localDir, { scale: 0.002 });
     const env = { COMPILE_CACHE_ADDRESS: address, COMPILE_CACHE_NAMESPACE: "llama" };
-    const saved = await runCli(["save", ...environment, "--dir", localDir], env);
+    const saved = await callCli(["save", ...environment, "--dir", localDir], env);
     assert.match(saved.stdout, / as llama\//);
   });
 
@@ -190,14 +191,14 @@ describe("compilecache", () => {
     const { address, localDir } = await startTestDaemon(t);
     makeCache(localDir, { scale: 0.002 });
     const env = { TORCHINDUCTOR_CACHE_DIR: localDir };
-    const saved = await runCli(["save", ...environment, "--address", address], env);
+    const saved = await callCli(["save", ...environment, "--address", address], env);
     assert.match(saved.stdout, /^saved /);
   });
 });
 
 describe("exit codes", () => {
   it("are in the help", async () => {
-    const help = await runCli(["load", "--help"]);
+    const help = await callCli(["load", "--help"]);
     assert.equal(help.exitCode, 0);
     for (const code of [0, 1, 2, 3, 4, 130])
       assert.match(help.stdout, new RegExp(`^ {2}${code} +\\w`, "m"));
@@ -213,7 +214,7 @@ describe("exit codes", () => {
       ["ls", "--timeout", "soon"],
       ["watch", "one", "two"],
     ];
-    const results = await Promise.all(wrong.map((args) => runCli(args)));
+    const results = await Promise.all(wrong.map((args) => callCli(args)));
     assert.deepEqual(
       results.map(({ exitCode }) => exitCode),
       wrong.map(() => 2),

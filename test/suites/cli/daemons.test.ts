@@ -14,10 +14,11 @@ import { after, before, describe, it } from "node:test";
 import { processIdentity } from "compilecache-client/daemons";
 import { systemSocketPath } from "compilecache-client/places";
 import { ownDaemonName } from "../../../clients/typescript/src/settings/own-daemon.ts";
-import { launcher } from "../../../fixtures/daemon-process.ts";
+import { compiledCode, launcher } from "../../../fixtures/daemon-process.ts";
+import { createCallCli } from "../../support/cli/call-cli.ts";
+import { type RunningCli, startProgram } from "../../support/cli/run-cli.ts";
 import { eventually } from "../../support/eventually.ts";
 import { cannotBeNobody, nobody } from "../../support/machine/as-user.ts";
-import { type RunningCli, startProgram } from "../../support/run-cli.ts";
 
 // A user of this test's own, where that can be: daemons of others must not be found, let alone stopped.
 const user = cannotBeNobody ? Number(process.getuid?.()) : nobody;
@@ -43,6 +44,7 @@ describe("daemons", { skip: isolated }, () => {
         PATH: process.env.PATH ?? "",
         COMPILE_CACHE_STARTED_BY: "a test",
         MALLOC_ARENA_MAX: "2",
+        ...compiledCode(),
         ...variables,
         ...env,
       },
@@ -58,7 +60,9 @@ describe("daemons", { skip: isolated }, () => {
     return startProgram(program, words, { ...variables, ...env });
   }
 
-  const run = (args: readonly string[], env?: Record<string, string>) => start(args, env).ended;
+  const call = createCallCli(asUser);
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    call(args, { ...variables, ...env });
 
   before(async () => {
     dir = mkdtempSync("/tmp/cc-daemons-");
@@ -87,7 +91,7 @@ describe("daemons", { skip: isolated }, () => {
       assert.match(stderr, /^compilecache: no daemon answers at unix:\/run\/compilecache/);
       for (const path of [systemSocketPath, `${dir}/compilecache/compilecache.sock`, own])
         assert.match(stderr, new RegExp(`^ {2}tried: unix:${path} is not there$`, "m"));
-      assert.match(stderr, /^Start one with: npx compilecache serve$/m);
+      assert.match(stderr, /^Start one with: compilecache serve$/m);
       assert.match(stderr, /--address or COMPILE_CACHE_ADDRESS/);
     }
     assert.equal((await run(["status"])).exitCode, 4);
@@ -209,6 +213,7 @@ describe("daemons", { skip: isolated }, () => {
       env: {
         PATH: process.env.PATH ?? "",
         MALLOC_ARENA_MAX: "2",
+        ...compiledCode(),
         ...variables,
         LOG_LEVEL: "error",
       },

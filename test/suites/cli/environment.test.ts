@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
 import { tempDir } from "../../support/client/service-client.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "../../support/run-cli.ts";
 
 /** Variables of a Python that finds a torch, which nobody could import. */
 async function withTorch(t: TestContext): Promise<Record<string, string>> {
@@ -23,14 +23,14 @@ describe("the environment that is found", () => {
     makeCache(localDir, { scale: 0.002 });
     const env = await withTorch(t);
     const target = ["--dir", localDir, "--address", address];
-    const key = (await runCli(["env", "--key"], env)).stdout.trim();
+    const key = (await callCli(["env", "--key"], env)).stdout.trim();
     assert.match(key, /^torch-2\.11\.0_cpu_triton-none_/);
     const file = join(env.PYTHONPATH ?? "", "environment.json");
-    writeFileSync(file, (await runCli(["env", "--json"], env)).stdout);
+    writeFileSync(file, (await callCli(["env", "--json"], env)).stdout);
 
-    const saved = await runCli(["save", ...target], env);
+    const saved = await callCli(["save", ...target], env);
     assert.match(saved.stdout, /^saved /, saved.stderr);
-    const listed = await runCli(["ls", "--address", address], env);
+    const listed = await callCli(["ls", "--address", address], env);
     assert.match(listed.stdout, new RegExp(`^\\* +default .* ${key}$`, "m"));
     const [, cacheKey = ""] = /default +([0-9a-f]{12})/.exec(listed.stdout) ?? [];
 
@@ -40,26 +40,26 @@ describe("the environment that is found", () => {
       ["--key", cacheKey],
       ["--environment-file", file],
     ]) {
-      const info = await runCli(["info", ...named, ...target, "--json"], noTorch);
+      const info = await callCli(["info", ...named, ...target, "--json"], noTorch);
       assert.equal(info.exitCode, 0, info.stderr);
       const told = JSON.parse(info.stdout);
       assert.equal(told.environment_key, key);
       assert.equal(told.stored.cache_key, cacheKey);
     }
-    const removed = await runCli(["rm", "--key", key, "--address", address], noTorch);
+    const removed = await callCli(["rm", "--key", key, "--address", address], noTorch);
     assert.equal(removed.stdout, `removed default/${cacheKey}\n`, removed.stderr);
-    const unknown = await runCli(["load", "--key", cacheKey, ...target], noTorch);
+    const unknown = await callCli(["load", "--key", cacheKey, ...target], noTorch);
     assert.equal(unknown.exitCode, 3);
     assert.match(unknown.stderr, /holds no cache default\/.*; compilecache ls lists/);
   });
 
   it("is asked of the Python that is named; where none knows, the flags are told", async (t) => {
     const { address } = await startTestDaemon(t);
-    const none = await runCli(["load", "--python", "/nonexistent/python", "--address", address]);
+    const none = await callCli(["load", "--python", "/nonexistent/python", "--address", address]);
     assert.equal(none.exitCode, 2);
     assert.match(none.stderr, /^compilecache: --python is no program: \/nonexistent\/python\.\n/);
     assert.match(none.stderr, /--key KEY .*--environment-file FILE, or --torch VERSION/s);
-    const listed = await runCli(["ls", "--address", address], {
+    const listed = await callCli(["ls", "--address", address], {
       COMPILE_CACHE_PYTHON: "/bin/false",
     });
     assert.equal(listed.exitCode, 0, "a list needs no environment");
@@ -82,7 +82,7 @@ describe("options that do not fit together", () => {
       [["--torch", ""], /--torch: is required/],
     ];
     const results = await Promise.all(
-      wrong.map(([args]) => runCli(["info", ...args, "--address", address])),
+      wrong.map(([args]) => callCli(["info", ...args, "--address", address])),
     );
     for (const [at, { exitCode, stderr }] of results.entries()) {
       assert.equal(exitCode, 2, stderr);
@@ -109,7 +109,7 @@ describe("run and env", () => {
       "SHLVL",
       "_",
     ];
-    const { exitCode, stdout, stderr } = await runCli(
+    const { exitCode, stdout, stderr } = await callCli(
       ["run", "--namespace", "x", "--", ...command],
       {
         ...env,
@@ -128,7 +128,7 @@ describe("run and env", () => {
       ["run", /load and save around the command: their --key/],
       ["env", /--key names the environment/],
     ] as const) {
-      const { exitCode, stderr } = await runCli([command, "--", "true"], { PATH: "/nonexistent" });
+      const { exitCode, stderr } = await callCli([command, "--", "true"], { PATH: "/nonexistent" });
       assert.equal(exitCode, 2);
       assert.match(stderr, /needs Python 3\.9 or newer, .* --python\.\n/);
       assert.match(stderr, way);

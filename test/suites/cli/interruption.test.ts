@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CacheClient, createCacheClient } from "compilecache-client";
+import { runCli, startCli, startCliOnTerminal } from "../../support/cli/run-cli.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { runCli, startCli, startCliOnTerminal } from "../../support/run-cli.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 const environment = ["--torch", "2.11.0"];
@@ -17,7 +17,7 @@ async function prepareLongSave(t: TestContext) {
   const client = createCacheClient({ address });
   t.after(() => client.close());
   const target = [...environment, "--dir", localDir, "--address", address];
-  return { client, save: ["save", ...target], namespaceDir: dirname(archive) };
+  return { address, client, save: ["save", ...target], namespaceDir: dirname(archive) };
 }
 
 async function startLongSave(t: TestContext, start = startCli, more: readonly string[] = []) {
@@ -86,10 +86,16 @@ describe("an interrupted save", () => {
     assert.equal(await lastState(client, transfer?.operationId ?? ""), "cancelled");
   });
 
-  it("goes on where it was detached", async (t) => {
-    const { client, ended } = await startLongSave(t, startCli, ["--detach"]);
+  it("goes on where it was detached, whatever becomes of who watches", async (t) => {
+    const { address, client, ended } = await startLongSave(t, startCli, ["--detach"]);
     assert.equal((await ended).exitCode, 0);
     const operationId = await underWay(client);
+    const watching = startCli(["watch", "--address", address]);
+    t.after(() => watching.child.kill("SIGKILL"));
+    await watching.shown(/\n/);
+    watching.child.kill("SIGINT");
+    const { exitCode, stderr } = await watching.ended;
+    assert.deepEqual([exitCode, stderr], [130, "compilecache: interrupted\n"]);
     assert.equal((await client.getTransfer(operationId)).status, "in_progress");
     await client.cancelTransfer(operationId);
     assert.equal(await lastState(client, operationId), "cancelled");

@@ -36,7 +36,37 @@ const error = z.strictObject({
   code: z.string().describe("the gRPC code"),
   reason: z.string().optional().describe("a stable name; docs/errors.md"),
   message: z.string(),
-  violations: z.array(z.strictObject({ field: z.string(), description: z.string() })),
+  violations: z.array(
+    z.strictObject({
+      field: z.string().describe("the flag, the argument or the variable that is wrong"),
+      description: z.string(),
+    }),
+  ),
+});
+
+const orNull = <T extends z.ZodType>(schema: T) =>
+  schema.nullable().describe("null where it is not known");
+
+const daemon = z.strictObject({
+  address: z.string(),
+  addresses: z.array(z.string()),
+  taken: z.boolean().describe("whether the other commands talk to this one"),
+  state: z.enum(["serving", "silent"]),
+  transfers: orNull(count),
+  problem: z.string().nullable().describe("why nothing more is known"),
+  pid: orNull(count),
+  version: orNull(z.string()),
+  store: orNull(z.string()),
+  log: z.string().nullable().describe("a path; null where it is no file"),
+  started_at: orNull(time),
+  started_by: orNull(z.string()),
+});
+
+const stopped = z.strictObject({
+  address: z.string(),
+  pid: orNull(count),
+  stopped: z.boolean(),
+  problem: z.string().nullable().describe("why it was not stopped"),
 });
 
 const closest = z.strictObject({ cache, differing: z.array(z.string()) });
@@ -119,6 +149,13 @@ export const jsonSchemas = {
   ps: z.strictObject({ transfers: z.array(transfer) }),
   cancel: z.strictObject({ transfers: z.array(transfer) }),
   watch: transfer.describe("a line for each state"),
+  status: z.strictObject({ daemons: z.array(daemon) }),
+  stop: z.strictObject({ daemons: z.array(stopped) }),
+  keygen: z.strictObject({
+    id: z.string().regex(/^[0-9a-f]{16}$/),
+    signing_key: z.string().describe("the path of the private key"),
+    trusted_key: z.string().describe("the path of the public key"),
+  }),
   gc: z
     .strictObject({
       namespace: z.string(),
@@ -151,7 +188,11 @@ export const jsonSchemas = {
     .describe("a line for each archive"),
   error: z
     .strictObject({ error })
-    .describe("in place of the answer of a command that calls a daemon and fails"),
+    .describe(
+      "in place of the answer of a command that fails; after the lines that it has printed. The exit " +
+        "code is 2 for INVALID_ARGUMENT, 3 for NOT_FOUND, 4 where no daemon answers, 130 where it was " +
+        "interrupted, else 1",
+    ),
 };
 
 /** The schemas as one JSON Schema, with a definition for each command. */

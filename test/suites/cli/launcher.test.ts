@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { launcher } from "../../../fixtures/daemon-process.ts";
-import { runCli, startProgram } from "../../support/run-cli.ts";
+import { runCli, startProgram } from "../../support/cli/run-cli.ts";
 
 /** Runs the launcher with `code` run before it, in the same process. */
 function runAfter(code: string, args: readonly string[], env: Record<string, string> = {}) {

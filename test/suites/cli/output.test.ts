@@ -4,8 +4,9 @@ import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { launcher } from "../../../fixtures/daemon-process.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
+import { startCliOnTerminal, startProgram } from "../../support/cli/run-cli.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
-import { runCli, startCliOnTerminal, startProgram } from "../../support/run-cli.ts";
 
 describe("output", () => {
   it("fits a terminal of 80 columns, and is whole in a pipe", async (t) => {
@@ -17,7 +18,7 @@ describe("output", () => {
       ...labels.flatMap((label) => ["--label", label]),
       ...["--address", address],
     ];
-    await runCli(["save", ...target, "--dir", localDir, "--namespace", "n".repeat(30)]);
+    await callCli(["save", ...target, "--dir", localDir, "--namespace", "n".repeat(30)]);
     const ls = await startCliOnTerminal(["ls", ...target]).ended;
     const info = await startCliOnTerminal([
       ...["info", ...target, "--dir", localDir, "--namespace", "n".repeat(30)],
@@ -28,7 +29,7 @@ describe("output", () => {
       for (const line of stdout.split(/\r?\n/)) assert.ok(line.length <= 80, line);
     }
     assert.match(ls.stdout, /n{30} {2}[0-9a-f]{12} .*torch-2\.11\.0.*…/);
-    const piped = await runCli(["ls", ...target]);
+    const piped = await callCli(["ls", ...target]);
     assert.match(piped.stdout, /_isa-avx512_py-3\.12$/m);
     assert.ok(!piped.stdout.includes("\u001b"));
   });
@@ -48,21 +49,21 @@ describe("output", () => {
 describe("completion", () => {
   it("is printed for each shell, and is what the shell can read", async () => {
     const shells = ["bash", "zsh", "fish"];
-    const printed = await Promise.all(shells.map((shell) => runCli(["completion", shell])));
+    const printed = await Promise.all(shells.map((shell) => callCli(["completion", shell])));
     for (const [at, { stdout, exitCode }] of printed.entries()) {
       const shell = shells[at];
       assert.equal(exitCode, 0);
       assert.match(stdout, /compilecache/);
       if (shell === "bash") execFileSync("bash", ["-n"], { input: stdout });
     }
-    const help = await runCli(["completion", "--help"]);
-    assert.match(help.stdout, /bash +compilecache completion bash > /);
-    assert.equal((await runCli(["completion", "tcsh"])).exitCode, 2);
+    const help = await callCli(["completion", "--help"]);
+    assert.match(help.stdout, /bash +compilecache completion bash \\\n +> /);
+    assert.equal((await callCli(["completion", "tcsh"])).exitCode, 2);
   });
 
   it("knows commands, options and the words that an option takes", async () => {
     const completed = async (...words: string[]) =>
-      (await runCli(["complete", "--", ...words])).stdout;
+      (await callCli(["complete", "--", ...words])).stdout;
     assert.match(await completed("lo"), /^load\t/m);
     assert.match(await completed("r"), /^run\t.*\n(?:.*\n)*rm\t|^rm\t.*\n(?:.*\n)*run\t/m);
     assert.match(await completed("load", "--if"), /^--if-local-exists\t/m);

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it, type TestContext } from "node:test";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import { startCliOnTerminal } from "../../support/cli/run-cli.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
-import { startCliOnTerminal } from "../../support/run-cli.ts";
 import { writeHugeFile } from "../../support/trees/huge-file.ts";
 
 /** Starts a save of a directory, on a terminal. */

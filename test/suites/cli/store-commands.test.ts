@@ -12,9 +12,13 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { createCacheClient } from "compilecache-client";
 import { makeCache } from "../../../fixtures/make-cache.ts";
+import type { SettingKey } from "../../../server/src/config/settings.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
+import { startCli } from "../../support/cli/run-cli.ts";
+import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
 import { createTestPlace, environment, namesIn } from "../../support/daemon/daemons.ts";
-import { runCli, startCli } from "../../support/run-cli.ts";
 
 /** A store, a local directory with a small cache, and `run`, which runs a command on the store. */
 async function createPlace(t: TestContext) {
@@ -22,8 +26,8 @@ async function createPlace(t: TestContext) {
   const localDir = join(place.allowed, "cache");
   makeCache(localDir, { scale: 0.002 });
   const dir = dirname(place.store);
-  const run = (...args: string[]) => runCli([...args, "--store", `file://${place.store}`]);
-  const keygen = (name: string) => runCli(["keygen", join(dir, name)]);
+  const run = (...args: string[]) => callCli([...args, "--store", `file://${place.store}`]);
+  const keygen = (name: string) => callCli(["keygen", join(dir, name)]);
   const rows = async (...args: string[]) => {
     const { stdout, stderr } = await run(...args, "--json");
     assert.equal(stderr, "");
@@ -32,12 +36,22 @@ async function createPlace(t: TestContext) {
       .split("\n")
       .map((line) => JSON.parse(line));
   };
-  return { ...place, dir, localDir, run, rows, keygen };
+  /** A client of a daemon in this process, for what needs no signals. */
+  const startHere = async (settings: Partial<Record<SettingKey, string>> = {}) => {
+    const { address } = await startTestDaemon(t, {
+      ...{ store: `file://${place.store}`, torchCacheDir: localDir, allowedDirs: localDir },
+      ...settings,
+    });
+    const client = createCacheClient({ address });
+    t.after(() => client.close());
+    return { client, address };
+  };
+  return { ...place, dir, localDir, run, rows, keygen, startHere };
 }
 
 describe("signing as a team sets it up", () => {
   it("goes from keys to signed loads, and on to the next key", async (t) => {
-    const { dir, localDir, startDaemon, run, rows, keygen } = await createPlace(t);
+    const { dir, localDir, startDaemon, startHere, run, rows, keygen } = await createPlace(t);
     const made = await keygen("team");
     const id = /^key ([0-9a-f]{16})$/m.exec(made.stdout)?.[1];
     assert.ok(id, made.stderr);
@@ -45,9 +59,8 @@ describe("signing as a team sets it up", () => {
     assert.equal(statSync(join(dir, "team.key")).mode & 0o777, 0o600);
     await keygen("next");
 
-    const unsigned = await startDaemon();
-    await unsigned.client.save({ environment, localDir });
-    await unsigned.end();
+    const { client: unsigned } = await startHere();
+    await unsigned.save({ environment, localDir });
     const trusting = await startDaemon({ COMPILE_CACHE_TRUSTED_KEYS: join(dir, "team.pub") });
     const load = () =>
       trusting.client.load({ environment, localDir, ifLocalExists: "replace", detach: false });
@@ -76,9 +89,7 @@ describe("signing as a team sets it up", () => {
     );
 
     // Of what nobody has signed nothing is to be vouched for on the way.
-    const planted = await startDaemon();
-    await planted.client.save({ environment, localDir, namespace: "planted" });
-    await planted.end();
+    await unsigned.save({ environment, localDir, namespace: "planted" });
     const rotation = [
       "--signing-key",
       join(dir, "next.key"),
@@ -99,21 +110,21 @@ describe("signing as a team sets it up", () => {
   });
 
   it("shows who saved and signed a cache, and from what", async (t) => {
-    const { dir, localDir, startDaemon, keygen } = await createPlace(t);
+    const { dir, localDir, startHere, keygen } = await createPlace(t);
     await keygen("team");
-    const { client, address } = await startDaemon({
-      COMPILE_CACHE_SIGNING_KEY: join(dir, "team.key"),
-      COMPILE_CACHE_SAVER: "builder-7",
-      COMPILE_CACHE_REVISION: `sha256:${"0f".repeat(32)}`,
+    const { client, address } = await startHere({
+      signingKey: join(dir, "team.key"),
+      saver: "builder-7",
+      revision: `sha256:${"0f".repeat(32)}`,
     });
     const { cache } = await client.save({ environment, localDir });
     assert.equal(cache?.saver, "builder-7");
     assert.match(cache?.signedBy ?? "", /^[0-9a-f]{16}$/);
     const target = ["--address", address, "--torch", environment.torchVersion, "--dir", localDir];
-    const info = await runCli(["info", ...target]);
+    const info = await callCli(["info", ...target]);
     const told = `by builder-7, from sha256:${"0f".repeat(32)}, signed by ${cache?.signedBy}`;
     assert.ok(info.stdout.includes(told), info.stdout);
-    const listed = await runCli(["ls", "--address", address]);
+    const listed = await callCli(["ls", "--address", address]);
     assert.match(listed.stdout, / BY +FROM +SIGNED BY +ENVIRONMENT\n.* builder-7 +sha256:0f0f/);
   });
 
@@ -153,8 +164,8 @@ describe("signing as a team sets it up", () => {
 
 describe("verify", () => {
   it("is interrupted by SIGTERM, as in a job that is stopped", async (t) => {
-    const { store, localDir, startDaemon } = await createPlace(t);
-    const { client } = await startDaemon();
+    const { store, localDir, startHere } = await createPlace(t);
+    const { client } = await startHere();
     const { cache } = await client.save({ environment, localDir });
     const filename = cache?.filename ?? "";
     for (let n = 0; n < 3000; n++) {
@@ -174,7 +185,7 @@ describe("gc", () => {
 
   async function placeWithCaches(t: TestContext) {
     const place = await createPlace(t);
-    const { client } = await place.startDaemon();
+    const { client } = await place.startHere();
     const ages = { "team-a": 40, "team-b": 20, default: 0 };
     for (const [namespace, days] of Object.entries(ages)) {
       const { cache } = await client.save({ namespace, environment, localDir: place.localDir });

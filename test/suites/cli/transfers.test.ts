@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { it, type TestContext } from "node:test";
 import { CacheError } from "../../../server/src/domain/cache-error.ts";
+import { callCli } from "../../support/cli/call-cli.ts";
+import { startCliOnTerminal } from "../../support/cli/run-cli.ts";
 import { FakeTransfer, fakeOperations } from "../../support/daemon/fake-operations.ts";
 import { serve } from "../../support/daemon/served-operations.ts";
-import { runCli, startCliOnTerminal } from "../../support/run-cli.ts";
 
 const ids = [
   "3f9a5c21-0000-4000-8000-000000000001",
@@ -42,7 +43,7 @@ async function prepare(t: TestContext, count = 3) {
     return found;
   };
   const { address } = await serve(t, operations);
-  const run = (...args: string[]) => runCli([...args, "--address", address]);
+  const run = (...args: string[]) => callCli([...args, "--address", address]);
   return { address, run, transfers };
 }
 

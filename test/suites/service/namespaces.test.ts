@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CacheClient, createCacheClient } from "compilecache-client";
+import { callCli } from "../../support/cli/call-cli.ts";
 import {
   cacheKey,
   environment,
   startTestDaemon,
   writeFiles,
 } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "../../support/run-cli.ts";
 
 const { folders }: { folders: { namespace: string; folder: string }[] } = JSON.parse(
   readFileSync(new URL("../../vectors/namespaces.json", import.meta.url), "utf8"),
@@ -70,13 +70,13 @@ describe("a namespace that is the id of a model", () => {
     const named = ["--namespace", model];
     const at = ["--address", address];
     const of = ["--torch", "2.1.0", "--dir", localDir, ...named, ...at];
-    assert.match((await runCli(["info", ...of])).stdout, new RegExp(`^cache +${model}/`, "m"));
-    assert.match((await runCli(["ls", ...named, ...at])).stdout, new RegExp(`^${model} `, "m"));
+    assert.match((await callCli(["info", ...of])).stdout, new RegExp(`^cache +${model}/`, "m"));
+    assert.match((await callCli(["ls", ...named, ...at])).stdout, new RegExp(`^${model} `, "m"));
     const store = ["--store", `file://${dir}/store`, ...named];
-    assert.match((await runCli(["verify", ...store])).stdout, new RegExp(`${model}/cache_`));
-    const gc = await runCli(["gc", ...store, "--gc-quotas", "meta-llama/*=1B", "--gc-keep", "0"]);
+    assert.match((await callCli(["verify", ...store])).stdout, new RegExp(`${model}/cache_`));
+    const gc = await callCli(["gc", ...store, "--gc-quotas", "meta-llama/*=1B", "--gc-keep", "0"]);
     assert.match(gc.stdout, new RegExp(`^planned .* ${model}/cache_`, "m"), gc.stderr);
-    const removed = await runCli(["rm", cacheKey, ...named, ...at]);
+    const removed = await callCli(["rm", cacheKey, ...named, ...at]);
     assert.equal(removed.stdout, `removed ${model}/${cacheKey}\n`);
   });
 

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { createCacheClient } from "compilecache-client";
+import { callCli } from "../../support/cli/call-cli.ts";
+import { startCliOnTerminal } from "../../support/cli/run-cli.ts";
 import {
   environment,
   startTestDaemon,
   writeFiles,
 } from "../../support/daemon/daemon-in-process.ts";
-import { runCli, startCliOnTerminal } from "../../support/run-cli.ts";
 import { listTree, makeTree } from "../../support/trees/trees.ts";
 
 /** A daemon whose user's home is allowed, with a saved cache. */
@@ -84,12 +85,12 @@ describe("compilecache clear", () => {
     writeFiles(localDir, 2);
     assert.match((await startCliOnTerminal([...clear, "--yes"]).ended).stdout, /removed 2 files/);
     writeFiles(localDir, 2);
-    assert.match((await runCli(clear)).stdout, /^removed 2 files/);
+    assert.match((await callCli(clear)).stdout, /^removed 2 files/);
   });
 
   it("--yes skips the question, not the guard", async (t) => {
     const { address, jo } = await prepare(t);
-    const { exitCode, stderr } = await runCli([
+    const { exitCode, stderr } = await callCli([
       "clear",
       "--dir",
       jo,

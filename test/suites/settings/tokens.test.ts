@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
+import { callCli } from "../../support/cli/call-cli.ts";
 import { tempDir } from "../../support/client/service-client.ts";
 import { startTestDaemon } from "../../support/daemon/daemon-in-process.ts";
-import { runCli } from "../../support/run-cli.ts";
 
 const secret = "s3cr3t-of-ours";
 const environment = { torchVersion: "2.1.0" };
@@ -43,7 +43,7 @@ describe("a token", () => {
       assert.deepEqual((await client.listCaches()).caches, []);
     }
     const env = { COMPILE_CACHE_TOKEN: `${secret}\n`, COMPILE_CACHE_ADDRESS: `"${address}"\n` };
-    const listed = await runCli(["ls"], env);
+    const listed = await callCli(["ls"], env);
     assert.equal(listed.exitCode, 0, listed.stderr);
   });
 
@@ -101,7 +101,7 @@ describe("a token", () => {
       for (const to of [address, `unix:${await tempDir(t)}/none.sock`, "nonsense"])
         for (const command of commands.slice(0, to === address ? undefined : 1)) {
           const env = { COMPILE_CACHE_TOKEN: token, COMPILE_CACHE_ADDRESS: to };
-          const { exitCode, stdout, stderr } = await runCli(command, env);
+          const { exitCode, stdout, stderr } = await callCli(command, env);
           assert.notEqual(exitCode, 0, command.join(" "));
           assert.ok(!`${stdout}${stderr}`.includes(secret), stderr);
           assert.ok(!/^\s+at /m.test(stderr), stderr);

@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DaemonProcess, startDaemonProcess } from "../../../fixtures/daemon-process.ts";
 import { generateKeys } from "../../../server/src/signing/keys.ts";
-import { runCli } from "../run-cli.ts";
+import { runCli } from "../cli/run-cli.ts";
 import { createTally, workUntil } from "./clients.ts";
 import { median, type Sample, sampleOf } from "./samples.ts";
 import { keepUpUntil } from "./upkeep.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { startCli } from "../run-cli.ts";
+import { startCli } from "../cli/run-cli.ts";
 import type { Tally } from "./clients.ts";
 
 /**

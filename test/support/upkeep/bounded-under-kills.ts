@@ -8,8 +8,8 @@ import { generateKeys } from "../../../server/src/signing/keys.ts";
 import type { Store, StoredFile } from "../../../server/src/store/store.ts";
 import { collectGarbage } from "../../../server/src/upkeep/gc.ts";
 import { defaultGcPolicy } from "../../../server/src/upkeep/gc-plan.ts";
+import { runCli, startCli } from "../cli/run-cli.ts";
 import { createTestPlace, type TestDaemon, type TestPlace } from "../daemon/daemons.ts";
-import { runCli, startCli } from "../run-cli.ts";
 import { requireWhole, type TaggedCache, writeSave } from "./tagged-caches.ts";
 
 const keepMs = 4_000;

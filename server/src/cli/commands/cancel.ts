@@ -8,6 +8,7 @@ import {
 } from "../client-command.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import { exitCode } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { transfersOf, wholeOperationId } from "../operation-id.ts";
 import { transferText } from "../output/transfer-text.ts";
 
@@ -37,7 +38,7 @@ async function cancelled(
 ): Promise<Transfer[]> {
   if ((operationId === undefined) !== all)
     throw new UsageError(
-      "give an operation id, which compilecache ps lists, or --all: one of both",
+      `give an operation id, which ${commandName()} ps lists, or --all: one of both`,
     );
   const { client, signal } = session;
   if (operationId !== undefined) {

@@ -6,9 +6,11 @@ const shells = ["bash", "zsh", "fish"];
 
 const installation = `
 To have it in each new shell:
-  bash  compilecache completion bash > ~/.local/share/bash-completion/completions/compilecache
+  bash  compilecache completion bash \\
+          > ~/.local/share/bash-completion/completions/compilecache
   zsh   compilecache completion zsh > "\${fpath[1]}/_compilecache"
-  fish  compilecache completion fish > ~/.config/fish/completions/compilecache.fish
+  fish  compilecache completion fish \\
+          > ~/.config/fish/completions/compilecache.fish
 
 In this shell alone:
   source <(compilecache completion bash)`;
@@ -20,7 +22,8 @@ export function addCompletionCommand(program: Command): void {
   command
     ?.description("print the script by which a shell completes commands and options")
     .helpOption("-h, --help", "show this help")
-    .addHelpText("after", installation);
+    .addHelpText("after", installation)
+    .usage("bash|zsh|fish");
   command?.registeredArguments[0]?.choices(shells);
   if (command?.registeredArguments[0]) command.registeredArguments[0].description = "the shell";
 }

@@ -66,7 +66,7 @@ export function addGcCommand(program: Command): void {
           if (young > 0)
             print({}, `kept though over a bound: ${fileCountText(young)} too young (--gc-keep)`);
           const said = deletes || files === 0 ? "removed" : "would be removed: add --delete";
-          print({}, `${fileCountText(files)}, ${bytesText(bytes)} ${said}`);
+          print({}, `${fileCountText(files)}, ${bytesText(bytes)} of ${context.store.url} ${said}`);
         }
         return failed > 0 ? exitCode.failure : exitCode.success;
       }),

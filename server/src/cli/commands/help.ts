@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import { becomePython, isForPython } from "../become-python.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import { exitCode } from "../exit-code.ts";
 import { helpTopics } from "../help-topics.ts";
+import { commandName } from "../hints/command-name.ts";
 
 /** `compilecache help`: the help of a command, or of a topic. */
 export function addHelpCommand(program: Command): void {
@@ -28,11 +30,16 @@ function helpOf(program: Command, word: string | undefined): string {
   }
   const topic = helpTopics[word];
   if (topic !== undefined) return topic;
+  if (isForPython([word])) {
+    becomePython([word, "--help"]);
+    return "";
+  }
   const command = program.commands.find((candidate) => candidate.name() === word);
   if (!command) {
     const topics = Object.keys(helpTopics).join(", ");
     throw new UsageError(
-      `there is no command and no topic ${JSON.stringify(word)}; the topics are ${topics}`,
+      `there is no command and no topic ${JSON.stringify(word)}; the topics are ${topics},\n` +
+        `and ${commandName()} --help lists the commands`,
     );
   }
   command.outputHelp();

@@ -4,6 +4,8 @@ import type { Command } from "commander";
 import { generateKeys, parseSigningKey } from "../../signing/keys.ts";
 import { examplesHelp } from "../examples-help.ts";
 import { exitCode } from "../exit-code.ts";
+import { tellFailure } from "../failure.ts";
+import { commandName } from "../hints/command-name.ts";
 
 /** `compilecache keygen`: makes a pair of keys, to sign caches and to trust them. */
 export function addKeygenCommand(program: Command): void {
@@ -12,9 +14,10 @@ export function addKeygenCommand(program: Command): void {
     .description("make a key that signs caches, and the one that daemons trust it by")
     .helpOption("-h, --help", "show this help")
     .argument("[name]", "begins the files' names: <name>.key and <name>.pub", "compilecache")
+    .option("--json", "print JSON for programs")
     .addHelpText("after", () => examplesHelp(["keygen team"]))
-    .action((name: string) => {
-      process.exitCode = keygen(resolve(name));
+    .action((name: string, { json = false }: { json?: boolean }) => {
+      process.exitCode = keygen(resolve(name), json);
     });
 }
 
@@ -27,7 +30,7 @@ function writeNewKey(path: string, signingKey: string, publicPath: string): void
   }
 }
 
-function keygen(path: string): number {
+function keygen(path: string, json: boolean): number {
   const { signingKey, trustedKey } = generateKeys();
   const [privatePath, publicPath] = [`${path}.key`, `${path}.pub`];
   try {
@@ -36,14 +39,28 @@ function keygen(path: string): number {
     writeFileSync(publicPath, trustedKey, { mode: 0o644, flag: "wx" });
     writeNewKey(privatePath, signingKey, publicPath);
   } catch (error) {
-    process.stderr.write(`compilecache: no keys were made: ${(error as Error).message}\n`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isThere = code === "EEXIST";
+    tellFailure(
+      {
+        code: isThere ? "ALREADY_EXISTS" : "FAILED_PRECONDITION",
+        message: `no keys were made: ${message}`,
+      },
+      json,
+    );
     return exitCode.failure;
   }
+  const { id } = parseSigningKey(signingKey);
+  if (json) {
+    const made = { id, signing_key: privatePath, trusted_key: publicPath };
+    process.stdout.write(`${JSON.stringify(made)}\n`);
+    return exitCode.success;
+  }
   process.stdout.write(
-    `key ${parseSigningKey(signingKey).id}\n` +
+    `key ${id}\n` +
       `  ${privatePath}  signs: COMPILE_CACHE_SIGNING_KEY of daemons that save; keep it secret\n` +
       `  ${publicPath}  is trusted: COMPILE_CACHE_TRUSTED_KEYS of daemons that load\n` +
-      `Next: compilecache sign --signing-key ${privatePath} signs what is stored already;\n` +
+      `Next: ${commandName()} sign --signing-key ${privatePath} signs what is stored already;\n` +
       "docs/security.md tells how daemons change over without a load that fails.\n",
   );
   return exitCode.success;

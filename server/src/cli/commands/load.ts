@@ -10,6 +10,7 @@ import { awaitTransfer } from "../await-transfer.ts";
 import { addCacheCommand, type CacheOptions, cacheTargetOf } from "../cache-command.ts";
 import { runWithClient, type Session } from "../client-command.ts";
 import { exitCodeOfTransfer } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { startedText, transferText } from "../output/transfer-text.ts";
 
 interface LoadOptions extends CacheOptions {
@@ -71,5 +72,5 @@ async function elsewhereText(
   }
   return closest
     ? ""
-    : `\nthe namespace ${namespace} holds no caches; compilecache ls lists those of all`;
+    : `\nthe namespace ${namespace} holds no caches; ${commandName()} ls lists those of all`;
 }

@@ -6,12 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import type { DaemonState, FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
-import { addClientCommand, type ClientOptions, harmlessLines } from "../client-command.ts";
+import { addClientCommand, type ClientOptions } from "../client-command.ts";
 import { adviceFor, daemonFor, sayWhich } from "../daemon-address.ts";
 import { daemonAt } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
+import { tellFailure } from "../failure.ts";
 
-interface LogsOptions extends Pick<ClientOptions, "address"> {
+interface LogsOptions extends Pick<ClientOptions, "address" | "json"> {
   follow?: true;
   lines: number;
 }
@@ -26,12 +27,13 @@ export function addLogsCommand(program: Command): void {
     .option("-f, --follow", "go on with what is written, until Ctrl-C")
     .option("-n, --lines <count>", "how many of the last lines", parseCount, fewLines)
     .description("show the log of the daemon that the other commands talk to")
-    .action(async ({ address, follow, lines }: LogsOptions) => {
+    .action(async ({ address, follow, lines, json }: LogsOptions) => {
       const daemon = daemonFor(address);
       sayWhich(daemon);
       const log = logOf(daemon);
       if ("problem" in log) {
-        process.stderr.write(`compilecache: ${harmlessLines(log.problem)}\n`);
+        const code = log.exitCode === exitCode.noDaemon ? "UNAVAILABLE" : "NOT_FOUND";
+        tellFailure({ code, message: log.problem }, json ?? false);
         process.exitCode = log.exitCode;
         return;
       }

@@ -15,6 +15,7 @@ import {
 import { addEnvironmentOptions, type EnvironmentOptions } from "../environment/options.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import { exitCode } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { fitTable, terminalWidth } from "../output/fit-table.ts";
 import { bytesText, dateText } from "../output/quantities.ts";
 
@@ -59,8 +60,8 @@ async function environmentToMark(
 
 function emptyText(address: string, namespace: string | undefined): string {
   const where = `the store of the daemon at ${address} holds no caches`;
-  if (namespace === undefined) return `${where}; save one with: compilecache save`;
-  return `${where} of the namespace ${namespace}; compilecache ls lists those of all`;
+  if (namespace === undefined) return `${where}; save one with: ${commandName()} save`;
+  return `${where} of the namespace ${namespace}; ${commandName()} ls lists those of all`;
 }
 
 /** Enough of the digest of an image, or of a commit, to tell it from others. */

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Transfer } from "compilecache-client";
 import { addClientCommand, type ClientOptions, runWithClient } from "../client-command.ts";
 import { exitCode } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { transfersOf } from "../operation-id.ts";
 import { fitTable, terminalWidth } from "../output/fit-table.ts";
 import { bytesText, durationText } from "../output/quantities.ts";
@@ -20,7 +21,7 @@ export function addPsCommand(program: Command): void {
         const transfers = await transfersOf(session, options.all ?? false);
         const none = options.all
           ? "the daemon remembers no transfers"
-          : "no transfers run; those that have ended: compilecache ps --all";
+          : `no transfers run; those that have ended: ${commandName()} ps --all`;
         session.print({ transfers }, transfers.length > 0 ? tableOf(transfers) : none);
         return exitCode.success;
       }),

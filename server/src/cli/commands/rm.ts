@@ -9,6 +9,7 @@ import {
 } from "../client-command.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import { exitCode } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 
 interface RemoveOptions extends ClientOptions {
   namespace: string;
@@ -40,7 +41,7 @@ function cacheKeyNamed(word: string | undefined, option: string | undefined): st
   const key = word ?? option;
   if (key === undefined || (word !== undefined && option !== undefined))
     throw new UsageError(
-      "give the key of one cache, as an argument or by --key; compilecache ls lists them",
+      `give the key of one cache, as an argument or by --key; ${commandName()} ls lists them`,
     );
   return parseEnvironmentKey(key) ? cacheKeyOf(key) : key;
 }

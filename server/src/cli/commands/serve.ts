@@ -25,7 +25,7 @@ export const serveCommand = new Command("serve")
 addSettings(serveCommand, settingKeys).addHelpText("after", () =>
   examplesHelp([
     "serve --store file:///mnt/shared/compile_cache",
-    "serve --store s3://models/compile-cache --allowed-dirs /cache,/tmp",
+    "serve --store s3://models/caches --allowed-dirs /cache,/tmp",
   ]),
 );
 

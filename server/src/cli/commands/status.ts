@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { CacheServiceError, createCacheClient } from "compilecache-client";
-import { addClientCommand, type ClientOptions, harmlessLines } from "../client-command.ts";
+import { addClientCommand, type ClientOptions } from "../client-command.ts";
 import { adviceFor, daemonFor } from "../daemon-address.ts";
 import { daemonAt, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { type DaemonStatus, statusText } from "../output/daemon-text.ts";
+import { harmlessLines } from "../output/harmless-lines.ts";
 
 const longestAnswerMs = 5_000;
 
@@ -26,9 +27,10 @@ export function addStatusCommand(program: Command): void {
           taken: isFound && isTaken(daemon),
         })),
       );
-      const text = [...daemons.map(statusText), ...(isFound ? [] : [adviceFor(taken)])].join(
-        "\n\n",
-      );
+      const text = [
+        ...daemons.map(statusText),
+        ...(isFound ? [] : [`no daemon is there to be taken\n${adviceFor(taken)}`]),
+      ].join("\n\n");
       process.stdout.write(`${options.json ? JSON.stringify({ daemons }) : harmlessLines(text)}\n`);
       const answers = daemons.some(({ state }) => state === "serving");
       process.exitCode = answers ? exitCode.success : exitCode.noDaemon;
@@ -46,8 +48,8 @@ async function statusOf(
     version: state?.version ?? null,
     store: state?.store ?? null,
     log: state?.log ?? null,
-    startedAt: state?.started_at ?? null,
-    startedBy: state?.started_by ?? null,
+    started_at: state?.started_at ?? null,
+    started_by: state?.started_by ?? null,
   };
   try {
     const client = createCacheClient({ address, timeoutMs });

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { type DaemonState, processIdentity, stateOfLife } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
-import { addClientCommand, type ClientOptions, harmlessLines } from "../client-command.ts";
+import { addClientCommand, type ClientOptions } from "../client-command.ts";
 import { daemonAt, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
+import { tellFailure } from "../failure.ts";
 
 interface StopOptions extends ClientOptions {
   all?: true;
@@ -30,16 +31,21 @@ export function addStopCommand(program: Command): void {
     .action(async (options: StopOptions) => {
       const own = knownDaemons(process.env).filter(({ isOwn }) => isOwn);
       const { address, all, json } = options;
+      const fail = (status: number, code: string, message: string) => {
+        tellFailure({ code, message }, json ?? false);
+        process.exitCode = status;
+      };
       const chosen = !all && address !== undefined ? [daemonAt(address)] : own;
       if (chosen.length === 0)
         return fail(
           exitCode.noDaemon,
+          "UNAVAILABLE",
           "no daemon of this user runs; a system's is stopped by --address",
         );
       if (chosen.length > 1 && !all) {
         const lines = chosen.map(({ address, state }) => `  ${address}  ${state?.store ?? ""}`);
         const words = "several daemons of this user run: say which with --address, or --all";
-        return fail(exitCode.usage, [words, ...lines].join("\n"));
+        return fail(exitCode.usage, "INVALID_ARGUMENT", [words, ...lines].join("\n"));
       }
       const longestMs = (options.timeout ?? longestEndSeconds) * 1000;
       const ends = await Promise.all(chosen.map((daemon) => stop(daemon, longestMs)));
@@ -52,11 +58,6 @@ export function addStopCommand(program: Command): void {
       const isDone = ends.every(({ stopped }) => stopped);
       process.exitCode = isDone ? exitCode.success : exitCode.failure;
     });
-}
-
-function fail(code: number, text: string): void {
-  process.stderr.write(`compilecache: ${harmlessLines(text)}\n`);
-  process.exitCode = code;
 }
 
 async function stop({ address, state }: KnownDaemon, longestMs: number): Promise<Stopped> {

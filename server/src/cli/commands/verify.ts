@@ -40,7 +40,7 @@ export function addVerifyCommand(program: Command): void {
               : `${label}: sound, ${bytesText(bytes)}${by}`,
           );
         }
-        if (!options.json) print({}, `${sound} sound, ${unsound} not`);
+        if (!options.json) print({}, `${sound} sound, ${unsound} not, in ${context.store.url}`);
         return unsound > 0 ? exitCode.failure : exitCode.success;
       }),
     );

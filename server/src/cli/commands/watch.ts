@@ -8,6 +8,7 @@ import {
 } from "../client-command.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import { exitCode, exitCodeOfTransfer } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { transfersOf, wholeOperationId } from "../operation-id.ts";
 import { drawProgress, hasTerminal } from "../output/progress-bar.ts";
 import { transferText } from "../output/transfer-text.ts";
@@ -33,8 +34,8 @@ async function theOneThatRuns(session: Session): Promise<string> {
   if (first && others.length === 0) return first.operationId;
   throw new UsageError(
     first
-      ? `${others.length + 1} transfers run: give the operation id of one, which compilecache ps lists`
-      : "no transfers run; give the operation id of one that has ended (compilecache ps --all)",
+      ? `${others.length + 1} transfers run: give the operation id of one, which ${commandName()} ps lists`
+      : `no transfers run; give the operation id of one that has ended (${commandName()} ps --all)`,
   );
 }
 

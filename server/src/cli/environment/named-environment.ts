@@ -3,6 +3,7 @@ import type { Cache, CacheClient, Environment } from "compilecache-client";
 import { environmentKey } from "../../domain/environment.ts";
 import { parseEnvironmentKey } from "../../domain/parse-environment-key.ts";
 import { UsageError } from "../errors/usage-error.ts";
+import { commandName } from "../hints/command-name.ts";
 import { detectByPython } from "../python/detect-environment.ts";
 import type { EnvironmentOptions } from "./options.ts";
 import { parseEnvironmentJson } from "./parse-environment-json.ts";
@@ -38,7 +39,7 @@ export async function namedEnvironment(
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(
-      `${error.message}.\nOr name the environment: --key KEY (compilecache env --key prints it where` +
+      `${error.message}.\nOr name the environment: --key KEY (${commandName()} env --key prints it where` +
         " torch is),\n--environment-file FILE, or --torch VERSION with --cuda, --cc, --triton and --label.",
     );
   }
@@ -117,7 +118,7 @@ async function environmentOfStored(
     found
       ? `${namespace}/${cacheKey} was saved by another tool and does not say its environment;` +
           " give --key its environment key"
-      : `the store holds no cache ${namespace}/${cacheKey}; compilecache ls lists what it holds,` +
+      : `the store holds no cache ${namespace}/${cacheKey}; ${commandName()} ls lists what it holds,` +
           " and --key takes an environment key, too",
   );
 }

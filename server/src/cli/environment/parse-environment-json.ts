@@ -1,5 +1,6 @@
 import type { Environment } from "compilecache-client";
 import { UsageError } from "../errors/usage-error.ts";
+import { commandName } from "../hints/command-name.ts";
 
 /** The environment in what `compilecache env --json` prints, or in its `environment` alone. Throws UsageError. */
 export function parseEnvironmentJson(text: string, origin: string): Environment {
@@ -7,7 +8,9 @@ export function parseEnvironmentJson(text: string, origin: string): Environment 
   try {
     found = JSON.parse(text);
   } catch {
-    throw new UsageError(`${origin} is no JSON; compilecache env --json prints what is expected`);
+    throw new UsageError(
+      `${origin} is no JSON; ${commandName()} env --json prints what is expected`,
+    );
   }
   const inner = isObject(found) && isObject(found.environment) ? found.environment : found;
   if (!isObject(inner)) throw unexpected(origin);
@@ -26,7 +29,7 @@ export function parseEnvironmentJson(text: string, origin: string): Environment 
 
 function unexpected(origin: string): UsageError {
   return new UsageError(
-    `${origin} names no environment with a torch_version, as compilecache env --json prints it`,
+    `${origin} names no environment with a torch_version, as ${commandName()} env --json prints it`,
   );
 }
 

@@ -1,3 +1,5 @@
+import { commandName } from "../hints/command-name.ts";
+
 /** A daemon, as `compilecache status --json` prints it. What is not known is null. */
 export interface DaemonStatus {
   readonly address: string;
@@ -17,23 +19,23 @@ export interface DaemonStatus {
   /** Null where it is no file. */
   readonly log: string | null;
   /** In ISO 8601. */
-  readonly startedAt: string | null;
-  readonly startedBy: string | null;
+  readonly started_at: string | null;
+  readonly started_by: string | null;
 }
 
 /** A daemon in lines for people. */
 export function statusText(daemon: DaemonStatus): string {
-  const { address, addresses, taken, pid, version, store, log, startedAt, startedBy } = daemon;
+  const { address, addresses, taken, pid, version, store, log, started_at, started_by } = daemon;
   const others = addresses.filter((other) => other !== address);
   const lines: readonly (readonly [string, string | null])[] = [
     ["also at", others.length > 0 ? others.join(", ") : null],
     ["state", stateText(daemon)],
     ["process", pid === null ? null : String(pid)],
-    ["since", startedAt && `${startedAt.slice(0, 19).replace("T", " ")} UTC`],
-    ["started by", startedBy],
+    ["since", started_at && `${started_at.slice(0, 19).replace("T", " ")} UTC`],
+    ["started by", started_by],
     ["store", store],
     ["version", version],
-    ["log", log ?? (pid === null ? null : "no file (compilecache logs tells more)")],
+    ["log", log ?? (pid === null ? null : `no file (${commandName()} logs tells more)`)],
   ];
   const said = lines.filter(([, text]) => text !== null);
   return [

@@ -10,6 +10,7 @@ import type {
 import { isB10ArchiveName } from "../../domain/b10-archive.ts";
 import { environmentComponents } from "../../domain/environment.ts";
 import { wholeEnvironment } from "../environment/whole-environment.ts";
+import { commandName } from "../hints/command-name.ts";
 import { bytesText, durationText, fileCountText } from "./quantities.ts";
 
 /** What the caller of a load knows beyond its transfer. */
@@ -149,5 +150,5 @@ function nameOf(named: Transfer | Cache): string {
 
 /** One line for a user who does not wait: the operation id, and how to follow it. */
 export function startedText({ kind, operationId }: Transfer): string {
-  return `started ${kind} ${operationId}; follow it with: compilecache watch ${operationId}`;
+  return `started ${kind} ${operationId}; follow it with: ${commandName()} watch ${operationId}`;
 }

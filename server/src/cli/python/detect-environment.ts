@@ -3,6 +3,8 @@ import { promisify } from "node:util";
 import { UsageError } from "../errors/usage-error.ts";
 import { findPython, pythonProgram } from "./find-python.ts";
 
+type FailedProcess = Error & { readonly stdout?: string; readonly stderr?: string };
+
 const longestMs = 60_000;
 const toldAfterMs = 1000;
 
@@ -26,12 +28,20 @@ export async function detectByPython(
     return stdout;
   } catch (error) {
     signal.throwIfAborted();
-    const { stderr = "", message } = error as Error & { stderr?: string };
-    const [why = message] = stderr.trim().split("\n").slice(-1).filter(Boolean);
-    throw new UsageError(why.replace(/^compilecache: /, ""));
+    throw new UsageError(reasonOf(error as FailedProcess));
   } finally {
     clearTimeout(notice);
     const seconds = (performance.now() - begun) / 1000;
     if (seconds * 1000 > toldAfterMs) tell(`that took ${seconds.toFixed(1)} s; --key saves it`);
+  }
+}
+
+/** What it told as JSON; where it did not come that far, the last that it said. */
+function reasonOf({ stdout = "", stderr = "", message }: FailedProcess): string {
+  try {
+    return JSON.parse(stdout).error.message;
+  } catch {
+    const [why = message] = stderr.trim().split("\n").slice(-1).filter(Boolean);
+    return why.replace(/^compilecache: /, "");
   }
 }

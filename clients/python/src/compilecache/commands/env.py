@@ -49,7 +49,16 @@ def print_environment(options: argparse.Namespace) -> int:
         environment = environment_of_root(detect_environment(), options.root)
         components = environment.components()
     except CacheValidationError as error:
-        print(f"compilecache: {_why_not(error)}", file=sys.stderr)
+        why = _why_not(error)
+        if options.json:
+            failure: dict[str, Any] = {
+                "code": "FAILED_PRECONDITION",
+                "message": why,
+                "violations": [],
+            }
+            print(json.dumps({"error": failure}))
+        else:
+            print(f"compilecache: {why}", file=sys.stderr)
         return 1
     if options.key:
         print(environment.key())

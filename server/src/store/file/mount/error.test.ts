@@ -14,7 +14,7 @@ describe("toFileStoreError", () => {
   test("says what to do about a store that is not there", async () => {
     assert.equal(
       await messageOf("ENOENT"),
-      "STORE_UNAVAILABLE: the store /cache is not there: mount it, or name another one with COMPILE_CACHE_STORE",
+      "STORE_UNAVAILABLE: the store /cache is not there: mount it, or name another one with --store or COMPILE_CACHE_STORE",
     );
   });
 

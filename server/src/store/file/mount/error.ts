@@ -34,7 +34,7 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
   function textOf(): string {
     switch (code) {
       case "ENOENT":
-        return `the store ${root} is not there: mount it, or name another one with COMPILE_CACHE_STORE`;
+        return `the store ${root} is not there: mount it, or name another one with --store or COMPILE_CACHE_STORE`;
       case "EROFS":
         return `the store ${root} is read-only: caches can be loaded from it, not saved or removed`;
       case "ENOTDIR":

@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { launcher } from "../../fixtures/daemon-process.ts";
+import { compiledCode, launcher } from "../../../fixtures/daemon-process.ts";
 
 /** How a command ended, and what it printed. */
 export interface CliResult {
@@ -29,7 +29,7 @@ export function startProgram(
   env: Record<string, string> = {},
 ): RunningCli {
   const child = spawn(program, args, {
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { PATH: process.env.PATH ?? "", ...compiledCode(), ...env },
     stdio: "pipe",
   });
   const printed = { stdout: "", stderr: "" };
