@@ -13,11 +13,11 @@ describe("names of b10-transfer's archives", () => {
         "cache_3b20c534a035fa77.latest.tar.gz",
         "cache_3b20c534a035fa77.node-1.latest.tar.gz",
       ],
-      tellsMachine: true,
+      untold: "",
     });
     assert.deepEqual(of("", { arch: "x86_64" }), {
       names: ["cache_436c59e667a63097.latest.tar.gz"],
-      tellsMachine: false,
+      untold: "for which CPU it was compiled",
     });
   });
 
@@ -29,9 +29,17 @@ describe("names of b10-transfer's archives", () => {
     );
   });
 
+  it("do not tell torch's cache from vLLM's", () => {
+    const [torch, vllm] = ["inductor", "vllm"].map((root) =>
+      of("12.8", { gpu: "NVIDIA H200", root }),
+    );
+    assert.deepEqual(vllm, { ...torch, untold: "whether it is vLLM's cache or torch's" });
+    assert.equal(torch?.untold, "");
+  });
+
   it("are none where it saves nothing", () => {
     assert.equal(of("", { arch: "x86_64", rocm: "6.2", gfx: "gfx942" }), undefined);
-    assert.equal(of("12.8", { gpu: "NVIDIA H200", root: "vllm" }), undefined);
+    assert.equal(of("12.8", { gpu: "NVIDIA H200", root: "flashinfer" }), undefined);
     assert.equal(of("12.8", {}), undefined);
     assert.equal(of("", {}), undefined);
   });

@@ -5,8 +5,8 @@ import type { Environment } from "./environment.ts";
 export interface B10ArchiveNames {
   /** File names, the best first. */
   readonly names: readonly string[];
-  /** Whether they say which GPU they are of; the others say no more than `x86_64`, not which CPU. */
-  readonly tellsMachine: boolean;
+  /** What they do not tell, in words, and one would have to know; empty where they tell enough. */
+  readonly untold: string;
 }
 
 const filename = /^cache_[0-9a-f]{16}(\.[^/]+)?\.latest\.tar\.gz$/;
@@ -21,8 +21,10 @@ export function b10ArchiveNames(
   { cudaVersion, extra }: Environment,
   hostname: string,
 ): B10ArchiveNames | undefined {
-  // It knows torch's own directory alone, and no GPU of AMD's by what an environment says.
-  if ((extra.root ?? "inductor") !== "inductor" || extra.rocm !== undefined) return undefined;
+  const root = extra.root ?? "inductor";
+  // It knows no other directories, and no GPU of AMD's by what an environment says.
+  if (!["inductor", "vllm"].includes(root) || extra.rocm !== undefined) return undefined;
+  const untold = root === "vllm" ? "whether it is vLLM's cache or torch's" : "";
   if (cudaVersion !== "") {
     if (!extra.gpu) return undefined;
     const key = keyOf([
@@ -30,7 +32,7 @@ export function b10ArchiveNames(
       ["device_name", extra.gpu],
     ]);
     const names = [`cache_${key}.latest.tar.gz`, `cache_${key}.${hostname}.latest.tar.gz`];
-    return { names, tellsMachine: true };
+    return { names, untold };
   }
   if (!extra.arch) return undefined;
   const key = keyOf([
@@ -38,7 +40,9 @@ export function b10ArchiveNames(
     ["device_type", "cpu"],
     ["platform_system", "Linux"],
   ]);
-  return { names: [`cache_${key}.latest.tar.gz`], tellsMachine: false };
+  // No more than `x86_64`: code for another CPU could end the process that runs it.
+  const names = [`cache_${key}.latest.tar.gz`];
+  return { names, untold: untold || "for which CPU it was compiled" };
 }
 
 /** 16 digits of the SHA-256 of what Python's json.dumps makes of it, with sorted names. */

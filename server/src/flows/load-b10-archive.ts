@@ -28,7 +28,7 @@ export async function* loadB10Archive(
     const there = await b10Archives.list(signal);
     filename = wanted.names.find((name) => there.includes(name));
     if (filename === undefined) return { note: othersText(there.length, directory) };
-    if (!wanted.tellsMachine && !isNamed) return { note: unclearText(filename, directory) };
+    if (wanted.untold && !isNamed) return { note: untoldText(filename, directory, wanted.untold) };
     await using reader = await b10Archives.open({ namespace, filename }, signal);
     if (!reader) return { note: "" };
     const outcome = yield* loadFrom(reader);
@@ -56,9 +56,9 @@ function othersText(count: number, directory: string): string {
   return `${archives} of b10-transfer, for machines of another kind, in ${directory}`;
 }
 
-function unclearText(filename: string, directory: string): string {
+function untoldText(filename: string, directory: string, untold: string): string {
   return (
-    `b10-transfer's ${filename}, in ${directory}, does not tell for which CPU it was compiled; ` +
+    `b10-transfer's ${filename}, in ${directory}, does not tell ${untold}; ` +
     `COMPILE_CACHE_B10_ARCHIVES=${directory} loads it nevertheless`
   );
 }
