@@ -123,6 +123,8 @@ export async function serve(options: {
     await settlesWithin(runner.drained(), lastAnswersMs);
     await sleep(leavingMs);
     for (const server of [...servers, ...connectServers]) server.stop();
+    // gRPC leaves those that it was handed to whoever handed them.
+    connections.closeAll();
   };
   return {
     addresses: listeners.map(({ address }) => formatListenAddress(address)),

@@ -188,13 +188,11 @@ describe("a stream of zstd frames", () => {
   });
 
   it("is refused when it is frames, or blocks, of nothing", async () => {
-    const empty = zstdCompressSync(Buffer.alloc(0));
     const skippable = skippableFrame(0x184d2a5a, Buffer.alloc(0));
     const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x58]);
-    const frames = (frame: Buffer) => Buffer.alloc(140_000 * frame.length, frame);
+    // Of frames that a decoder is made for, which takes longer, there is a planted archive.
     for (const content of [
-      frames(skippable),
-      frames(empty),
+      Buffer.alloc(140_000 * skippable.length, skippable),
       Buffer.concat([header, Buffer.alloc(3 * 140_000)]),
     ])
       await assert.rejects(decompress(content), { reason: "ARCHIVE_UNSAFE" });

@@ -35,6 +35,8 @@ export interface Connections {
   beginWork(connection: Connection): void;
   /** And that call is over. */
   endWork(connection: Connection): void;
+  /** Closes all that are open, whatever they work on. */
+  closeAll(): void;
 }
 
 /** The most that all connections may hold together. */
@@ -100,6 +102,10 @@ export function createConnections(most: number, logger: Logger): Connections {
   };
 
   return {
+    closeAll() {
+      for (const connection of [...open.keys()]) close(connection);
+    },
+
     add(socket, proceed) {
       const peer = socket.remoteAddress ?? "unix";
       if (open.size >= most) {

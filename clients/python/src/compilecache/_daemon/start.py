@@ -29,7 +29,7 @@ _default_idle_exit_seconds = "600"
 # A daemon answers within half a second; a machine that starts a model may be busy.
 _default_seconds_to_start = 20.0
 # A daemon that was killed as it started is started again, but not without end.
-_most_starts = 3
+_most_starts = 10
 _poll_seconds = 0.005
 
 
