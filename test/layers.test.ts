@@ -61,7 +61,7 @@ const server: Rules = {
   ],
   "workers/user-process": ["domain", "local", "workers"],
   signing: ["archive/format", "domain"],
-  upkeep: ["access", "archive/format", "archive/pack", "domain", "flows", "signing", "store"],
+  upkeep: ["access", "archive/format", "archive/pack", "archive/unpack", "domain", "flows", "signing", "store"],
   transfers: ["async", "domain"],
   flows: [
     "archive/format",

@@ -1,4 +1,5 @@
 import type { FormatWork } from "../archive/format/port.ts";
+import type { UnpackWork } from "../archive/unpack/port.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Trust } from "../signing/trust.ts";
@@ -7,7 +8,7 @@ import type { ArchiveName, Store } from "../store/store.ts";
 /** What the upkeep of a store works with; it needs no daemon, and disturbs none. */
 export interface UpkeepContext {
   readonly store: Store;
-  readonly work: FormatWork;
+  readonly work: FormatWork & UnpackWork;
   readonly limits: Limits;
   readonly trust: Trust;
   readonly logger: Logger;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 import {
   generateKeys,
   parseSigningKey,
@@ -13,7 +14,9 @@ import type { ReadSoFar, UpkeepContext } from "../../../server/src/upkeep/contex
 import { signArchive } from "../../../server/src/upkeep/sign.ts";
 import { verifyArchive } from "../../../server/src/upkeep/verify.ts";
 import { cacheKey, createFlowBench, type FlowBench, namespace } from "../../support/flow-bench.ts";
+import { rawEntry, tarEnd } from "../../support/tar/raw-tar.ts";
 import { contents, many, write } from "../../support/trees/refresh-trees.ts";
+import { noise } from "../../support/trees/trees.ts";
 
 const { signingKey, trustedKey } = generateKeys();
 const ours = { key: parseSigningKey(signingKey), trusted: parseTrustedKeys(trustedKey) };
@@ -57,6 +60,23 @@ describe("verify", () => {
     rmSync(bench.archivePath());
     const gone = await resultOf(verifyArchive(upkeepOf(bench, {}), name, signal));
     assert.equal(gone.result, undefined);
+  });
+
+  it("reads one of another tool to its end, and one that has lost its own", async (t) => {
+    const bench = await benchWithCache(t);
+    const path = bench.archivePath();
+    const sound = readFileSync(path);
+    const errorOf = async (bytes: Buffer) => {
+      writeFileSync(path, bytes);
+      const { result } = await resultOf(verifyArchive(upkeepOf(bench, {}), name, signal));
+      return result?.error?.reason;
+    };
+    assert.equal(await errorOf(sound.subarray(0, sound.length >> 1)), "ARCHIVE_CORRUPT");
+    assert.equal(await errorOf(Buffer.alloc(40_000)), "ARCHIVE_CORRUPT");
+    assert.equal(await errorOf(noise(40_000)), "ARCHIVE_CORRUPT");
+    const tar = Buffer.concat([rawEntry({ name: "a", content: noise(3000) }), tarEnd]);
+    assert.equal(await errorOf(gzipSync(tar)), undefined);
+    assert.equal(await errorOf(gzipSync(tar).subarray(0, -9)), "ARCHIVE_CORRUPT");
   });
 
   it("finds each kind of damage, and changes nothing", async (t) => {
