@@ -49,7 +49,8 @@ describe("a namespace", () => {
     it(`is not ${JSON.stringify(text)}, which an error names, with what would be right`, () => {
       assert.throws(() => parseNamespace(text), {
         reason: "INVALID_REQUEST",
-        message: /namespace: ".*" (is no namespace: 1 to 128 .*|holds a ~.*)Llama-3.1-8B/,
+        message:
+          /namespace: ".*" ((is no namespace: 1 to 128 .*|holds a ~.*)Llama-3.1-8B|has a "\/" too many: give ".*")/,
       });
       assert.throws(() => folderOfNamespace(text), { reason: "INVALID_REQUEST" });
     });

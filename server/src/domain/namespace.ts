@@ -64,11 +64,13 @@ function escaped(namespace: string): string {
 function faultOf(text: string): string | undefined {
   if (text.includes("~"))
     return "holds a ~, as folders of a store do: give the id of the model as it is, such as meta-llama/Llama-3.1-8B";
-  if (!idPattern.test(text) || text.includes(".."))
+  if (!idPattern.test(text) || text.includes("..") || text === "/")
     return (
       "is no namespace: 1 to 128 letters, digits and . _ - / @ : +, the first of them a letter, a digit or /, " +
       'and no ".."; a short name (llama-8b) or the id of a model (meta-llama/Llama-3.1-8B)'
     );
+  const tidy = text.replace(/\/+/g, "/").replace(/\/$/, "");
+  if (text !== tidy) return `has a "/" too many: give ${JSON.stringify(tidy)}`;
   const { length } = escaped(text);
   if (length > longestFolder)
     return (

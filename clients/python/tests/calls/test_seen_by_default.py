@@ -57,7 +57,7 @@ def test_each_call_says_in_one_line_what_came_of_it(model: Model) -> None:
         rf"saved 1 file, .*, from {where} in namespace {namespace} as .*; \d+\.\d\d s",
         rf"nothing saved from {where} \(namespace {namespace}, {seconds}\): .* little or .*",
         rf"nothing loaded into {where} \(namespace {namespace}, \d+\.\d\d s, the transfer "
-        rf"\d+\.\d\d s\): {where} holds files already",
+        rf"\d+\.\d\d s\): {where} holds files already; if_local_exists=.*",
         rf"cleared {where}",
         rf"loaded 1 file, .*, of namespace {namespace} into {where}; \d+\.\d\d s, the transfer "
         r"\d+\.\d\d s",

@@ -125,6 +125,16 @@ def test_a_command_is_required(launched: Launched) -> None:
     assert launched.run("run", "--") == 2
 
 
+def test_quiet_leaves_only_errors(launched: Launched, capsys: pytest.CaptureFixture[str]) -> None:
+    assert launched.run("run", "--", *python("compile('kernel')")) == 0
+    assert "saved" in capsys.readouterr().err
+    launched.environment["COMPILE_CACHE_QUIET"] = "1"
+    assert launched.run("run", "--", *python("compile('another')")) == 0
+    assert capsys.readouterr().err == ""
+    assert launched.run("run", "--", "/none/such/program") == 127
+    assert "/none/such/program" in capsys.readouterr().err
+
+
 def test_saves_once_the_url_answers(launched: Launched) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compilecache._base.deadlines import load_deadline_seconds, save_deadline_seconds
 from compilecache._base.readiness import file_mark
+from compilecache.commands.say import say, tell
 from compilecache.commands.step import Step
 from compilecache.commands.supervisor import Supervisor
 
@@ -86,7 +86,7 @@ def run_alone(command: Sequence[str], grace_seconds: float) -> int:
 
 
 def _cannot_start(command: Sequence[str], error: OSError) -> int:
-    _say(f"{command[0]}: {error.strerror}")
+    say(f"{command[0]}: {error.strerror}")
     return _exit_code_not_found if isinstance(error, FileNotFoundError) else _exit_code_not_started
 
 
@@ -94,9 +94,9 @@ def _save_unready(supervisor: Supervisor, save: Step, exit_code: int) -> None:
     """Save after a command that was never found to be ready, unless it failed before that."""
     what = save.ready_url or save.ready_file
     if exit_code != 0 and not supervisor.was_told_to_end:
-        _say(f"nothing saved: the command failed before it was ready ({what})")
+        say(f"nothing saved: the command failed before it was ready ({what})")
         return
-    _say(f"the command has ended, and was not found to be ready ({what})")
+    tell(f"the command has ended, and was not found to be ready ({what})")
     _save_at_the_end(supervisor, replace(save, ready_url="", ready_file=""))
 
 
@@ -106,7 +106,7 @@ def _save_at_the_end(supervisor: Supervisor, save: Step) -> None:
     if left is not None:
         seconds = min(seconds, left - _least_save_seconds)
     if seconds < _least_save_seconds:
-        _say("nothing saved: no time was left after SIGTERM (--grace-seconds)")
+        say("nothing saved: no time was left after SIGTERM (--grace-seconds)")
         return
     _take(supervisor, replace(save, arguments={**save.arguments, "deadline_seconds": seconds}), 0)
 
@@ -124,12 +124,8 @@ def _start(supervisor: Supervisor, step: Step) -> int | None:
         return supervisor.start_helper("compilecache.commands.step", step.to_json())
     except OSError as error:
         reason = error.strerror or error
-        _say(f"no {step.operation}, for it cannot be started: {reason}")
+        say(f"no {step.operation}, for it cannot be started: {reason}")
         return None
-
-
-def _say(sentence: str) -> None:
-    print(f"compilecache: {sentence}", file=sys.stderr)
 
 
 def _default_grace_seconds() -> float:

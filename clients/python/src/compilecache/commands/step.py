@@ -16,7 +16,7 @@ from typing import Any, Callable
 from compilecache import load_compile_cache, save_compile_cache
 from compilecache._base.readiness import Probe, file_probe, url_probe, wait_until
 from compilecache.commands.step_by_node import has_grpc, step_by_node
-from compilecache.logger import logger
+from compilecache.logger import is_quiet, logger
 
 _interval_seconds = 1.0
 _told_after_seconds = 900.0
@@ -41,7 +41,8 @@ class Step:
 
 def main() -> None:
     """Do the step that the argument describes. SIGTERM ends the wait, but no save."""
-    logging.basicConfig(level=logging.INFO, format="compilecache: %(message)s")
+    level = logging.ERROR if is_quiet() else logging.INFO
+    logging.basicConfig(level=level, format="compilecache: %(message)s")
     step = Step(**json.loads(sys.argv[1]))
     if step.operation == "load":
         _take(step, load_compile_cache)

@@ -19,7 +19,7 @@ from compilecache._environment.root import INDUCTOR, environment_of_root
 from compilecache.commands.env import environment_report
 from compilecache.commands.node_program import node_command
 from compilecache.exceptions import CacheServiceError, CacheValidationError
-from compilecache.logger import logger
+from compilecache.logger import is_quiet, logger
 
 _needed = ("grpc", "google.protobuf", "google.rpc.status_pb2")
 
@@ -52,7 +52,14 @@ def step_by_node(operation: str, arguments: dict[str, Any]) -> None:
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         command, environment = node_command([operation, *words])
         subprocess.run(
-            command, env=environment, input=json.dumps(report), text=True, check=False, cwd="/"
+            command,
+            env=environment,
+            input=json.dumps(report),
+            # Errors go to stderr.
+            stdout=subprocess.DEVNULL if is_quiet() else None,
+            text=True,
+            check=False,
+            cwd="/",
         )
     except (CacheServiceError, CacheValidationError, OSError) as error:
         logger.warning("no %s: %s", operation, error)

@@ -9,6 +9,7 @@ import sys
 from compilecache._calls.vllm_cache import vllm_cache_root
 from compilecache._environment.root import VLLM
 from compilecache.commands.run import Plan, add_run_options, command_of, run_alone, run_plan
+from compilecache.commands.say import say, tell
 from compilecache.commands.vllm_command import read_command
 
 _help = """\
@@ -36,16 +37,16 @@ def main() -> None:
         environment["COMPILE_CACHE_NAMESPACE"] = options.namespace
     start = read_command(command, {**os.environ, **environment})
     if start.variables.get("VLLM_CACHE_ROOT") == "":
-        _say("VLLM_CACHE_ROOT is empty, so vLLM writes where it is started: no cache; unset it")
+        say("VLLM_CACHE_ROOT is empty, so vLLM writes where it is started: no cache; unset it")
         sys.exit(run_alone(command, options.grace_seconds))
     local_dir = vllm_cache_root(start.variables)
     environment |= _triton_place(local_dir, start.variables.get("TRITON_CACHE_DIR"))
     ready_url = options.ready_url or ("" if options.ready_file else start.ready_url)
     if ready_url or options.ready_file:
         what = f"{ready_url} gives 200" if ready_url else f"{options.ready_file} is there"
-        _say(f"vLLM's cache is saved once {what}, or else when the command ends")
+        tell(f"vLLM's cache is saved once {what}, or else when the command ends")
     else:
-        _say(
+        tell(
             f"vLLM's cache is saved when the command ends, for {start.unknown};"
             " --ready-url URL or --ready-file PATH say when it is ready"
         )
@@ -74,11 +75,3 @@ def _triton_place(root: str, given: str | None) -> dict[str, str]:
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     return {"TRITON_CACHE_DIR": place} if os.access(there, os.W_OK | os.X_OK) else {}
-
-
-def _say(sentence: str) -> None:
-    print(f"compilecache: {sentence}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

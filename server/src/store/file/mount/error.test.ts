@@ -3,11 +3,8 @@ import { describe, test } from "node:test";
 import { toFileStoreError } from "./error.ts";
 
 describe("toFileStoreError", () => {
-  const messageOf = async (code: string) => {
-    const { reason, message } = await toFileStoreError(
-      Object.assign(new Error(), { code }),
-      "/cache",
-    );
+  const messageOf = async (code: string, root = "/cache") => {
+    const { reason, message } = await toFileStoreError(Object.assign(new Error(), { code }), root);
     return `${reason}: ${message}`;
   };
 
@@ -15,6 +12,10 @@ describe("toFileStoreError", () => {
     assert.equal(
       await messageOf("ENOENT"),
       "STORE_UNAVAILABLE: the store /cache is not there: mount it, or name another one with --store or COMPILE_CACHE_STORE",
+    );
+    assert.equal(
+      await messageOf("ENOENT", "/none/such"),
+      "STORE_UNAVAILABLE: the store /none/such is not there: mount it, or make /none, in which a daemon then makes it, or name another one with --store or COMPILE_CACHE_STORE",
     );
   });
 

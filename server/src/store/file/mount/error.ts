@@ -1,3 +1,5 @@
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
 import { CacheError } from "../../../domain/cache-error.ts";
 import { ArchiveUnreadable } from "../../store.ts";
 import { describeRefusal } from "./rights.ts";
@@ -29,12 +31,15 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
       ? new ArchiveUnreadable(refusal.text, error)
       : new CacheError("STORE_UNAVAILABLE", refusal.text, { cause });
   }
+  const parent = dirname(root);
+  const lacksParent = code === "ENOENT" && !(await isThere(parent));
+  const orMake = lacksParent ? `, or make ${parent}, in which a daemon then makes it` : "";
   return new CacheError("STORE_UNAVAILABLE", textOf(), { cause });
 
   function textOf(): string {
     switch (code) {
       case "ENOENT":
-        return `the store ${root} is not there: mount it, or name another one with --store or COMPILE_CACHE_STORE`;
+        return `the store ${root} is not there: mount it${orMake}, or name another one with --store or COMPILE_CACHE_STORE`;
       case "EROFS":
         return `the store ${root} is read-only: caches can be loaded from it, not saved or removed`;
       case "ENOTDIR":
@@ -45,4 +50,11 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
         return `the store ${root} failed: ${code ?? errno ?? message}`;
     }
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
