@@ -75,3 +75,7 @@ def _triton_place(root: str, given: str | None) -> dict[str, str]:
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     return {"TRITON_CACHE_DIR": place} if os.access(there, os.W_OK | os.X_OK) else {}
+
+
+if __name__ == "__main__":
+    main()
