@@ -64,6 +64,7 @@ async function load(namespace: string, key: string, response: ServerResponse): P
 
 function statusOf(error: unknown): number {
   const code = error instanceof CacheServiceError ? error.code : undefined;
+  if (code === "INVALID_ARGUMENT") return 400;
   return code === "UNAVAILABLE" ? 503 : code === "NOT_FOUND" ? 404 : 500;
 }
 

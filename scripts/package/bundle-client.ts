@@ -36,6 +36,8 @@ export async function bundleClient(directory: string): Promise<void> {
     target: "node20",
     minifySyntax: true,
     minifyWhitespace: true,
+    // Node shows the whole line of an error that nobody catches.
+    lineLimit: 200,
     legalComments: "none",
     plugins: [withoutProtoLoader],
     metafile: true,

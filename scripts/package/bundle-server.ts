@@ -55,6 +55,8 @@ export async function bundleServer(directory: string): Promise<void> {
     // Piscina imports it for a setting that we do not use.
     external: ["@napi-rs/nice"],
     minifyWhitespace: true,
+    // Node shows the whole line of an error that nobody catches.
+    lineLimit: 200,
     minifySyntax: true,
     legalComments: "none",
     banner: { js: commonJsPrelude },

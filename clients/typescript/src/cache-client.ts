@@ -61,6 +61,6 @@ export interface CacheClient {
   deleteCache(input: DeleteCacheInput, options?: CallOptions): Promise<void>;
   /** Empties a local directory; the directory itself stays. */
   clearLocalCache(input?: ClearLocalCacheInput, options?: CallOptions): Promise<ClearedLocalCache>;
-  /** Accepts no further calls; those that run go on to their end. */
+  /** Accepts no further calls: these fail with FAILED_PRECONDITION. Those that run go on to their end. */
   close(): void;
 }

@@ -21,7 +21,10 @@ export type ErrorCode =
   | "DATA_LOSS"
   | "UNAUTHENTICATED";
 
-/** The reasons that the service is known to give; a newer daemon may give others. */
+/**
+ * The reasons that the service is known to give; a newer daemon may give others. CANCELLED and
+ * DEADLINE_EXCEEDED also come from the client itself, for a call that ended here.
+ */
 export type ErrorReason =
   | "INVALID_REQUEST"
   | "PATH_NOT_ALLOWED"
@@ -39,6 +42,8 @@ export type ErrorReason =
   | "STORE_UNAVAILABLE"
   | "LOCAL_UNAVAILABLE"
   | "SHUTTING_DOWN"
+  | "CANCELLED"
+  | "DEADLINE_EXCEEDED"
   | "INTERNAL"
   | (string & {});
 
@@ -59,10 +64,7 @@ interface ErrorParts {
 export class CacheServiceError extends Error {
   override readonly name = "CacheServiceError";
   readonly code: ErrorCode;
-  /**
-   * The service's name for what went wrong. Undefined where no daemon answered, and for calls that
-   * were cancelled or ran out of time.
-   */
+  /** The service's name for what went wrong. Undefined where no daemon answered, or the client is closed. */
   readonly reason: ErrorReason | undefined;
   /** With INVALID_REQUEST: each field that is wrong. */
   readonly violations: readonly FieldViolation[];
@@ -91,6 +93,26 @@ export function invalidRequest(field: string, description: string): CacheService
     message: `${field}: ${description}`,
     violations: [{ field, description }],
   });
+}
+
+/**
+ * The error for a call that the caller ended: DEADLINE_EXCEEDED by `AbortSignal.timeout`, else CANCELLED.
+ * @internal
+ */
+export function endedBySignal({ reason: cause }: AbortSignal): CacheServiceError {
+  const isTimeout = (cause as { name?: unknown } | null)?.name === "TimeoutError";
+  const code = isTimeout ? "DEADLINE_EXCEEDED" : "CANCELLED";
+  const message = isTimeout ? "the signal of the call timed out" : "the caller cancelled the call";
+  return new CacheServiceError({ code, reason: code, message }, { cause });
+}
+
+/**
+ * The error for a call after `close`.
+ * @internal
+ */
+export function clientIsClosed(): CacheServiceError {
+  const message = "this client is closed; create another one for further calls";
+  return new CacheServiceError({ code: "FAILED_PRECONDITION", message });
 }
 
 /**
@@ -124,10 +146,15 @@ function inCamelCase(field: string): string {
 }
 
 /**
- * The error for anything that a call threw. Where no daemon answered, it names the address.
+ * The error for anything that a call threw. Where no daemon answered, it names the address, and gives the
+ * advice.
  * @internal
  */
-export function toCacheServiceError(error: unknown, address: string): CacheServiceError {
+export function toCacheServiceError(
+  error: unknown,
+  address: string,
+  advice?: string,
+): CacheServiceError {
   if (error instanceof CacheServiceError) return error;
   if (!isServiceError(error))
     return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
@@ -136,8 +163,11 @@ export function toCacheServiceError(error: unknown, address: string): CacheServi
     return withAddress(errorFromStatus(Status.decode(status), error), address);
   const code = codeName(error.code);
   const details = withoutGrpcWords(error.details);
-  const message = code === "UNAVAILABLE" ? noAnswer(address, details) : details;
-  return new CacheServiceError({ code, message }, { cause: error });
+  const noDaemon = () => [noAnswer(address, details), advice].filter(Boolean).join("\n");
+  const message = code === "UNAVAILABLE" ? noDaemon() : details;
+  // These two are the same whoever ended the call. Of others, only a daemon knows the reason.
+  const reason = code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ? code : undefined;
+  return new CacheServiceError({ code, reason, message }, { cause: error });
 }
 
 /** Which directories are allowed is a matter of which daemon is asked. */

@@ -8,12 +8,18 @@ import {
   Metadata,
   type MethodDefinition,
 } from "@grpc/grpc-js";
-import { CacheServiceError, invalidRequest, toCacheServiceError } from "./cache-service-error.ts";
+import {
+  type CacheServiceError,
+  endedBySignal,
+  invalidRequest,
+  toCacheServiceError,
+} from "./cache-service-error.ts";
 import type {
   CallOptions,
   ResolvedClientOptions,
   TransferCallOptions,
 } from "./settings/client-options.ts";
+import { requireTimeout } from "./settings/timeout.ts";
 import type { TlsSettings } from "./settings/tls.ts";
 
 type Method<Request, Response> = Pick<
@@ -44,7 +50,7 @@ export interface Connection {
 
 /** Opens a channel, which connects when it is first used. */
 export function createConnection(options: ResolvedClientOptions): Connection {
-  const { address, tls } = options;
+  const { address, advice, tls } = options;
   const ip = tls && !tls.name ? ipOf(address) : undefined;
   // Of an address no name is sent, which TLS forbids; this one stands for none, and is not checked.
   const name = ip === undefined ? tls?.name : "address.invalid";
@@ -59,13 +65,13 @@ export function createConnection(options: ResolvedClientOptions): Connection {
   if (options.token) metadata.set("authorization", `Bearer ${options.token}`);
 
   function callOptions(call: CallOptions, defaultTimeoutMs: number): GrpcCallOptions {
-    const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs;
+    const timeoutMs = requireTimeout(call.timeoutMs) ?? options.timeoutMs ?? defaultTimeoutMs;
     return Number.isFinite(timeoutMs) ? { deadline: Date.now() + timeoutMs } : {};
   }
 
   function toError(error: unknown, signal: AbortSignal | undefined): CacheServiceError {
-    const ours = toCacheServiceError(error, address);
-    if (ours.code === "CANCELLED" && signal?.aborted) return cancelled(signal);
+    const ours = toCacheServiceError(error, address, advice);
+    if (ours.code === "CANCELLED" && signal?.aborted) return endedBySignal(signal);
     return ours;
   }
 
@@ -76,7 +82,7 @@ export function createConnection(options: ResolvedClientOptions): Connection {
     defaultTimeoutMs: number,
   ): Promise<Response> {
     const { signal, onStarted } = call;
-    if (signal?.aborted) throw cancelled(signal);
+    if (signal?.aborted) throw endedBySignal(signal);
     let stop = () => {};
     let thrown: { readonly error: unknown } | undefined;
     try {
@@ -116,7 +122,7 @@ export function createConnection(options: ResolvedClientOptions): Connection {
     call: CallOptions,
   ): AsyncGenerator<Response, void, void> {
     const { signal } = call;
-    if (signal?.aborted) throw cancelled(signal);
+    if (signal?.aborted) throw endedBySignal(signal);
     const running = client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -165,11 +171,4 @@ function credentialsOf(tls: TlsSettings | undefined, ip: string | undefined): Ch
   } catch (error) {
     throw invalidRequest("tls", `the certificates cannot be used: ${(error as Error).message}`);
   }
-}
-
-function cancelled(signal: AbortSignal): CacheServiceError {
-  return new CacheServiceError(
-    { code: "CANCELLED", message: "the caller cancelled the call" },
-    { cause: signal.reason },
-  );
 }

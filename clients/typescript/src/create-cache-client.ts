@@ -1,7 +1,7 @@
 import { CacheServiceService as methods } from "../gen/compilecache/v1/cache_service.ts";
 import { fromCacheMessage, optionalCache, optionalClosest } from "./cache.ts";
 import type { CacheClient } from "./cache-client.ts";
-import { CacheServiceError } from "./cache-service-error.ts";
+import { CacheServiceError, clientIsClosed } from "./cache-service-error.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
@@ -45,13 +45,15 @@ function isGivenUp(error: unknown): boolean {
 
 /**
  * A client of the daemon at `address`. It finds its daemon and connects with its first call; `close` it after use. Throws
- * INVALID_REQUEST for an address or a token that cannot be one.
+ * INVALID_REQUEST for an address, a token or a deadline that cannot be one.
  */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
   resolveClientOptions(options);
   // By then there may be a daemon, or a variable that names it, that is not there yet.
   let connected: Connected | undefined;
+  let isClosed = false;
   const connect = (): Connected => {
+    if (isClosed) throw clientIsClosed();
     connected ??= connectTo(resolveClientOptions(options));
     return connected;
   };
@@ -66,9 +68,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async load(input, call = {}) {
+      const { resolved } = connect();
       const localDir = resolveLocalDirectory(input.localDir);
       const request = {
-        namespace: input.namespace ?? connect().resolved.namespace,
+        namespace: input.namespace ?? resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
         localDir,
         detach: input.detach ?? false,
@@ -232,7 +235,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
       return { bytes: Number(cleared.bytes), fileCount: Number(cleared.fileCount) };
     },
 
-    close: () => connect().connection.close(),
+    close() {
+      isClosed = true;
+      connected?.connection.close();
+    },
   };
   return client;
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { status as codes, Metadata } from "@grpc/grpc-js";
 import {
@@ -19,7 +21,48 @@ describe("a call that waits", () => {
     const localDir = temporaryDirectory();
     const error = await failureOf(client.load({ environment, localDir }, { timeoutMs: 50 }));
     assert.equal(error.code, "DEADLINE_EXCEEDED");
+    assert.equal(error.reason, "DEADLINE_EXCEEDED");
     assert.match(error.message, /^Deadline exceeded( after [\d.]+s)?$/);
+  });
+
+  it("ends a call at the deadline of its signal, and says so", async () => {
+    const client = await connect({ load: () => {} });
+    for (const signal of [AbortSignal.timeout(50), AbortSignal.timeout(0)]) {
+      const localDir = temporaryDirectory();
+      const error = await failureOf(client.load({ environment, localDir }, { signal }));
+      assert.equal(error.code, "DEADLINE_EXCEEDED");
+      assert.equal(error.reason, "DEADLINE_EXCEEDED");
+      assert.equal(error.message, "the signal of the call timed out");
+      assert.equal((error.cause as Error).name, "TimeoutError");
+    }
+  });
+
+  it("does not call with a deadline that is none", async () => {
+    const client = await connect({ getTransfer: () => assert.fail("called") });
+    const error = await failureOf(client.getTransfer("op1", { timeoutMs: -1 }));
+    assert.equal(error.reason, "INVALID_REQUEST");
+    assert.match(error.message, /^timeoutMs: -1 is no deadline; give /);
+    assert.deepEqual(
+      error.violations.map(({ field }) => field),
+      ["timeoutMs"],
+    );
+  });
+
+  it("is not started by a client that is closed, which says so", async () => {
+    const client = await connect({});
+    client.close();
+    client.close();
+    const localDir = join(temporaryDirectory(), "made");
+    for (const call of [
+      client.load({ namespace: "n", environment, localDir }),
+      client.listCaches(),
+      collect(client.watch("op1")),
+    ]) {
+      const { code, reason, message } = await failureOf(call);
+      assert.deepEqual([code, reason], ["FAILED_PRECONDITION", undefined]);
+      assert.match(message, /^this client is closed; /);
+    }
+    assert.equal(existsSync(localDir), false);
   });
 
   it("cancels the call on the daemon when the signal aborts", async () => {
@@ -39,6 +82,7 @@ describe("a call that waits", () => {
     controller.abort(new Error("enough"));
     const error = await loading;
     assert.equal(error.code, "CANCELLED");
+    assert.equal(error.reason, "CANCELLED");
     assert.equal((error.cause as Error).message, "enough");
     await cancelledThere.promise;
   });

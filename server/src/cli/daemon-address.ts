@@ -1,6 +1,11 @@
 import { InvalidArgumentError, Option } from "commander";
 import { CacheServiceError } from "compilecache-client";
-import { type FoundDaemon, findDaemon, parseAddress } from "compilecache-client/daemons";
+import {
+  type FoundDaemon,
+  findDaemon,
+  parseAddress,
+  startAdvice,
+} from "compilecache-client/daemons";
 import { harmless } from "../domain/harmless-text.ts";
 import { commandName } from "./hints/command-name.ts";
 
@@ -35,13 +40,11 @@ export function sayWhich({ address, found, passedOver }: FoundDaemon): void {
 }
 
 /** What a user can do where nothing answers, after where was looked. */
-export function adviceFor({ address, found, passedOver }: FoundDaemon): string {
-  if (found === "configured") return `Start one with: ${commandName()} serve --listen ${address}`;
-  return [
-    ...passedOver.map((tried) => `  tried: ${tried.address} ${tried.why}`),
-    `Start one with: ${commandName()} serve`,
-    `or name one that runs: --address or COMPILE_CACHE_ADDRESS (${commandName()} status lists this user's)`,
-  ].join("\n");
+export function adviceFor(daemon: FoundDaemon): string {
+  const command = commandName();
+  if (daemon.found === "configured")
+    return `Start one with: ${command} serve --listen ${daemon.address}`;
+  return startAdvice(daemon, { command, option: "--address" });
 }
 
 function say(text: string): void {

@@ -29,6 +29,17 @@ describe("the package of the TypeScript client", () => {
       await t.test(name, async () => assert.equal(await printedBy(name), printed));
     }
 
+    await t.test("has an error that nobody catches shown in few words", async () => {
+      const file = join(place, "uncaught.mjs");
+      writeFileSync(
+        file,
+        'import { createCacheClient } from "compilecache-client"; createCacheClient({ address: "?" });',
+      );
+      const { stderr } = await run(process.execPath, [file]).catch((error) => error);
+      assert.match(stderr, /INVALID_REQUEST/);
+      assert.ok(stderr.length < 4000, `${stderr.length} characters`);
+    });
+
     for (const format of ["esm", "cjs"] as const)
       for (const entry of ["imports.mjs", "imports-late.cjs", "requires.cjs"]) {
         if (format === "cjs" && entry === "imports.mjs") continue; // It awaits at its top.

@@ -60,6 +60,9 @@ describe("examples/typescript", () => {
     const other = await fetch(`${url}/loads?${query}&key=none`, { method: "POST" });
     assert.equal(other.status, 404);
     assert.match(await other.text(), /has no cache with the key \\"none\\"/);
+    const odd = await fetch(`${url}/caches?namespace=A%20B`);
+    assert.equal(odd.status, 400);
+    assert.match(await odd.text(), /"reason":"INVALID_REQUEST"/);
   });
 
   test("says that there is no daemon", async (t) => {

@@ -6,9 +6,9 @@ import { describe, it } from "node:test";
 import { resolveClientOptions } from "./client-options.ts";
 import { defaultAddress } from "./default-address.ts";
 
-describe("defaultAddress", () => {
-  const systemSocket = "/run/compilecache/compilecache.sock";
+const systemSocket = "/run/compilecache/compilecache.sock";
 
+describe("defaultAddress", () => {
   it("is COMPILE_CACHE_ADDRESS, else the system's socket", (t) => {
     const runtimeDirectory = mkdtempSync(join(tmpdir(), "compilecache-runtime-"));
     t.after(() => rmSync(runtimeDirectory, { recursive: true }));
@@ -39,14 +39,36 @@ describe("resolveClientOptions", () => {
       COMPILE_CACHE_TOKEN: "env",
     };
     const timeoutMs = undefined;
+    const advice = undefined;
     assert.deepEqual(resolveClientOptions({}, env), {
       address: "localhost:1",
+      advice,
       namespace: "env",
       token: "env",
       tls: undefined,
       timeoutMs,
     });
     const said = { address: "127.0.0.1:1", namespace: "said", token: "said", timeoutMs: 5 };
-    assert.deepEqual(resolveClientOptions(said, env), { ...said, tls: undefined });
+    assert.deepEqual(resolveClientOptions(said, env), { ...said, advice, tls: undefined });
+  });
+
+  it("says where it looked for a daemon that is not there, and how to start one", (t) => {
+    if (existsSync(systemSocket)) return t.skip("a daemon of this machine has the system's socket");
+    const runtimeDirectory = mkdtempSync(join(tmpdir(), "compilecache-runtime-"));
+    t.after(() => rmSync(runtimeDirectory, { recursive: true }));
+    const { advice } = resolveClientOptions({}, { XDG_RUNTIME_DIR: runtimeDirectory });
+    assert.match(advice ?? "", /tried: unix:\/run\/compilecache\/compilecache.sock is not there\n/);
+    assert.match(advice ?? "", new RegExp(`tried: unix:${runtimeDirectory}/\\S* is not there\\n`));
+    assert.match(advice ?? "", /Start one with: compilecache serve\n.*COMPILE_CACHE_ADDRESS/);
+  });
+
+  it("refuses a deadline that is none, by its value", () => {
+    for (const timeoutMs of [-1, Number.NaN, Number.NEGATIVE_INFINITY, "5" as unknown as number])
+      assert.throws(() => resolveClientOptions({ timeoutMs }, {}), {
+        reason: "INVALID_REQUEST",
+        message: `timeoutMs: ${timeoutMs} is no deadline; give milliseconds from 0, or Infinity for none`,
+      });
+    for (const timeoutMs of [0, 0.5, Number.POSITIVE_INFINITY])
+      assert.equal(resolveClientOptions({ timeoutMs }, {}).timeoutMs, timeoutMs);
   });
 });

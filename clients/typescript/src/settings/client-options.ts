@@ -1,5 +1,7 @@
 import { parseAddress } from "./address.ts";
-import { defaultAddress } from "./default-address.ts";
+import { type FoundDaemon, findDaemon } from "./find-daemon.ts";
+import { startAdvice } from "./start-advice.ts";
+import { requireTimeout } from "./timeout.ts";
 import {
   isSocket,
   requireSafeForToken,
@@ -35,9 +37,12 @@ export interface CacheClientOptions {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Ends the call. A transfer for which no other call waits is cancelled with it. */
+  /**
+   * Ends the call with CANCELLED, or DEADLINE_EXCEEDED where it is one of `AbortSignal.timeout`. A transfer for which no other call waits is
+   * cancelled with it.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Deadline in milliseconds; Infinity for none. Default: the client's. */
+  /** Deadline in milliseconds, from 0; Infinity for none. Default: the client's. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -58,6 +63,8 @@ export interface TransferCallOptions extends CallOptions {
  */
 export interface ResolvedClientOptions {
   readonly address: string;
+  /** For where no daemon answers; undefined where the address was named. */
+  readonly advice: string | undefined;
   readonly namespace: string;
   readonly token: string;
   readonly tls: TlsSettings | undefined;
@@ -66,23 +73,31 @@ export interface ResolvedClientOptions {
 
 /**
  * Options win over environment variables; an empty namespace or token stands for none. Throws
- * INVALID_REQUEST for an address or a token that cannot be one; a token is never shown.
+ * INVALID_REQUEST for an address, a token or a deadline that cannot be one; a token is never shown.
  * @internal
  */
 export function resolveClientOptions(
   options: CacheClientOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): ResolvedClientOptions {
-  const address = parseAddress(options.address?.trim() || defaultAddress(env));
+  const named = options.address?.trim();
+  const daemon: FoundDaemon = named
+    ? { address: named, found: "configured", passedOver: [] }
+    : findDaemon(env);
+  const address = parseAddress(daemon.address);
   const token = parseToken(options.token ?? env.COMPILE_CACHE_TOKEN ?? "");
   // The variables are about other machines: what listens on a socket of this one speaks no TLS.
   const tls = resolveTls(options.tls, isSocket(address) ? {} : env);
   requireSafeForToken(address, token, tls !== undefined);
   return {
     address,
+    advice:
+      daemon.found === "configured"
+        ? undefined
+        : startAdvice(daemon, { command: "compilecache", option: "the client's address" }),
     namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE?.trim() ?? "",
     token,
     tls,
-    timeoutMs: options.timeoutMs,
+    timeoutMs: requireTimeout(options.timeoutMs),
   };
 }

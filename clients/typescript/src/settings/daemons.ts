@@ -9,3 +9,4 @@ export {
 } from "./daemon-state.ts";
 export { type FoundDaemon, findDaemon, type PassedOver } from "./find-daemon.ts";
 export { ownDaemonDirectories } from "./own-daemon.ts";
+export { startAdvice } from "./start-advice.ts";
