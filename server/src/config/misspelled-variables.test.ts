@@ -18,8 +18,12 @@ describe("a variable that is nearly one of ours", () => {
     const docs = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
     const documented = docs.match(/\bCOMPILE_CACHE_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];
     assert.ok(documented.length > 20);
-    const unknown = documented.filter((name) => !knownVariables.has(name));
+    const example = "COMPILE_CACHE_GC_MAX_BYTE";
+    const unknown = documented.filter((name) => !knownVariables.has(name) && name !== example);
     assert.deepEqual(unknown, []);
-    assert.deepEqual(misspelledVariables(Object.fromEntries(documented.map((n) => [n, "x"]))), []);
+    assert.deepEqual(
+      [...new Set(documented)].flatMap((name) => misspelledVariables({ [name]: "x" })),
+      misspelledVariables({ [example]: "x" }),
+    );
   });
 });
