@@ -61,7 +61,16 @@ const server: Rules = {
   ],
   "workers/user-process": ["domain", "local", "workers"],
   signing: ["archive/format", "domain"],
-  upkeep: ["access", "archive/format", "archive/pack", "archive/unpack", "domain", "flows", "signing", "store"],
+  upkeep: [
+    "access",
+    "archive/format",
+    "archive/pack",
+    "archive/unpack",
+    "domain",
+    "flows",
+    "signing",
+    "store",
+  ],
   transfers: ["async", "domain"],
   flows: [
     "archive/format",

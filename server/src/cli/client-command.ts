@@ -65,11 +65,12 @@ function parseSeconds(text: string): number {
 
 /**
  * Runs a command's work with a client, and sets the exit code: what the work returns, or what its
- * error means.
+ * error means. `whatStays` is told where --timeout ended it.
  */
 export async function runWithClient(
   options: ClientOptions,
   work: (session: Session) => Promise<number>,
+  whatStays = "",
 ): Promise<void> {
   const json = options.json ?? false;
   const daemon = daemonFor(options.address);
@@ -89,7 +90,12 @@ export async function runWithClient(
   } catch (error) {
     const interrupted = interruption.signal.aborted;
     process.exitCode = interrupted ? exitCode.interrupted : exitCodeOf(error);
-    tellFailure(interrupted ? interruptedFailure : failureToTell(error, daemon), json);
+    tellFailure(
+      interrupted
+        ? interruptedFailure
+        : failureToTell(error, daemon, givenUpText(options, whatStays)),
+      json,
+    );
   } finally {
     process.off("SIGINT", interrupt);
     client?.close();
@@ -106,8 +112,15 @@ function exitCodeOf(error: unknown): number {
 
 const interruptedFailure: Failure = { code: "CANCELLED", message: "interrupted" };
 
-function failureToTell(error: unknown, daemon: FoundDaemon): Failure {
+/** In place of gRPC's words for a deadline, which nobody has set by that name. */
+function givenUpText({ timeout }: ClientOptions, whatStays: string): string | undefined {
+  return timeout === undefined ? undefined : `given up after ${timeout} s (--timeout)${whatStays}`;
+}
+
+function failureToTell(error: unknown, daemon: FoundDaemon, givenUp: string | undefined): Failure {
   const failure = failureOf(error);
+  if (givenUp !== undefined && failure.reason === "DEADLINE_EXCEEDED")
+    return { ...failure, message: givenUp };
   if (error instanceof UnknownCacheKey)
     return { ...failure, code: "NOT_FOUND", reason: "CACHE_NOT_FOUND" };
   if (!(error instanceof CacheServiceError) || exitCodeOfError(error) !== exitCode.noDaemon)

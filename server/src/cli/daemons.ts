@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   type DaemonState,
@@ -36,9 +36,25 @@ export function knownDaemons(env: NodeJS.ProcessEnv): KnownDaemon[] {
 
 /** What is known of the daemon at an address. */
 export function daemonAt(address: string): KnownDaemon {
-  const path = /^unix:(?:\/\/(?=\/))?(\/.*)$/.exec(address)?.[1];
+  const path = socketPathOf(address);
   const state = path === undefined ? undefined : readDaemonState(path);
   return { address, state, isOwn: path !== undefined && isPrivate(dirname(path)) };
+}
+
+/** Whether no daemon can run at an address: its socket is not there, or was left by a process that is gone. */
+export function isAbsent({ address, state }: KnownDaemon): boolean {
+  if (state) return stateOfLife(state) === "gone";
+  const path = socketPathOf(address);
+  try {
+    return path !== undefined && statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // This user may not look.
+    return false;
+  }
+}
+
+function socketPathOf(address: string): string | undefined {
+  return /^unix:(?:\/\/(?=\/))?(\/.*)$/.exec(address)?.[1];
 }
 
 function socketsIn(directory: string): string[] {

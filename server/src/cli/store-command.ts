@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ConfigError, readConfig } from "../config/config.ts";
-import type { Config, SettingKey } from "../config/settings.ts";
+import { type Config, type SettingKey, settings } from "../config/settings.ts";
 import { CacheError } from "../domain/cache-error.ts";
 import { harmless } from "../domain/harmless-text.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -78,7 +78,16 @@ export async function runOnStore(
   const print = (answer: unknown, text: string) =>
     process.stdout.write(`${json ? JSON.stringify(inSnakeCase(answer)) : harmless(text)}\n`);
   try {
-    const config = readConfig(flagsGiven(options as Record<string, string>), process.env, complain);
+    const flags = flagsGiven(options as Record<string, string>);
+    const config = readConfig(flags, process.env, complain);
+    const named = [
+      flags.store,
+      flags.fileStoreDir,
+      process.env[settings.store.variable],
+      process.env[settings.fileStoreDir.variable],
+    ];
+    if (!named.some((text) => text?.trim()) && config.store.kind === "file")
+      complain(`no store was named; this is the default, file://${config.store.path}`);
     // The other commands start sooner without the server's libraries.
     const { openUpkeep } = await import("../open-upkeep.ts");
     await using upkeep = await openUpkeep(config, complaints, signal);

@@ -1,5 +1,6 @@
 import { formatListenAddress, isLocalOnly } from "../listen/listen-address.ts";
 import { directoryExposures, fileExposure, listenerExposures } from "./exposures.ts";
+import { misspelledVariables } from "./misspelled-variables.ts";
 import { Mistake, parseEndpoint, quoted } from "./parse/values.ts";
 import type { Setting } from "./setting.ts";
 import { type Config, flagOf, type SettingKey, settings } from "./settings.ts";
@@ -83,6 +84,7 @@ export function readConfig(
   if (names.allowedDirs)
     for (const words of directoryExposures(allowedDirs, listen))
       warn(`${names.allowedDirs}: ${words}`);
+  for (const words of misspelledVariables(environment)) warn(words);
   for (const words of listenerExposures(configFile ?? [])) warn(`${names.configFile}: ${words}`);
   return Object.freeze(config);
 }

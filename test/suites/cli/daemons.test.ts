@@ -96,6 +96,10 @@ describe("daemons", { skip: isolated }, () => {
     }
     assert.equal((await run(["status"])).exitCode, 4);
     assert.deepEqual(JSON.parse((await run(["status", "--json"])).stdout), { daemons: [] });
+    assert.match(
+      (await run(["status"])).stdout,
+      /^A daemon on another socket is found by --address/m,
+    );
     assert.equal((await run(["stop"])).exitCode, 4);
     const { exitCode, stderr } = await run(["logs"]);
     assert.equal(exitCode, 4);
@@ -115,6 +119,13 @@ describe("daemons", { skip: isolated }, () => {
     const absent = await run(["ls", "--address", `${dir}/absent.sock`]);
     assert.equal(absent.exitCode, 4);
     assert.match(absent.stderr, new RegExp(`no daemon answers at unix:${dir}/absent.sock`));
+    for (const command of ["status", "logs", "stop"]) {
+      const named = { COMPILE_CACHE_ADDRESS: `${dir}/absent.sock` };
+      const { exitCode, stdout, stderr } = await run([command], named);
+      assert.equal(exitCode, 4, command);
+      assert.match(stdout + stderr, new RegExp(`no daemon runs at unix:${dir}/absent.sock`));
+      if (command !== "stop") assert.match(stdout + stderr, /^Start one with: .* --listen unix:/m);
+    }
   });
 
   it("are found where Python starts them, shown, followed and stopped", async () => {
@@ -126,6 +137,15 @@ describe("daemons", { skip: isolated }, () => {
     // Another store's is another's.
     const other = await run(["ls"], { B10FS_CACHE_DIR: `${dir}/another` });
     assert.equal(other.exitCode, 4);
+    for (const command of ["ls", "status", "logs"]) {
+      const { stdout, stderr } = await run([command], { B10FS_CACHE_DIR: `${dir}/another` });
+      const told = command === "status" ? stdout : stderr;
+      assert.match(
+        told,
+        new RegExp(`a daemon runs at unix:${own}, but for the store file://${dir}/store:\n`),
+      );
+      assert.doesNotMatch(told, /^(compilecache: )?no daemon runs/m);
+    }
 
     const { stdout, exitCode } = await run(["status"]);
     assert.equal(exitCode, 0);
@@ -198,13 +218,23 @@ describe("daemons", { skip: isolated }, () => {
     assert.match(which.stderr, /say which with --address, or --all/);
     const one = await run(["stop", "--address", users]);
     assert.equal(one.stdout, `stopped unix:${users} (process ${second.pid})\n`);
+    // One that the other commands would not have taken is named by its store.
+    const lone = await startDaemon(users, { B10FS_CACHE_DIR: `${dir}/another` });
+    const kept = await run(["stop", "--address", own]);
+    assert.equal(kept.stdout, `stopped unix:${own} (process ${first.pid})\n`);
+    const unnamed = await run(["stop"]);
+    assert.equal(
+      unnamed.stdout,
+      `stopped unix:${users} (process ${lone.pid}), the daemon of another store, file://${dir}/another\n`,
+    );
+    const fourth = await startDaemon(own, {}, false);
     const third = await startDaemon(users);
     const all = await run(["stop", "--all", "--json"]);
     assert.deepEqual(
       new Set(JSON.parse(all.stdout).daemons.map(({ pid }: { pid: number }) => pid)),
-      new Set([first.pid, third.pid]),
+      new Set([fourth.pid, third.pid]),
     );
-    for (const { pid } of [first, third]) assert.equal(processIdentity(Number(pid)), undefined);
+    for (const { pid } of [fourth, third]) assert.equal(processIdentity(Number(pid)), undefined);
   });
 
   it("of another user are not stopped, which is said in words", async () => {

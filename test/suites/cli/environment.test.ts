@@ -77,7 +77,10 @@ describe("options that do not fit together", () => {
       [["--label", "py=3.12"], /--label needs --torch/],
       [["--torch", "2.11.0", "--cuda", "13.0"], /--cuda needs --cc/],
       [["--key", "torch-2"], /--key: "torch-2" is neither an environment key.*nor a cache key/s],
-      [["--environment-file", "/nonexistent"], /--environment-file: ENOENT/],
+      [
+        ["--environment-file", "/nonexistent"],
+        /--environment-file: there is no file \/nonexistent;/,
+      ],
       [["--torch", "2.11.0", "--label", "X=1"], /--label X: a label's name is/],
       [["--torch", ""], /--torch: is required/],
     ];

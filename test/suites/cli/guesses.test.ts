@@ -1,5 +1,6 @@
 // What a person types who knows other programs.
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { launcher } from "../../../fixtures/daemon-process.ts";
 import { callCli } from "../../support/cli/call-cli.ts";
@@ -52,8 +53,62 @@ describe("a command on a store", () => {
     const { dir } = await startTestDaemon(t);
     const verified = await callCli(["verify", "--store", `file://${dir}/store`]);
     assert.equal(verified.stdout, `0 sound, 0 not, in file://${dir}/store\n`);
+    const nothing = await callCli(["gc", "--store", `file://${dir}/store`]);
+    assert.match(nothing.stdout, /^nothing to remove of file:.*\/store\n$/m);
+    const unnamed = await callCli(["verify"]);
+    assert.match(
+      unnamed.stderr,
+      /^compilecache: no store was named; this is the default, file:\/\/\/cache\/model\/compile_cache\n/,
+    );
+    for (const { stderr } of [verified, nothing]) assert.equal(stderr, "");
     const gone = await callCli(["gc", "--store", `file://${dir}/none`]);
     assert.match(gone.stderr, /none is not there: .* with --store or COMPILE_CACHE_STORE\n$/);
+  });
+});
+
+describe("a key", () => {
+  it("that is there already, has no directory, or was not named is told in words", async (t) => {
+    const dir = await tempDir(t);
+    assert.equal((await callCli(["keygen", `${dir}/team`])).exitCode, 0);
+    const again = await callCli(["keygen", `${dir}/team`]);
+    assert.match(
+      again.stderr,
+      /no keys were made: \/.*team\.pub is there already, .* another name/,
+    );
+    const nowhere = await callCli(["keygen", `${dir}/none/team`]);
+    assert.match(nowhere.stderr, /there is no directory \/.*\/none: make it/);
+    const unsigned = await callCli(["sign", "--store", `file://${dir}`]);
+    assert.equal(unsigned.exitCode, 2);
+    assert.match(unsigned.stderr, /name its file with --signing-key or COMPILE_CACHE_SIGNING_KEY/);
+    const unread = await callCli(["load", "--environment-file", `${dir}/nofile.json`]);
+    assert.match(
+      unread.stderr,
+      /--environment-file: there is no file .*nofile\.json; .* env --json/,
+    );
+  });
+});
+
+describe("a transfer", () => {
+  it("of a namespace that was not named, one that has ended, and one given up are told so", async (t) => {
+    const { dir, address } = await startTestDaemon(t);
+    const at = ["--address", address];
+    await mkdir(`${dir}/local/made`, { recursive: true });
+    await writeFile(`${dir}/local/made/kernel`, "kernel");
+    const made = ["--torch", "2.1.0", "--namespace", "acme/model", "--dir", `${dir}/local/made`];
+    const saved = await callCli(["save", ...made, "--json", ...at]);
+    assert.equal(saved.exitCode, 0, saved.stdout + saved.stderr);
+    const { transfer } = JSON.parse(saved.stdout);
+    const missed = await callCli(["load", "--key", transfer.cache_key, ...at]);
+    assert.equal(missed.exitCode, 3);
+    assert.match(missed.stderr, /but one of the namespace acme\/model: name it with --namespace/);
+    const cancelled = await callCli(["cancel", transfer.operation_id.slice(0, 8), ...at]);
+    assert.match(cancelled.stdout, /^it had ended already: saved /);
+    const late = await callCli(["save", ...made, "--timeout", "0.000001", ...at]);
+    assert.equal(late.exitCode, 1);
+    assert.match(
+      late.stderr,
+      /given up after 0.000001 s \(--timeout\); .* leaves the store as it was/,
+    );
   });
 });
 

@@ -80,7 +80,7 @@ describe("--json", () => {
       [["ps", ...nobody], 4, "UNAVAILABLE"],
       [["watch", "absent", ...daemon], 3, "NOT_FOUND"],
       [["cancel", ...daemon], 2, "INVALID_ARGUMENT"],
-      [["logs", ...nobody], 1, "NOT_FOUND"],
+      [["logs", ...nobody], 4, "UNAVAILABLE"],
       [["status", "--nonsense"], 2, "INVALID_ARGUMENT"],
       [["stop", "--timeout", "soon"], 2, "INVALID_ARGUMENT"],
       [["gc", ...noStore, "--gc-max-age", "soon"], 2, "INVALID_ARGUMENT", "--gc-max-age"],

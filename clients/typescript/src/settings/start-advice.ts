@@ -5,13 +5,18 @@ interface Words {
   readonly command: string;
   /** Where its user names an address. */
   readonly option: string;
+  /** Whether it is given by the command that lists daemons. */
+  readonly isInStatus?: boolean;
 }
 
 /** What a user can do where no daemon answers that was looked for: where that was, and how to have one. */
-export function startAdvice({ passedOver }: FoundDaemon, { command, option }: Words): string {
+export function startAdvice({ passedOver }: FoundDaemon, words: Words): string {
+  const { command, option, isInStatus = false } = words;
   return [
     ...passedOver.map((tried) => `  tried: ${tried.address} ${tried.why}`),
     `Start one with: ${command} serve`,
-    `or name one that runs: ${option} or COMPILE_CACHE_ADDRESS (${command} status lists this user's)`,
+    isInStatus
+      ? `A daemon on another socket is found by ${option} or COMPILE_CACHE_ADDRESS`
+      : `or name one that runs: ${option} or COMPILE_CACHE_ADDRESS (${command} status lists this user's)`,
   ].join("\n");
 }

@@ -19,23 +19,32 @@ interface CancelOptions extends ClientOptions {
 /** `compilecache cancel`: stops transfers. */
 export function addCancelCommand(program: Command): void {
   addClientCommand(program, "cancel [operation-id]", ["cancel 3f9a5c21", "cancel --all"])
-    .description("stop a transfer; compilecache ps lists those that run")
+    .description(
+      "stop a transfer; compilecache ps lists those that run, and the first digits of an id are enough",
+    )
     .option("--all", "stop all that run")
     .action((operationId: string | undefined, options: CancelOptions) =>
       runWithClient(options, async (session) => {
-        const transfers = await cancelled(session, operationId, options.all ?? false);
-        const lines = transfers.map((transfer) => transferText(transfer));
+        const { transfers, hadEnded } = await cancel(session, operationId, options.all ?? false);
+        const before = hadEnded ? "it had ended already: " : "";
+        const lines = transfers.map((transfer) => before + transferText(transfer));
         session.print({ transfers }, lines.length > 0 ? lines.join("\n") : "no transfers run");
         return exitCode.success;
       }),
     );
 }
 
-async function cancelled(
+interface Cancelled {
+  readonly transfers: Transfer[];
+  /** Whether there was nothing left to cancel of the one that was named. */
+  readonly hadEnded: boolean;
+}
+
+async function cancel(
   session: Session,
   operationId: string | undefined,
   all: boolean,
-): Promise<Transfer[]> {
+): Promise<Cancelled> {
   if ((operationId === undefined) !== all)
     throw new UsageError(
       `give an operation id, which ${commandName()} ps lists, or --all: one of both`,
@@ -43,7 +52,9 @@ async function cancelled(
   const { client, signal } = session;
   if (operationId !== undefined) {
     const id = await wholeOperationId(session, operationId);
-    return [await client.cancelTransfer(id, { signal })];
+    const { completedAt } = await client.getTransfer(id, { signal });
+    const transfer = await client.cancelTransfer(id, { signal });
+    return { transfers: [transfer], hadEnded: completedAt !== undefined };
   }
   const running = await transfersOf(session, false);
   const ended = await Promise.all(
@@ -55,5 +66,5 @@ async function cancelled(
       }),
     ),
   );
-  return ended.filter((transfer) => transfer !== undefined);
+  return { transfers: ended.filter((transfer) => transfer !== undefined), hadEnded: false };
 }

@@ -13,7 +13,9 @@ To have it in each new shell:
           > ~/.config/fish/completions/compilecache.fish
 
 In this shell alone:
-  source <(compilecache completion bash)`;
+  source <(compilecache completion bash)
+
+In bash it needs the package bash-completion, loaded before.`;
 
 /** `compilecache completion`: the script by which a shell completes commands and options. All others come before it. */
 export function addCompletionCommand(program: Command): void {

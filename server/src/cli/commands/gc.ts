@@ -65,8 +65,13 @@ export function addGcCommand(program: Command): void {
         if (!options.json) {
           if (young > 0)
             print({}, `kept though over a bound: ${fileCountText(young)} too young (--gc-keep)`);
-          const said = deletes || files === 0 ? "removed" : "would be removed: add --delete";
-          print({}, `${fileCountText(files)}, ${bytesText(bytes)} of ${context.store.url} ${said}`);
+          const said = deletes ? "removed" : "would be removed: add --delete";
+          print(
+            {},
+            files === 0 && failed === 0
+              ? `nothing to remove of ${context.store.url}`
+              : `${fileCountText(files)}, ${bytesText(bytes)} of ${context.store.url} ${said}`,
+          );
         }
         return failed > 0 ? exitCode.failure : exitCode.success;
       }),

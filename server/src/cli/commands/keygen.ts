@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { generateKeys, parseSigningKey } from "../../signing/keys.ts";
 import { examplesHelp } from "../examples-help.ts";
@@ -30,6 +30,14 @@ function writeNewKey(path: string, signingKey: string, publicPath: string): void
   }
 }
 
+function whyNot({ code, message, path = "" }: NodeJS.ErrnoException): string {
+  if (code === "EEXIST")
+    return `${path} is there already, and is not replaced: give another name (${commandName()} keygen NAME)`;
+  if (code === "ENOENT") return `there is no directory ${dirname(path)}: make it, or name another`;
+  if (code === "EACCES") return `${path} may not be written by this user: name another place`;
+  return message;
+}
+
 function keygen(path: string, json: boolean): number {
   const { signingKey, trustedKey } = generateKeys();
   const [privatePath, publicPath] = [`${path}.key`, `${path}.pub`];
@@ -39,12 +47,12 @@ function keygen(path: string, json: boolean): number {
     writeFileSync(publicPath, trustedKey, { mode: 0o644, flag: "wx" });
     writeNewKey(privatePath, signingKey, publicPath);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     const isThere = code === "EEXIST";
     tellFailure(
       {
         code: isThere ? "ALREADY_EXISTS" : "FAILED_PRECONDITION",
-        message: `no keys were made: ${message}`,
+        message: `no keys were made: ${whyNot(error as NodeJS.ErrnoException)}`,
       },
       json,
     );

@@ -7,8 +7,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { DaemonState, FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { adviceFor, daemonFor, sayWhich } from "../daemon-address.ts";
-import { daemonAt } from "../daemons.ts";
+import { adviceFor, daemonFor, daemonsOfOtherStores, sayWhich } from "../daemon-address.ts";
+import { daemonAt, isAbsent } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { tellFailure } from "../failure.ts";
 
@@ -54,18 +54,27 @@ type Log =
 function logOf(daemon: FoundDaemon): Log {
   const { address, found, passedOver } = daemon;
   if (found === "nothing") {
+    const isOther = daemonsOfOtherStores(passedOver).length > 0;
+    const none = isOther ? "no daemon of this store runs" : "no daemon runs";
     const left = passedOver
       .map((tried) => tried.address.replace(/^unix:(.*)\.sock$/, "$1.log"))
       .find((path) => /\/own-[^/]*$/.test(path) && existsSync(path));
     if (left !== undefined)
-      return { path: left, note: `no daemon runs; this is what the last one wrote: ${left}` };
+      return { path: left, note: `${none}; this is what the last one wrote: ${left}` };
     return {
-      problem: `no daemon runs, and none has left a log\n${adviceFor(daemon)}`,
+      problem: `${none}, and none has left a log\n${adviceFor(daemon)}`,
       exitCode: exitCode.noDaemon,
     };
   }
-  const { state } = daemonAt(address);
-  if (state?.log) return { path: state.log };
+  const known = daemonAt(address);
+  const { state } = known;
+  const absent = isAbsent(known) ? `no daemon runs at ${address}` : undefined;
+  if (state?.log)
+    return {
+      path: state.log,
+      ...(absent && { note: `${absent}; this is what the last one wrote: ${state.log}` }),
+    };
+  if (absent) return { problem: `${absent}\n${adviceFor(daemon)}`, exitCode: exitCode.noDaemon };
   const where = state
     ? outputOf(state)
     : "nothing beside its socket says where; look where it was started";

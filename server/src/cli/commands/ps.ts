@@ -6,6 +6,7 @@ import { commandName } from "../hints/command-name.ts";
 import { transfersOf } from "../operation-id.ts";
 import { fitTable, terminalWidth } from "../output/fit-table.ts";
 import { bytesText, durationText } from "../output/quantities.ts";
+import { transferStatus } from "../output/transfer-status.ts";
 
 interface ProcessOptions extends ClientOptions {
   all?: true;
@@ -40,7 +41,7 @@ function tableOf(transfers: readonly Transfer[]): string {
       ...transfers.map((transfer) => [
         isNarrow ? transfer.operationId.slice(0, idLength) : transfer.operationId,
         transfer.kind,
-        statusText(transfer),
+        transferStatus(transfer),
         transfer.cacheKey ? `${transfer.namespace}/${transfer.cacheKey}` : transfer.operationName,
         progressText(transfer),
         durationText(
@@ -54,12 +55,6 @@ function tableOf(transfers: readonly Transfer[]): string {
     width,
     ["OPERATION ID"],
   );
-}
-
-function statusText({ status, phase, outcome }: Transfer): string {
-  if (status === "in_progress") return phase;
-  if (status === "not_started") return "waiting";
-  return outcome && outcome.status !== "success" ? outcome.status : status;
 }
 
 function progressText({ bytesDone, bytesTotal }: Transfer): string {

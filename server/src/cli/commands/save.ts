@@ -36,23 +36,27 @@ export function addSaveCommand(program: Command): void {
     )
     .option("--detach", "return at once; the save goes on")
     .action((options: SaveOptions) =>
-      runWithClient(options, async (session) => {
-        const { detach, ifStoredExists, profile } = options;
-        const input = {
-          ...(await cacheTargetOf(options, session)),
-          detach,
-          ifStoredExists,
-          profile,
-        };
-        const save = (call: TransferCallOptions) => session.client.save(input, call);
-        const result = await (detach
-          ? save({ signal: session.signal })
-          : awaitTransfer(session, save));
-        const { transfer } = result;
-        const text = detach ? startedText(transfer) : transferText(transfer, input);
-        session.print(result, text + missingText(result, input.localDir));
-        return exitCodeOfTransfer(transfer);
-      }),
+      runWithClient(
+        options,
+        async (session) => {
+          const { detach, ifStoredExists, profile } = options;
+          const input = {
+            ...(await cacheTargetOf(options, session)),
+            detach,
+            ifStoredExists,
+            profile,
+          };
+          const save = (call: TransferCallOptions) => session.client.save(input, call);
+          const result = await (detach
+            ? save({ signal: session.signal })
+            : awaitTransfer(session, save));
+          const { transfer } = result;
+          const text = detach ? startedText(transfer) : transferText(transfer, input);
+          session.print(result, text + missingText(result, input.localDir));
+          return exitCodeOfTransfer(transfer);
+        },
+        options.detach ? "" : "; a save that is given up leaves the store as it was",
+      ),
     );
 }
 

@@ -8,6 +8,7 @@ import { toolVersion } from "../../domain/tool-version.ts";
 import { ListenError } from "../../listen/listen-error.ts";
 import { endProcess } from "../end-process.ts";
 import { examplesHelp } from "../examples-help.ts";
+import { addressHint } from "../hints/address-hint.ts";
 import { addSettings, flagsGiven } from "../setting-options.ts";
 import { stopWithNpx } from "../stop-with-npx.ts";
 
@@ -65,7 +66,9 @@ async function run(read: () => Config, warnings: string[]): Promise<void> {
   stopOnSignals(stop);
   reloadOnSignal(starting, read, warnings, logger);
   stopWithNpx(() => stop("npx ended"));
-  const { idle } = await starting;
+  const { idle, addresses } = await starting;
+  const hint = addressHint(addresses, process.env);
+  if (hint) logger.info(hint);
   keepCompiledCode();
   idle.then(() => stop("idle"));
 }

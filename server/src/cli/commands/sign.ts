@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import { ConfigError } from "../../config/config.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import { exitCode } from "../exit-code.ts";
+import { commandName } from "../hints/command-name.ts";
 import { drawBytes } from "../output/byte-bar.ts";
 import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command.ts";
 
@@ -12,7 +14,12 @@ export function addSignCommand(program: Command): void {
         "unless --trusted-keys names keys that must have signed them before",
     )
     .action((options: StoreOptions) =>
-      runOnStore(options, async ({ context, names, signal, print }) => {
+      runOnStore(options, async ({ context, config, names, signal, print }) => {
+        if (!config.signingKey)
+          throw new ConfigError([
+            "there is no key to sign with: name its file with --signing-key or " +
+              `COMPILE_CACHE_SIGNING_KEY (${commandName()} keygen makes one)`,
+          ]);
         const { signArchive } = await import("../../upkeep/sign.ts");
         let failed = 0;
         let signed = 0;

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { CacheServiceError, createCacheClient } from "compilecache-client";
+import type { FoundDaemon } from "compilecache-client/daemons";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { adviceFor, daemonFor } from "../daemon-address.ts";
-import { daemonAt, type KnownDaemon, knownDaemons } from "../daemons.ts";
+import { adviceFor, daemonFor, daemonsOfOtherStores } from "../daemon-address.ts";
+import { daemonAt, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { type DaemonStatus, statusText } from "../output/daemon-text.ts";
 import { harmlessLines } from "../output/harmless-lines.ts";
@@ -27,20 +28,26 @@ export function addStatusCommand(program: Command): void {
           taken: isFound && isTaken(daemon),
         })),
       );
-      const text = [
-        ...daemons.map(statusText),
-        ...(isFound ? [] : [`no daemon is there to be taken\n${adviceFor(taken)}`]),
-      ].join("\n\n");
+      const text = [...daemons.map(statusText), ...missingText(taken, daemons)].join("\n\n");
       process.stdout.write(`${options.json ? JSON.stringify({ daemons }) : harmlessLines(text)}\n`);
       const answers = daemons.some(({ state }) => state === "serving");
       process.exitCode = answers ? exitCode.success : exitCode.noDaemon;
     });
 }
 
+/** What to do where the daemon that calls go to is not there. */
+function missingText(taken: FoundDaemon, daemons: readonly DaemonStatus[]): string[] {
+  const advice = adviceFor(taken, { inStatus: true });
+  if (taken.found !== "nothing")
+    return daemons.some((daemon) => daemon.taken && daemon.state === "silent") ? [advice] : [];
+  return [daemonsOfOtherStores(taken.passedOver).length > 0 ? advice : `no daemon runs\n${advice}`];
+}
+
 async function statusOf(
-  { address, state }: KnownDaemon,
+  daemon: KnownDaemon,
   timeoutMs: number,
 ): Promise<Omit<DaemonStatus, "taken">> {
+  const { address, state } = daemon;
   const said = {
     address,
     addresses: state?.addresses ?? [address],
@@ -65,7 +72,7 @@ async function statusOf(
     if (!(error instanceof CacheServiceError)) throw error;
     // One that wants a token serves those who have it.
     const refuses = error.reason === "UNAUTHENTICATED" || error.reason === "FORBIDDEN";
-    const { message } = error;
+    const message = isAbsent(daemon) ? `no daemon runs at ${address}` : error.message;
     return { ...said, state: refuses ? "serving" : "silent", transfers: null, problem: message };
   }
 }

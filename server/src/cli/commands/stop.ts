@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { type DaemonState, processIdentity, stateOfLife } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { daemonAt, type KnownDaemon, knownDaemons } from "../daemons.ts";
+import { daemonFor } from "../daemon-address.ts";
+import { daemonAt, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { tellFailure } from "../failure.ts";
 
@@ -42,22 +43,41 @@ export function addStopCommand(program: Command): void {
           "UNAVAILABLE",
           "no daemon of this user runs; a system's is stopped by --address",
         );
+      const [named] = chosen;
+      if (named && !named.state && isAbsent(named))
+        return fail(
+          exitCode.noDaemon,
+          "UNAVAILABLE",
+          `no daemon runs at ${named.address}: there is none to stop`,
+        );
       if (chosen.length > 1 && !all) {
         const lines = chosen.map(({ address, state }) => `  ${address}  ${state?.store ?? ""}`);
         const words = "several daemons of this user run: say which with --address, or --all";
         return fail(exitCode.usage, "INVALID_ARGUMENT", [words, ...lines].join("\n"));
       }
       const longestMs = (options.timeout ?? longestEndSeconds) * 1000;
+      // Looked up before their ends.
+      const expected = daemonFor(address).address;
       const ends = await Promise.all(chosen.map((daemon) => stop(daemon, longestMs)));
       if (json) process.stdout.write(`${JSON.stringify({ daemons: ends })}\n`);
-      for (const { address, pid, problem } of json ? [] : ends) {
+      for (const [at, { address, pid, problem }] of json ? [] : ends.entries()) {
+        const store = all ? undefined : otherStoreOf(chosen[at], expected);
         if (problem === null)
-          process.stdout.write(`stopped ${harmless(address)} (process ${pid})\n`);
+          process.stdout.write(
+            `${harmless(`stopped ${address} (process ${pid})${store ? `, the daemon of another store, ${store}` : ""}`)}\n`,
+          );
         else process.stderr.write(`compilecache: ${harmless(`${address} ${problem}`)}\n`);
       }
       const isDone = ends.every(({ stopped }) => stopped);
       process.exitCode = isDone ? exitCode.success : exitCode.failure;
     });
+}
+
+/** The store of a daemon that the other commands would not have talked to. */
+function otherStoreOf(daemon: KnownDaemon | undefined, expected: string): string | undefined {
+  if (!daemon?.state || daemon.address === expected) return undefined;
+  const { addresses, store } = daemon.state;
+  return addresses.includes(expected) ? undefined : store;
 }
 
 async function stop({ address, state }: KnownDaemon, longestMs: number): Promise<Stopped> {

@@ -16,7 +16,10 @@ import { transferText } from "../output/transfer-text.ts";
 /** `compilecache watch`: follows one transfer to its end. */
 export function addWatchCommand(program: Command): void {
   addClientCommand(program, "watch [operation-id]", ["watch", "watch 3f9a5c21 --json"])
-    .description("follow a transfer, or the one that runs; with --json, one line for each state")
+    .description(
+      "follow a transfer, or the one that runs; the first digits of its id are enough; with --json, " +
+        "one line for each state",
+    )
     .action((given: string | undefined, options: ClientOptions) =>
       runWithClient(options, async (session) => {
         const operationId = given

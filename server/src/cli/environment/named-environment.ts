@@ -1,5 +1,10 @@
 import { readFileSync } from "node:fs";
-import type { Cache, CacheClient, Environment } from "compilecache-client";
+import {
+  type Cache,
+  type CacheClient,
+  CacheServiceError,
+  type Environment,
+} from "compilecache-client";
 import { environmentKey } from "../../domain/environment.ts";
 import { parseEnvironmentKey } from "../../domain/parse-environment-key.ts";
 import { UsageError } from "../errors/usage-error.ts";
@@ -100,7 +105,12 @@ function environmentOfFile(path: string): Environment {
   try {
     text = readFileSync(path === "-" ? 0 : path, "utf8");
   } catch (error) {
-    throw new UsageError(`--environment-file: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      code === "ENOENT"
+        ? `--environment-file: there is no file ${path}; ${commandName()} env --json > FILE writes one`
+        : `--environment-file: ${message}`,
+    );
   }
   return parseEnvironmentJson(text, `--environment-file: ${path === "-" ? "stdin" : path}`);
 }
@@ -114,6 +124,12 @@ async function environmentOfStored(
   for await (const cache of client.allCaches({ namespace }, { signal }))
     if (cache.cacheKey === cacheKey) found = cache;
   if (found?.environment) return found.environment;
+  const elsewhere = found ? [] : await namespacesOf(cacheKey, { client, signal });
+  if (elsewhere.length > 0)
+    throw new UnknownCacheKey(
+      `the store holds no cache ${namespace}/${cacheKey}, but one of the namespace ` +
+        `${elsewhere.join(", and of ")}: name it with --namespace`,
+    );
   throw new UnknownCacheKey(
     found
       ? `${namespace}/${cacheKey} was saved by another tool and does not say its environment;` +
@@ -121,6 +137,23 @@ async function environmentOfStored(
       : `the store holds no cache ${namespace}/${cacheKey}; ${commandName()} ls lists what it holds,` +
           " and --key takes an environment key, too",
   );
+}
+
+/** The namespaces that hold a cache key, as far as this caller may know. */
+async function namespacesOf(
+  cacheKey: string,
+  { client, signal }: Omit<Lookup, "namespace">,
+): Promise<string[]> {
+  const holders: string[] = [];
+  try {
+    for await (const cache of client.allCaches({}, { signal }))
+      if (cache.cacheKey === cacheKey) holders.push(cache.namespace);
+  } catch (error) {
+    signal.throwIfAborted();
+    // The listing of all may be forbidden, and what was asked for is missing all the same.
+    if (!(error instanceof CacheServiceError)) throw error;
+  }
+  return holders;
 }
 
 /** No stored cache tells which environment a cache key is of. */

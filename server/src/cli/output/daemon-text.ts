@@ -38,8 +38,12 @@ export function statusText(daemon: DaemonStatus): string {
     ["log", log ?? (pid === null ? null : `no file (${commandName()} logs tells more)`)],
   ];
   const said = lines.filter(([, text]) => text !== null);
+  const role =
+    daemon.state === "silent"
+      ? "  (the other commands look for a daemon here)"
+      : "  (the other commands talk to this one)";
   return [
-    `${address}${taken ? "  (the other commands talk to this one)" : ""}`,
+    `${address}${taken ? role : ""}`,
     ...said.map(([name, text]) => `  ${name.padEnd(10)}  ${text}`),
   ].join("\n");
 }
