@@ -8,7 +8,7 @@ import { attacks } from "../../support/attack/attacks.ts";
 import { targetOf } from "../../support/attack/peer.ts";
 import { sendMutated } from "../../support/attack/send-mutated.ts";
 
-const attackMs = 2_000;
+const attackMs = 1_500;
 const mostMiB = 640;
 const mutatedRequests = 10_000;
 
