@@ -89,4 +89,6 @@ def _greet(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     # The last one comes to wake this, and leaves at once.
     with connection, contextlib.suppress(OSError):
+        # One that closes with something unread has broken the connection.
+        connection.recv(4096)
         connection.send(b"\0")

@@ -63,6 +63,8 @@ def _answers(runtime: Path) -> bool:
 def _greet(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:
+        # One that closes with something unread has broken the connection.
+        connection.recv(4096)
         connection.send(b"\0")
 
 
