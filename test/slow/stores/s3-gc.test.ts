@@ -4,7 +4,7 @@ import { lacksTools, leavesOut } from "../../support/machine/tools.ts";
 import { objectServerForSuite, openStoreOn } from "../../support/s3/object-server.ts";
 import { readUnderGc } from "../../support/upkeep/read-under-gc.ts";
 
-const tries = Number(process.env.GC_TRIES ?? 2_000);
+const tries = Number(process.env.GC_TRIES ?? 1_000);
 
 for (const { name, skip = false } of [
   { name: "versitygw", skip: lacksTools("versitygw") },
