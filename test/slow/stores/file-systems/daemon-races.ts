@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -124,7 +124,7 @@ export function testDaemons(what: string, makeStore: () => SharedStore): void {
       // In its first frame.
       writeFileSync(path, content.fill(0, 100, 200));
       await assert.rejects(load(second), { code: "DATA_LOSS" });
-      assert.deepEqual(readdirSync(dir("loaded")), []);
+      assert.deepEqual(namesIn(dir("loaded")), []);
       assert.ok(archives().some((name) => name.endsWith(".damaged")));
       assert.equal((await load(first)).status, "does_not_exist");
       assert.equal((await save(second)).status, "success");
