@@ -66,6 +66,7 @@ const server: Rules = {
     "archive/format",
     "archive/pack",
     "archive/unpack",
+    "async",
     "domain",
     "flows",
     "signing",

@@ -48,6 +48,30 @@ describe("a call that waits", () => {
     );
   });
 
+  it("waits under any deadline, however long: beyond 24.8 days it is none", async () => {
+    const client = await connect({
+      getTransfer: (call, reply) => {
+        const leftMs = Number(call.getDeadline()) - Date.now();
+        const operationId = leftMs === Number.POSITIVE_INFINITY ? "none" : "some";
+        setTimeout(() => reply(null, { transfer: { ...runningTransfer, operationId } }), 30);
+      },
+    });
+    const cases = [
+      [2_147_483_000, "some"],
+      [2_147_483_001, "none"],
+      [2 ** 31 - 1, "none"],
+      [2 ** 31, "none"],
+      [2_592_000_000, "none"],
+      [3.7e14, "none"],
+      [Number.MAX_SAFE_INTEGER, "none"],
+      [Number.MAX_VALUE, "none"],
+    ] as const;
+    for (const [timeoutMs, deadline] of cases) {
+      const { operationId } = await client.getTransfer("op1", { timeoutMs });
+      assert.equal(operationId, deadline, String(timeoutMs));
+    }
+  });
+
   it("is not started by a client that is closed, which says so", async () => {
     const client = await connect({});
     client.close();

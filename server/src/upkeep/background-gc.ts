@@ -1,3 +1,4 @@
+import { runAfter } from "../async/run-after.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Store } from "../store/store.ts";
 import { collectGarbage } from "./gc.ts";
@@ -15,16 +16,16 @@ export function startBackgroundGc(
 ): () => void {
   if (everyMs === 0) return () => {};
   const stopped = new AbortController();
-  let timer: NodeJS.Timeout;
+  let callOff: () => void;
   const next = (ms: number) => {
-    timer = setTimeout(async () => {
+    callOff = runAfter(ms, async () => {
       await run(store, policy, logger, stopped.signal);
       if (!stopped.signal.aborted) next(everyMs * (0.9 + 0.2 * Math.random()));
-    }, ms).unref();
+    });
   };
   next(everyMs * Math.random());
   return () => {
-    clearTimeout(timer);
+    callOff();
     stopped.abort(new Error("the daemon stops"));
   };
 }

@@ -167,6 +167,20 @@ describe("Load and Save", () => {
     assert.ok(transfer.detached);
   });
 
+  test("wait under a deadline of any length", async (t) => {
+    // What grpc-js, which counts in 32 bits, takes for the past.
+    for (const timeout of ["2147484S", "2592000S", "43200M", "720H", "99999999H"]) {
+      const transfer = new FakeTransfer();
+      const { client } = await serve(t, fakeOperations({ load: () => transfer }));
+      const metadata = { "grpc-timeout": timeout };
+      const onStarted = () => transfer.fail(new CacheError("STORE_UNAVAILABLE", "gone"));
+      const { info } = await failureOf(
+        call(client, "load", { environment }, { metadata, onStarted }),
+      );
+      assert.equal(info?.reason, "STORE_UNAVAILABLE", timeout);
+    }
+  });
+
   test("stop waiting when the caller goes away or its deadline passes", async (t) => {
     const transfer = new FakeTransfer();
     const reasons: unknown[] = [];

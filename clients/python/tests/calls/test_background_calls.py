@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from compilecache import (
     SaveStatus,
 )
 from compilecache._calls import daemon_transfer
+from compilecache._calls.tracked import TrackedTransfer
+from compilecache.transfer_progress import TransferProgress
 from compilecache.v1 import cache_service_pb2 as pb
 from compilecache.v1 import transfer_pb2
 from directories import facts_of, write_unfinished
@@ -33,6 +36,19 @@ pytestmark = pytest.mark.daemon
 
 def _statuses(changes: list[tuple[AsyncTransferStatus, int]]) -> list[AsyncTransferStatus]:
     return [status for status, _ in changes]
+
+
+def test_a_wait_of_any_length_ends_with_the_transfer() -> None:
+    transfer = TrackedTransfer(
+        TransferProgress("op1", "save", AsyncTransferStatus.IN_PROGRESS), lambda: None
+    )
+
+    def end(progress: TransferProgress) -> None:
+        progress.status = AsyncTransferStatus.SUCCESS
+
+    for seconds in (1e10, 1e300, math.inf):
+        threading.Timer(0.05, transfer.tell, [end]).start()
+        assert transfer.wait(seconds)
 
 
 def test_a_save_and_a_load_in_the_background(model: Model) -> None:

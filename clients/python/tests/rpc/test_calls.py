@@ -38,6 +38,16 @@ class _Recorder:
         return self.response
 
 
+@pytest.mark.parametrize("seconds", [2_147_484, 2_592_000, 1e10, 1e300])
+def test_a_deadline_that_is_further_than_clocks_go_is_none(
+    call: Call, serve: Serve, seconds: float
+) -> None:
+    get = _Recorder(pb.GetTransferResponse())
+    call(serve(GetTransfer=get), "get_transfer", "op1", timeout_seconds=seconds)
+    # What a server is told of no deadline: at the end of time.
+    assert get.seconds[0] is None or get.seconds[0] > 1e9
+
+
 def test_a_load_sends_what_the_caller_says(call: Call, serve: Serve, tmp_path: Path) -> None:
     load = _Recorder(pb.LoadResponse(status=transfer_pb2.LOAD_STATUS_SUCCESS))
     response = call(

@@ -29,8 +29,8 @@ export interface CacheClientOptions {
    * _NAME say, else no encryption. */
   readonly tls?: TlsOptions | undefined;
   /**
-   * Deadline of each call, in milliseconds. Default: none for load, save and watch, 30,000 for the
-   * others.
+   * Deadline of each call, in milliseconds; one above 2,147,483,000 (24.8 days) is none. Default: none
+   * for load, save and watch, 30,000 for the others.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -42,7 +42,10 @@ export interface CallOptions {
    * cancelled with it.
    */
   readonly signal?: AbortSignal | undefined;
-  /** Deadline in milliseconds, from 0; Infinity for none. Default: the client's. */
+  /**
+   * Deadline in milliseconds, from 0; Infinity, or more than 2,147,483,000 (24.8 days), for none. Default:
+   * the client's.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CacheError, invalidField } from "../../domain/cache-error.ts";
 
 const timeoutHeader = "connect-timeout-ms";
-/** Timers take no longer ones. */
+/** Timers take no longer ones; these are none. */
 const longestMs = 2 ** 31 - 1;
 
 /**
@@ -38,11 +38,11 @@ export async function underResponseSignal<Result>(
   }
 }
 
-/** How long the caller waits; undefined for no end. Throws INVALID_REQUEST. */
+/** How long the caller waits; undefined for no end that a timer can know. Throws INVALID_REQUEST. */
 function timeoutOf({ headers }: IncomingMessage): number | undefined {
   const text = headers[timeoutHeader];
   if (text === undefined) return undefined;
   if (typeof text !== "string" || !/^\d{1,10}$/.test(text))
     throw invalidField(timeoutHeader, "is a number of milliseconds, of ten digits at most");
-  return Math.min(Number(text), longestMs);
+  return Number(text) > longestMs ? undefined : Number(text);
 }

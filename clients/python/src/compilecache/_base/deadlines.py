@@ -15,6 +15,12 @@ _longest_seconds = 365 * 24 * 3600.0
 SHORT_CALL_SECONDS = 30.0
 """Of calls that move no cache."""
 
+LONGEST_CALL_SECONDS = 2_147_483.0
+"""A call's deadline that is later is none.
+
+gRPC takes one beyond the clock's range for the past, and daemons count milliseconds in 32 bits.
+"""
+
 
 def load_deadline_seconds(asked: float | None) -> float:
     """Return how long a load may take: `asked`, else what the variable says, else 60 s."""

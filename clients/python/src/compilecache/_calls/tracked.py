@@ -54,7 +54,8 @@ class TrackedTransfer:
         # The end is told after the callbacks, so one of them would wait for itself.
         if threading.current_thread() is self._teller:
             return self.progress.status.is_final
-        return self._ended.wait(seconds)
+        # Locks take no longer ones.
+        return self._ended.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
 
 
 class TransferTable:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, field
 
 import grpc
 
+from compilecache._base.deadlines import LONGEST_CALL_SECONDS
 from compilecache._daemon.find import default_address
 from compilecache._rpc.address import parse_address, parse_token
 from compilecache._rpc.tls import TlsSettings, is_socket, require_safe_for_token, tls_settings
@@ -46,10 +46,13 @@ class ConnectionSettings:
         return grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.certificate)
 
     def call_timeout_seconds(self, asked: float | None, otherwise: float | None) -> float | None:
-        """Return the time-out of a call: what it asks, else the client's, else `otherwise`."""
+        """Return the time-out of a call: what it asks, else the client's, else `otherwise`.
+
+        None for no end, which one above 2,147,483 s (24.8 days) is, too.
+        """
         for seconds in (asked, self.timeout_seconds, otherwise):
             if seconds is not None:
-                return None if math.isinf(seconds) else seconds
+                return None if seconds > LONGEST_CALL_SECONDS else seconds
         return None
 
 
