@@ -130,8 +130,10 @@ export function errorFromStatus(status: Status, cause?: unknown): CacheServiceEr
         description,
       }));
   }
+  const code = codeName(status.code);
+  reason ??= endingReason(code);
   return new CacheServiceError(
-    { code: codeName(status.code), reason, message: status.message, violations },
+    { code, reason, message: status.message, violations },
     cause === undefined ? undefined : { cause },
   );
 }
@@ -165,9 +167,12 @@ export function toCacheServiceError(
   const details = withoutGrpcWords(error.details);
   const noDaemon = () => [noAnswer(address, details), advice].filter(Boolean).join("\n");
   const message = code === "UNAVAILABLE" ? noDaemon() : details;
-  // These two are the same whoever ended the call. Of others, only a daemon knows the reason.
-  const reason = code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ? code : undefined;
-  return new CacheServiceError({ code, reason, message }, { cause: error });
+  return new CacheServiceError({ code, reason: endingReason(code), message }, { cause: error });
+}
+
+/** The reason that follows from a code: two are the same whoever ended the call. Of others, only a daemon knows it. */
+function endingReason(code: ErrorCode): ErrorReason | undefined {
+  return code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ? code : undefined;
 }
 
 /** Which directories are allowed is a matter of which daemon is asked. */

@@ -222,6 +222,16 @@ describe("createCacheClient", () => {
     assert.equal(transfer.error?.reason, "ARCHIVE_CORRUPT");
   });
 
+  it("knows the reason of a transfer that was cancelled or late, also where an older daemon gives none", async () => {
+    for (const reason of ["CANCELLED", "DEADLINE_EXCEEDED"] as const) {
+      const error = { code: codes[reason], message: "gone", details: [] };
+      const client = await connect({
+        getTransfer: (_call, reply) => reply(null, { transfer: { ...runningTransfer, error } }),
+      });
+      assert.equal((await client.getTransfer("op1")).error?.reason, reason);
+    }
+  });
+
   it("names the address when no daemon answers, and gives no reason", async () => {
     const address = `unix:${join(temporaryDirectory(), "absent.sock")}`;
     const client = createCacheClient({ address });

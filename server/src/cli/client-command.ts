@@ -110,7 +110,11 @@ function exitCodeOf(error: unknown): number {
   throw error;
 }
 
-const interruptedFailure: Failure = { code: "CANCELLED", message: "interrupted" };
+const interruptedFailure: Failure = {
+  code: "CANCELLED",
+  reason: "CANCELLED",
+  message: "interrupted",
+};
 
 /** In place of gRPC's words for a deadline, which nobody has set by that name. */
 function givenUpText({ timeout }: ClientOptions, whatStays: string): string | undefined {

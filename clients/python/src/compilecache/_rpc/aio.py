@@ -30,9 +30,9 @@ __all__ = ["AsyncCacheClient", "AsyncTransferWatch"]
 class AsyncCacheClient:
     """Calls to one daemon. Each returns the service's message or raises CacheServiceError.
 
-    A call may name its own `timeout_seconds`, `math.inf` for none, which more than 24.8 days are, too.
-    It belongs to the event loop that it was made in. Cancelling the task that awaits a call ends the
-    call.
+    A call may name its own `timeout_seconds`, `math.inf` for none; more than 24.8 days are none,
+    too, for that is the longest that can be told. It belongs to the
+    event loop that it was made in. Cancelling the task that awaits a call ends the call.
     """
 
     def __init__(

@@ -30,7 +30,8 @@ __all__ = ["CacheClient", "TransferWatch"]
 class CacheClient:
     """Calls to one daemon. Each returns the service's message or raises CacheServiceError.
 
-    A call may name its own `timeout_seconds`, `math.inf` for none. Threads may share a client.
+    A call may name its own `timeout_seconds`, `math.inf` for none; more than 24.8 days are none,
+    too, for that is the longest that can be told. Threads may share a client.
     """
 
     def __init__(
