@@ -1,4 +1,5 @@
 import { Command, CommanderError, type OutputConfiguration } from "commander";
+import { CacheServiceError } from "compilecache-client";
 import { toolVersion } from "../domain/tool-version.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addClearCommand } from "./commands/clear.ts";
@@ -19,8 +20,8 @@ import { addStatusCommand } from "./commands/status.ts";
 import { addStopCommand } from "./commands/stop.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWatchCommand } from "./commands/watch.ts";
-import { exitCode, exitCodeHelp } from "./exit-code.ts";
-import { tellFailure } from "./failure.ts";
+import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
+import { failureOf, tellFailure } from "./failure.ts";
 import { exitOnLostOutput } from "./output/lost-output.ts";
 
 /** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
@@ -31,6 +32,12 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   try {
     await createProgram(json ? { writeErr() {} } : {}).parseAsync(argv);
   } catch (error) {
+    // The variables name no store, and so no daemon of one.
+    if (error instanceof CacheServiceError) {
+      process.exitCode = exitCodeOfError(error);
+      tellFailure(failureOf(error), json);
+      return;
+    }
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCode.success : exitCode.usage;
     const message = error.message.replace(/^error: /, "");

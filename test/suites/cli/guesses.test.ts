@@ -33,6 +33,19 @@ describe("a guess", () => {
     }
   });
 
+  it("at a store is answered so by whatever looks for a daemon of it", async () => {
+    const env = { COMPILE_CACHE_STORE: "/tmp/x" };
+    const message =
+      'COMPILE_CACHE_STORE: "/tmp/x" is not a store; give file:///path or s3://bucket/prefix';
+    for (const command of ["ls", "status", "logs"]) {
+      const { exitCode, stdout, stderr } = await callCli([command], env);
+      assert.deepEqual([exitCode, stdout, stderr], [2, "", `compilecache: ${message}\n`], command);
+    }
+    const { stdout } = await callCli(["ls", "--json"], env);
+    const { error } = JSON.parse(stdout);
+    assert.deepEqual([error.reason, error.message], ["INVALID_REQUEST", message]);
+  });
+
   it("at the version, or at help about what Python does, is as good as what is documented", async () => {
     const { stdout: version } = await callCli(["--version"]);
     for (const word of ["-V", "version"]) assert.equal((await callCli([word])).stdout, version);

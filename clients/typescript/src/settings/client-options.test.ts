@@ -62,6 +62,35 @@ describe("resolveClientOptions", () => {
     assert.match(advice ?? "", /Start one with: compilecache serve\n.*COMPILE_CACHE_ADDRESS/);
   });
 
+  it("refuses variables that name no store, in the daemon's words, unless an address is named", () => {
+    const wrong: [NodeJS.ProcessEnv, string][] = [
+      [
+        { COMPILE_CACHE_STORE: " /mnt/x " },
+        'COMPILE_CACHE_STORE: "/mnt/x" is not a store; give file:///path or s3://bucket/prefix',
+      ],
+      [
+        { COMPILE_CACHE_STORE: "https://user:secret@host", B10FS_CACHE_DIR: "/x" },
+        'COMPILE_CACHE_STORE: "https://***@host" is not a store; give file:///path or s3://bucket/prefix',
+      ],
+      [
+        { COMPILE_CACHE_STORE: "s3://" },
+        'COMPILE_CACHE_STORE: "s3://" names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix',
+      ],
+      [{ B10FS_CACHE_DIR: "x" }, 'B10FS_CACHE_DIR: "x" is not an absolute path'],
+    ];
+    for (const [env, message] of wrong) {
+      assert.throws(() => resolveClientOptions({}, env), { reason: "INVALID_REQUEST", message });
+      const address = "unix:/s";
+      assert.equal(resolveClientOptions({ address }, env).address, address);
+      assert.equal(
+        resolveClientOptions({}, { ...env, COMPILE_CACHE_ADDRESS: address }).address,
+        address,
+      );
+    }
+    const right = ["file:///mnt/x", "s3://bucket", "s3://bucket/a/b/", "", "file:///a%20b"];
+    for (const COMPILE_CACHE_STORE of right) resolveClientOptions({}, { COMPILE_CACHE_STORE });
+  });
+
   it("refuses a deadline that is none, by its value", () => {
     for (const timeoutMs of [-1, Number.NaN, Number.NEGATIVE_INFINITY, "5" as unknown as number])
       assert.throws(() => resolveClientOptions({ timeoutMs }, {}), {

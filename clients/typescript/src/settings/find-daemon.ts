@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { type DaemonState, readDaemonState, stateOfLife } from "./daemon-state.ts";
 import { ownDaemonSockets } from "./own-daemon.ts";
 import { isOurs, systemSocketPath, userSocketPath } from "./places.ts";
-import { namedStore, storeLocation } from "./store-location.ts";
+import { namedStore, requireStore, storeLocation } from "./store-location.ts";
 
 /** The daemon that calls go to where no address is given, and how it was found. */
 export interface FoundDaemon {
@@ -29,11 +29,13 @@ export interface PassedOver {
 /**
  * Looks for a daemon: COMPILE_CACHE_ADDRESS, else the system's socket, this user's, and those of the daemon
  * that the Python package starts for this store. One of another store than these variables name is passed
- * over. No daemon is asked: a socket that a killed one left is known by the file beside it.
+ * over. No daemon is asked: a socket that a killed one left is known by the file beside it. Throws INVALID_REQUEST where no address is named, and
+ * the variables name no store.
  */
 export function findDaemon(env: NodeJS.ProcessEnv = process.env): FoundDaemon {
   const configured = env.COMPILE_CACHE_ADDRESS?.trim();
   if (configured) return { address: configured, found: "configured", passedOver: [] };
+  requireStore(env);
   const named = namedStore(env);
   const passedOver: PassedOver[] = [];
   const judged = (path: string, found: FoundDaemon["found"]): FoundDaemon | undefined => {

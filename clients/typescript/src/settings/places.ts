@@ -2,6 +2,8 @@ import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 
+export { whyNoDirectory, whyNoStore } from "./store-url.ts";
+
 // Where things lie by default, for the daemon, the command line and clients alike. Python has the same
 // rules; test/vectors/places.json holds both languages to them.
 

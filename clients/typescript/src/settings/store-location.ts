@@ -1,5 +1,7 @@
 import { readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { invalidRequest } from "../cache-service-error.ts";
+import { whyNoDirectory, whyNoStore } from "./store-url.ts";
 
 const defaultStoreDirectory = "/cache/model/compile_cache";
 const mostLinks = 40;
@@ -13,6 +15,16 @@ export function namedStore(env: NodeJS.ProcessEnv): string | undefined {
   if (url) return url.startsWith("file:///") ? `file://${pathOf(url)}` : url.replace(/\/+$/, "");
   const directory = env.B10FS_CACHE_DIR?.trim();
   return directory ? `file://${resolve("/", directory)}` : undefined;
+}
+
+/** Throws INVALID_REQUEST, in the daemon's words, where the variables name what cannot be a store. */
+export function requireStore(env: NodeJS.ProcessEnv): void {
+  const url = env.COMPILE_CACHE_STORE?.trim();
+  const directory = env.B10FS_CACHE_DIR?.trim();
+  const why = url ? whyNoStore(url) : directory ? whyNoDirectory(directory) : undefined;
+  if (why === undefined) return;
+  const shown = JSON.stringify((url || directory || "").replace(/(:\/\/)[^/@]*@/g, "$1***@"));
+  throw invalidRequest(url ? "COMPILE_CACHE_STORE" : "B10FS_CACHE_DIR", `${shown} ${why}`);
 }
 
 /** The store of a daemon that has these variables. */

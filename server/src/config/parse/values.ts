@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whyNoDirectory, whyNoStore } from "compilecache-client/places";
 import { type FileToken, parseTokens } from "../../access/tokens.ts";
 import { harmless } from "../../domain/harmless-text.ts";
 import { longestOriginText } from "../../domain/origin.ts";
@@ -65,10 +66,9 @@ const longestNameBytes = 255;
  * path's: it is no list.
  */
 export function parseDirectory(text: string): string {
-  if (!isAbsolute(text)) throw new Mistake("is not an absolute path");
-  if (text.includes("\0")) throw new Mistake("holds a NUL character, which no path can");
+  const why = whyNoDirectory(text);
+  if (why !== undefined) throw new Mistake(why);
   const path = resolve(text);
-  if (path === "/") throw new Mistake("is the root directory; name a directory in it");
   if (Buffer.byteLength(path) > longestPathBytes)
     throw new Mistake(`is longer than the ${longestPathBytes} bytes that a path may have`);
   if (path.split("/").some((name) => Buffer.byteLength(name) > longestNameBytes))
@@ -94,32 +94,18 @@ export function oneOf<T extends string>(words: readonly T[]): (text: string) => 
   };
 }
 
-/** `file:///path` or `s3://bucket/prefix`. */
+/** `file:///path` or `s3://bucket/prefix`, which keeps to characters that no server or tool escapes. */
 export function parseStore(text: string): StoreLocation {
-  if (text.startsWith("s3://")) return parseBucket(text.slice("s3://".length));
-  // A URL's parser would drop these without a word.
-  if (/\p{Cc}/u.test(text))
-    throw new Mistake("holds a control character, which no store's URL can");
-  if (!text.startsWith("file:///") || /[?#]/.test(text))
-    throw new Mistake("is not a store; give file:///path or s3://bucket/prefix");
-  let path: string;
+  const why = whyNoStore(text);
+  if (why !== undefined) throw new Mistake(why);
+  const [, bucket, prefix = ""] = /^s3:\/\/([^/]+)\/?(.*?)\/?$/s.exec(text) ?? [];
+  if (bucket !== undefined) return { kind: "s3", bucket, prefix };
   try {
-    path = fileURLToPath(text);
-  } catch {
-    throw new Mistake("is not a store: its path has a malformed %-escape; write % as %25");
+    return { kind: "file", path: parseDirectory(fileURLToPath(text)) };
+  } catch (error) {
+    if (error instanceof Mistake) throw error;
+    throw new Mistake("is not a store: its path holds %2F, which no name can");
   }
-  return { kind: "file", path: parseDirectory(path) };
-}
-
-/** `bucket` or `bucket/prefix`; the prefix keeps to characters that no server or tool escapes. */
-function parseBucket(text: string): StoreLocation {
-  const [, bucket = "", prefix = ""] = /^([^/]*)\/?(.*?)\/?$/s.exec(text) ?? [];
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
-    throw new Mistake("names no bucket: 3 to 63 of a-z 0-9 . -, as in s3://bucket/prefix");
-  const segments = prefix === "" ? [] : prefix.split("/");
-  if (!segments.every((segment) => /^[\w!.*'()-]+$/.test(segment) && !/^\.\.?$/.test(segment)))
-    throw new Mistake("has a prefix that is not made of letters, digits and ! - _ . * ' ( ) /");
-  return { kind: "s3", bucket, prefix };
 }
 
 /** `true` or `false`. */
