@@ -83,15 +83,23 @@ export class CacheServiceError extends Error {
 }
 
 /**
- * The error for a request that this client itself refuses.
+ * The error for a request that this client itself refuses, for one field.
  * @internal
  */
 export function invalidRequest(field: string, description: string): CacheServiceError {
+  return invalidRequests([{ field, description }]);
+}
+
+/**
+ * The same for each field that is wrong.
+ * @internal
+ */
+export function invalidRequests(violations: readonly FieldViolation[]): CacheServiceError {
   return new CacheServiceError({
     code: "INVALID_ARGUMENT",
     reason: "INVALID_REQUEST",
-    message: `${field}: ${description}`,
-    violations: [{ field, description }],
+    message: violations.map(({ field, description }) => `${field}: ${description}`).join("; "),
+    violations,
   });
 }
 

@@ -5,6 +5,7 @@ import { CacheServiceError, clientIsClosed } from "./cache-service-error.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { toEnvironmentMessage } from "./environment.ts";
 import { toIfLocalExists, toIfStoredExists } from "./requests.ts";
+import { requireCall, requireClientOptions, requireOperation } from "./require-call.ts";
 import {
   type CacheClientOptions,
   type ResolvedClientOptions,
@@ -48,6 +49,7 @@ function isGivenUp(error: unknown): boolean {
  * INVALID_REQUEST for an address, a token or a deadline that cannot be one.
  */
 export function createCacheClient(options: CacheClientOptions = {}): CacheClient {
+  requireClientOptions(options);
   resolveClientOptions(options);
   // By then there may be a daemon, or a variable that names it, that is not there yet.
   let connected: Connected | undefined;
@@ -68,6 +70,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async load(input, call = {}) {
+      requireCall("load", input, call);
       const { resolved } = connect();
       const localDir = resolveLocalDirectory(input.localDir);
       const request = {
@@ -95,6 +98,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async save(input, call = {}) {
+      requireCall("save", input, call);
       const request = {
         namespace: input.namespace ?? connect().resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
@@ -117,6 +121,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async *watch(operationId, call = {}) {
+      requireOperation(operationId, call);
       const states = connect().connection.serverStream(
         methods.watchTransfer,
         { operationId },
@@ -126,6 +131,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async startTransfer(input, call = {}) {
+      requireCall("startTransfer", input, call);
       const request = {
         source: input.source,
         destination: input.destination,
@@ -145,12 +151,14 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async getTransfer(operationId, call = {}) {
+      requireOperation(operationId, call);
       const request = { operationId };
       const response = await unary(methods.getTransfer, request, call, shortCallMs);
       return fromTransferMessage(response.transfer);
     },
 
     async listTransfers(input = {}, call = {}) {
+      requireCall("listTransfers", input, call);
       const request = {
         includeFinished: input.includeFinished ?? false,
         pageSize: input.pageSize ?? 0,
@@ -173,12 +181,14 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async cancelTransfer(operationId, call = {}) {
+      requireOperation(operationId, call);
       const request = { operationId };
       const response = await unary(methods.cancelTransfer, request, call, shortCallMs);
       return fromTransferMessage(response.transfer);
     },
 
     async getCacheInfo(input, call = {}) {
+      requireCall("getCacheInfo", input, call);
       const request = {
         namespace: input.namespace ?? connect().resolved.namespace,
         environment: toEnvironmentMessage(input.environment),
@@ -200,9 +210,10 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async listCaches(input = {}, call = {}) {
+      requireCall("listCaches", input, call);
       const request = {
         namespace: input.namespace ?? "",
-        environment: input.environment && toEnvironmentMessage(input.environment),
+        environment: input.environment ? toEnvironmentMessage(input.environment) : undefined,
         pageSize: input.pageSize ?? 0,
         pageToken: input.pageToken ?? "",
       };
@@ -220,6 +231,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async deleteCache(input, call = {}) {
+      requireCall("deleteCache", input, call);
       const request = {
         namespace: input.namespace ?? connect().resolved.namespace,
         cacheKey: input.cacheKey,
@@ -228,6 +240,7 @@ export function createCacheClient(options: CacheClientOptions = {}): CacheClient
     },
 
     async clearLocalCache(input = {}, call = {}) {
+      requireCall("clearLocalCache", input, call);
       const localDir = resolveLocalDirectory(input.localDir);
       const cleared = await callAsSeen(lookAt(localDir), (seen) =>
         unary(methods.clearLocalCache, { localDir, ...seen }, call, shortCallMs),

@@ -8,6 +8,7 @@ export {
 } from "./cache-service-error.ts";
 export { createCacheClient } from "./create-cache-client.ts";
 export type { Environment } from "./environment.ts";
+export { environmentFromJson } from "./environment-from-json.ts";
 export {
   type CacheInfo,
   type CacheInfoInput,

@@ -166,7 +166,7 @@ function toPolicy<Word extends string, Value extends number>(
   word: Word | undefined,
   field: string,
 ): Value | 0 {
-  if (word === undefined) return 0;
+  if (word === undefined || word === null) return 0;
   const value = words.valueOf(word);
   if (value === undefined)
     throw invalidRequest(field, `${JSON.stringify(word)} is none of ${words.words.join(", ")}`);

@@ -11,7 +11,7 @@ export const longestTimeoutMs = 2_147_483_000;
  * INVALID_REQUEST for what is none, such as NaN.
  */
 export function requireTimeout(timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs === undefined) return undefined;
+  if (timeoutMs === undefined || timeoutMs === null) return undefined;
   if (typeof timeoutMs === "number" && timeoutMs >= 0)
     return timeoutMs <= longestTimeoutMs ? timeoutMs : Number.POSITIVE_INFINITY;
   throw invalidRequest(
