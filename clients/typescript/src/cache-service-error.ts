@@ -170,10 +170,13 @@ export function toCacheServiceError(
     return new CacheServiceError({ code: "UNKNOWN", message: String(error) }, { cause: error });
   const status = error.metadata.get("grpc-status-details-bin")[0];
   if (status instanceof Uint8Array)
-    return withAddress(errorFromStatus(Status.decode(status), error), address);
+    return withWhatHelps(errorFromStatus(Status.decode(status), error), address);
   const code = codeName(error.code);
   const details = withoutGrpcWords(error.details);
-  const noDaemon = () => [noAnswer(address, details), advice].filter(Boolean).join("\n");
+  // Something that answers otherwise is there.
+  const isAbsent = /\b(ENOENT|ECONNREFUSED)\b/.test(details);
+  const noDaemon = () =>
+    [noAnswer(address, details), isAbsent && advice].filter(Boolean).join("\n");
   const message = code === "UNAVAILABLE" ? noDaemon() : details;
   return new CacheServiceError({ code, reason: endingReason(code), message }, { cause: error });
 }
@@ -183,12 +186,18 @@ function endingReason(code: ErrorCode): ErrorReason | undefined {
   return code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ? code : undefined;
 }
 
-/** Which directories are allowed is a matter of which daemon is asked. */
-function withAddress(error: CacheServiceError, address: string): CacheServiceError {
-  if (error.reason !== "PATH_NOT_ALLOWED") return error;
+/** Adds to the daemon's words what its client knows, who cannot know this client's options. */
+function withWhatHelps(error: CacheServiceError, address: string): CacheServiceError {
   const { code, reason, violations, cause } = error;
-  const message = `${error.message} (the daemon at ${address})`;
-  return new CacheServiceError({ code, reason, message, violations }, { cause });
+  const message = [
+    error.message,
+    // Which directories are allowed is a matter of which daemon is asked.
+    reason === "PATH_NOT_ALLOWED" && ` (the daemon at ${address})`,
+    reason === "UNAUTHENTICATED" &&
+      "; what is sent is the client's option token, else COMPILE_CACHE_TOKEN",
+  ];
+  const words = message.filter(Boolean).join("");
+  return new CacheServiceError({ code, reason, message: words, violations }, { cause });
 }
 
 /** What a failure to connect means, and what would be right. */

@@ -240,7 +240,23 @@ describe("createCacheClient", () => {
     assert.equal(error.code, "UNAVAILABLE");
     assert.equal(error.reason, undefined);
     const socket = address.slice("unix:".length);
-    assert.equal(error.message, `no daemon answers at ${address}: connect ENOENT ${socket}`);
+    assert.equal(
+      error.message,
+      `no daemon answers at ${address}: connect ENOENT ${socket}\n` +
+        `Start one there with: compilecache serve --listen ${address}`,
+    );
+  });
+
+  it("says how a token is sent, where the daemon wants another", async () => {
+    const client = await connect({
+      getTransfer: (_call, reply) =>
+        reply(richError(codes.UNAUTHENTICATED, "it wants one", [errorInfo("UNAUTHENTICATED")])),
+    });
+    const { message } = await failureOf(client.getTransfer("op1"));
+    assert.equal(
+      message,
+      "it wants one; what is sent is the client's option token, else COMPILE_CACHE_TOKEN",
+    );
   });
 
   it("refuses a policy that is none", async () => {

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
-import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
+import { addressOption, adviceFor, daemonFor, sayWhich, withoutAdvice } from "./daemon-address.ts";
 import { UnknownCacheKey } from "./environment/named-environment.ts";
 import { UsageError } from "./errors/usage-error.ts";
 import { examplesHelp } from "./examples-help.ts";
@@ -129,5 +129,5 @@ function failureToTell(error: unknown, daemon: FoundDaemon, givenUp: string | un
     return { ...failure, code: "NOT_FOUND", reason: "CACHE_NOT_FOUND" };
   if (!(error instanceof CacheServiceError) || exitCodeOfError(error) !== exitCode.noDaemon)
     return failure;
-  return { ...failure, message: `${failure.message}\n${adviceFor(daemon)}` };
+  return { ...failure, message: `${withoutAdvice(failure.message)}\n${adviceFor(daemon)}` };
 }

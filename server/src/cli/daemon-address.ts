@@ -41,6 +41,11 @@ export function sayWhich({ address, found, passedOver }: FoundDaemon): void {
   else if (others.length > 0 && found !== "nothing") say(`taking ${address}`);
 }
 
+/** The client's words for that nothing answers, without its advice, which knows no flags. */
+export function withoutAdvice(message: string): string {
+  return message.replace(/\n.*$/s, "");
+}
+
 /** What a user can do where nothing answers, after where was looked. */
 export function adviceFor(
   daemon: FoundDaemon,

@@ -16,8 +16,9 @@ export function parseAddress(text: string): string {
     .trim();
   const scheme = /^unix:(\/\/(?=\/))?/.exec(address)?.[0] ?? "";
   const path = scheme || address.startsWith("/") ? address.slice(scheme.length) : "";
-  if (path && !path.startsWith("//") && !/\p{Cc}/u.test(path)) return `unix:${path}`;
-  const port = Number(hostAndPort.exec(address)?.[3]);
+  // A relative one would be another's in each process.
+  if (/^\/(?!\/)/.test(path) && !/\p{Cc}/u.test(path)) return `unix:${path}`;
+  const port = scheme ? Number.NaN : Number(hostAndPort.exec(address)?.[3]);
   if ((port >= 1 && port <= 65_535) || otherSchemes.test(address)) return address;
   const masked = address.replace(/(:\/\/)[^/@]*@/g, "$1***@").slice(0, mostShown);
   throw invalidRequest(

@@ -39,17 +39,23 @@ describe("resolveClientOptions", () => {
       COMPILE_CACHE_TOKEN: "env",
     };
     const timeoutMs = undefined;
-    const advice = undefined;
+    const at = (address: string) => `Start one there with: compilecache serve --listen ${address}`;
     assert.deepEqual(resolveClientOptions({}, env), {
       address: "localhost:1",
-      advice,
+      advice: at("localhost:1"),
       namespace: "env",
       token: "env",
       tls: undefined,
       timeoutMs,
     });
     const said = { address: "127.0.0.1:1", namespace: "said", token: "said", timeoutMs: 5 };
-    assert.deepEqual(resolveClientOptions(said, env), { ...said, advice, tls: undefined });
+    assert.deepEqual(resolveClientOptions(said, env), {
+      ...said,
+      advice: at("127.0.0.1:1"),
+      tls: undefined,
+    });
+    const elsewhere = resolveClientOptions({ address: "gpu7:9400" }, {});
+    assert.equal(elsewhere.advice, undefined);
   });
 
   it("says where it looked for a daemon that is not there, and how to start one", (t) => {

@@ -1,6 +1,6 @@
 import { parseAddress } from "./address.ts";
 import { type FoundDaemon, findDaemon } from "./find-daemon.ts";
-import { startAdvice } from "./start-advice.ts";
+import { startAdvice, startThereAdvice } from "./start-advice.ts";
 import { requireTimeout } from "./timeout.ts";
 import {
   isSocket,
@@ -10,6 +10,8 @@ import {
   type TlsSettings,
 } from "./tls.ts";
 import { parseToken } from "./token.ts";
+
+const command = "compilecache";
 
 /** How to reach a daemon, and defaults for the calls. */
 export interface CacheClientOptions {
@@ -66,7 +68,7 @@ export interface TransferCallOptions extends CallOptions {
  */
 export interface ResolvedClientOptions {
   readonly address: string;
-  /** For where no daemon answers; undefined where the address was named. */
+  /** For where no daemon answers; undefined where another machine's address was named. */
   readonly advice: string | undefined;
   readonly namespace: string;
   readonly token: string;
@@ -96,8 +98,8 @@ export function resolveClientOptions(
     address,
     advice:
       daemon.found === "configured"
-        ? undefined
-        : startAdvice(daemon, { command: "compilecache", option: "the client's address" }),
+        ? startThereAdvice(address, command)
+        : startAdvice(daemon, { command, option: "the client's address" }),
     namespace: options.namespace ?? env.COMPILE_CACHE_NAMESPACE?.trim() ?? "",
     token,
     tls,

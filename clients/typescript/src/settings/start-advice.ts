@@ -1,4 +1,5 @@
 import type { FoundDaemon } from "./find-daemon.ts";
+import { isOfThisMachine } from "./identity.ts";
 
 /** Words of whoever gives the advice. */
 interface Words {
@@ -19,4 +20,10 @@ export function startAdvice({ passedOver }: FoundDaemon, words: Words): string {
       ? `A daemon on another socket is found by ${option} or COMPILE_CACHE_ADDRESS`
       : `or name one that runs: ${option} or COMPILE_CACHE_ADDRESS (${command} status lists this user's)`,
   ].join("\n");
+}
+
+/** The same where a daemon was looked for at an address that its user names; undefined for another machine's. */
+export function startThereAdvice(address: string, command: string): string | undefined {
+  if (!isOfThisMachine(address) || address.startsWith("unix-abstract:")) return undefined;
+  return `Start one there with: ${command} serve --listen ${address}`;
 }

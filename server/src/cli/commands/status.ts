@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { adviceFor, daemonFor, daemonsOfOtherStores } from "../daemon-address.ts";
+import { adviceFor, daemonFor, daemonsOfOtherStores, withoutAdvice } from "../daemon-address.ts";
 import { daemonAt, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { type DaemonStatus, statusText } from "../output/daemon-text.ts";
@@ -72,7 +72,9 @@ async function statusOf(
     if (!(error instanceof CacheServiceError)) throw error;
     // One that wants a token serves those who have it.
     const refuses = error.reason === "UNAUTHENTICATED" || error.reason === "FORBIDDEN";
-    const message = isAbsent(daemon) ? `no daemon runs at ${address}` : error.message;
+    const message = isAbsent(daemon)
+      ? `no daemon runs at ${address}`
+      : withoutAdvice(error.message);
     return { ...said, state: refuses ? "serving" : "silent", transfers: null, problem: message };
   }
 }

@@ -25,12 +25,11 @@ def parse_address(text: str) -> str:
     address = _trimmed(text)
     if len(address) > 1 and address[0] == address[-1] and address[0] in "\"'":
         address = _trimmed(address[1:-1])
-    path = address if address.startswith("/") else ""
-    if address.startswith("unix:"):
-        path = re.sub("^unix:(//(?=/))?", "", address)
-    if path and not path.startswith("//") and not _control.search(path):
+    path = re.sub("^unix:(//(?=/))?", "", address)
+    # A relative one would be another's in each process.
+    if re.match("/(?!/)", path) and not _control.search(path):
         return f"unix:{path}"
-    found = _host_and_port.fullmatch(address)
+    found = None if address.startswith("unix:") else _host_and_port.fullmatch(address)
     if (found and 1 <= int(found[3]) <= 65_535) or _other_schemes.fullmatch(address):
         return address
     masked = re.sub("(://)[^/@]*@", r"\1***@", address)[:_most_shown]
