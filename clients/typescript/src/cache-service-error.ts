@@ -229,6 +229,9 @@ const reasons = [
 ];
 
 function noAnswer(address: string, details: string): string {
+  // It took the call: whether the call did anything is not known.
+  if (/^Connection dropped|\bECONNRESET\b/.test(details))
+    return `the daemon at ${address} went away during the call, or is cut off: ${details}`;
   const known = reasons.find(({ said }) => said.test(details));
   const isSilent = /^Failed to connect/.test(details) && !/^unix/.test(address);
   const why = known

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:http2";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { status as codes, Metadata } from "@grpc/grpc-js";
@@ -14,6 +16,7 @@ import {
   temporaryDirectory,
 } from "../../../test/support/client/scripted-service.ts";
 import { LoadStatus } from "../gen/compilecache/v1/transfer.ts";
+import { createCacheClient } from "./index.ts";
 
 describe("a call that waits", () => {
   it("ends a call at its deadline", async () => {
@@ -35,6 +38,23 @@ describe("a call that waits", () => {
       assert.equal(error.message, "the signal of the call timed out");
       assert.equal((error.cause as Error).name, "TimeoutError");
     }
+  });
+
+  it("tells a daemon that goes away from one that is not there", async (t) => {
+    const path = join(temporaryDirectory(), "daemon.sock");
+    const server = createServer().on("stream", ({ session }) => session?.destroy());
+    await once(server.listen(path), "listening");
+    const client = createCacheClient({ address: `unix:${path}` });
+    t.after(() => client.close());
+    const gone = await failureOf(client.getTransfer("op1"));
+    assert.deepEqual([gone.code, gone.reason], ["UNAVAILABLE", undefined]);
+    assert.equal(
+      gone.message.replace(/: [^:]*$/, ""),
+      `the daemon at unix:${path} went away during the call, or is cut off`,
+    );
+    server.close();
+    const absent = await failureOf(client.getTransfer("op1"));
+    assert.match(absent.message, /^no daemon answers at .*\nStart one there with: /);
   });
 
   it("does not call with a deadline that is none", async () => {

@@ -1,16 +1,20 @@
-// The commands and programs on the README's page, as they stand there.
+// The commands and programs on pages for people, as they stand there.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-const page = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-
-/** The only block of this language under this heading, such as "### In a model". */
+/** The only block of this language under this heading of the README, such as "### In a model". */
 export function readmeSnippet(heading: string, language: string): string {
-  const [, section = ""] = page.split(`\n${heading}\n`);
+  const [found, ...others] = pageSnippets("README.md", heading, language);
+  assert.ok(found && others.length === 0, `README has one block of ${language} under ${heading}`);
+  return found;
+}
+
+/** All blocks of a language under a heading of a page; the page is named from the repository's root. */
+export function pageSnippets(page: string, heading: string, language: string): string[] {
+  const content = readFileSync(new URL(`../../../${page}`, import.meta.url), "utf8");
+  const [, section = ""] = content.split(`\n${heading}\n`);
   const [text = ""] = section.split(/^#{2,3} /m);
-  const found = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter(
-    ([, name]) => name === language,
-  );
-  assert.equal(found.length, 1, `README has one block of ${language} under ${heading}`);
-  return found[0]?.[2] ?? "";
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map(([, , block = ""]) => block);
 }
