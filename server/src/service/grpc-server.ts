@@ -22,7 +22,6 @@ import { cacheServiceDefinition, createCacheService } from "./cache-service.ts";
 import type { CallRunner } from "./call-runner.ts";
 import { createCalls } from "./calls.ts";
 import { addHealth } from "./health.ts";
-import { takeLongDeadlinesAsNone } from "./long-deadlines.ts";
 import { addReflection } from "./reflection.ts";
 
 const cacheServiceName = "compilecache.v1.CacheService";
@@ -78,7 +77,6 @@ export function createGrpcServer(options: {
   const health = addHealth(server, ["", cacheServiceName]);
   addReflection(server, [cacheServiceName, healthServiceName]);
 
-  takeLongDeadlinesAsNone(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
     accept(socket) {

@@ -31,6 +31,7 @@ function fitting(violations: readonly FieldViolation[]): FieldViolation[] {
 }
 
 function detailsOf(error: CacheError): Status["details"] {
+  if (error.reason === "CANCELLED" || error.reason === "DEADLINE_EXCEEDED") return [];
   const info = ErrorInfo.fromPartial({ reason: error.reason, domain });
   const details = [
     {

@@ -25,8 +25,7 @@ class CacheServiceStub(object):
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 
@@ -113,8 +112,7 @@ class CacheServiceServicer(object):
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 
@@ -294,8 +292,7 @@ class CacheService(object):
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 

@@ -37,8 +37,7 @@ class CacheServiceStub:
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 
@@ -152,8 +151,7 @@ class CacheServiceAsyncStub:
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 
@@ -266,8 +264,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     - INTERNAL `INTERNAL`.
 
     A cancelled call ends with CANCELLED, one whose deadline passed with
-    DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
-    it is in the transfer. When the last caller that waits for a transfer goes away,
+    DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
     the transfer is cancelled. A detached request never goes away.
     """
 

@@ -2859,8 +2859,7 @@ export const ClearLocalCacheResponse: MessageFns<ClearLocalCacheResponse> = {
  * - INTERNAL `INTERNAL`.
  *
  * A cancelled call ends with CANCELLED, one whose deadline passed with
- * DEADLINE_EXCEEDED; where the daemon says so, the reason is the same word, as
- * it is in the transfer. When the last caller that waits for a transfer goes away,
+ * DEADLINE_EXCEEDED. When the last caller that waits for a transfer goes away,
  * the transfer is cancelled. A detached request never goes away.
  */
 export type CacheServiceService = typeof CacheServiceService;
