@@ -38,7 +38,7 @@ _allowed: dict[str, tuple[str, ...]] = {
     "_environment": (*_words, "_base"),
     "_daemon": (*_words, "_base"),
     # A client that is given no address asks where the daemon is, and starts none.
-    "_rpc": (*_words, "_base", "_daemon.find", "v1"),
+    "_rpc": (*_words, "_base", "_daemon.find", "_daemon.address", "v1"),
     "client": ("_rpc",),
     "aio": ("_rpc",),
     "_caller": (*_words, "_base", "_rpc", "_daemon.address", "v1"),

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { knownVariables } from "../../../server/src/config/misspelled-variables.ts";
 import { settings } from "../../../server/src/config/settings.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -42,4 +43,15 @@ test("the page of variables names each one that is read", () => {
     [...read].filter((variable) => !isTold(variable)),
     [],
   );
+});
+
+test("Python knows the same variables as the daemon, and so tells of the same slips", () => {
+  const module = "clients/python/src/compilecache/_calls/misspelled_settings.py";
+  const [, names = ""] =
+    /_known = """([^"]*)"""/.exec(readFileSync(join(root, module), "utf8")) ?? [];
+  const known = names
+    .trim()
+    .split(/\s+/)
+    .map((short) => `COMPILE_CACHE_${short}`);
+  assert.deepEqual(known.sort(), [...knownVariables].sort());
 });

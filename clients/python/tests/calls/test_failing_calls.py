@@ -33,6 +33,7 @@ def test_what_does_not_answer_is_an_error_and_one_line(caplog: pytest.LogCapture
     no_daemon = "unix:/nowhere/daemon.sock"
     assert compilecache.load_compile_cache(address=no_daemon) == LoadStatus.ERROR
     assert "no daemon answers at unix:/nowhere/daemon.sock" in log_of(caplog)
+    assert f"compilecache serve --listen {no_daemon}` starts one" in log_of(caplog)
     assert len(caplog.records) == 1
     assert compilecache.save_compile_cache(address=no_daemon) == SaveStatus.ERROR
     assert len(caplog.records) == 2

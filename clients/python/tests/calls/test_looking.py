@@ -107,6 +107,16 @@ def test_the_list_is_of_all_namespaces(model: Model, monkeypatch: pytest.MonkeyP
     assert not everybody["current_cache_exists"]
 
 
+def test_a_list_needs_no_torch(model: Model) -> None:
+    model.compile(1)
+    compilecache.save_compile_cache()
+    shutil.rmtree(model.packages)
+    listing = compilecache.list_available_caches(namespace=model.namespace)
+    assert (listing["total_caches"], listing["current_environment"]) == (1, "")
+    assert "error" not in listing
+    assert not listing["current_cache_exists"]
+
+
 @pytest.mark.usefixtures("model")
 def test_a_list_without_a_daemon_is_empty_and_says_why() -> None:
     listing = compilecache.list_available_caches(address="unix:/nowhere/daemon.sock")

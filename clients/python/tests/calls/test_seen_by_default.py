@@ -54,10 +54,10 @@ def test_each_call_says_in_one_line_what_came_of_it(model: Model) -> None:
     where, namespace = re.escape(str(model.local)), model.namespace
     seconds = r"\d+\.\d\d s"
     expected = [
-        rf"saved 1 file, .*, from {where} in namespace {namespace} as .*; \d+\.\d\d s",
+        rf"saved 1 file, .*, from {where} in namespace {namespace} as .* in file://.*; \d+\.\d\d s",
         rf"nothing saved from {where} \(namespace {namespace}, {seconds}\): .* little or .*",
         rf"nothing loaded into {where} \(namespace {namespace}, \d+\.\d\d s, the transfer "
-        rf"\d+\.\d\d s\): {where} holds files already; if_local_exists=.*",
+        rf"\d+\.\d\d s\): {where} holds files already, .*; if_local_exists=.*",
         rf"cleared {where}",
         rf"loaded 1 file, .*, of namespace {namespace} into {where}; \d+\.\d\d s, the transfer "
         r"\d+\.\d\d s",
@@ -80,6 +80,20 @@ def test_calls_in_the_background_say_it_too(model: Model) -> None:
     saved, loaded = _lines(model, script)
     assert re.search(r"saved 1 file, .* s in the background$", saved)
     assert re.search(r"nothing loaded into .* s in the background\): .* holds files", loaded)
+
+
+def test_a_misspelled_setting_is_told_once(model: Model) -> None:
+    script = """
+        import compilecache
+        for _ in range(2):
+            compilecache.clear_local_cache()
+    """
+    variables = {"COMPILE_CACHE_NAMESAPCE": "mine", "COMPILE_CACHE_OF_MY_OWN": "1"}
+    told = [line for line in _lines(model, script, **variables) if "setting" in line]
+    assert told == [
+        "[compilecache] WARNING - COMPILE_CACHE_NAMESAPCE is no setting; "
+        "did you mean COMPILE_CACHE_NAMESPACE?"
+    ]
 
 
 _miss = "import compilecache; compilecache.load_compile_cache()"

@@ -285,6 +285,13 @@ def test_b10_compile_cache_saves_when_the_server_is_ready_and_loads_then(
     assert (root / "kernel").exists()
 
 
+def test_help_of_b10_compile_cache_starts_nothing(
+    launched: Launched, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert launched.run("--help", module="compilecache.commands.b10") == 0
+    assert "B10_TRANSFER_VLLM_URL" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("variables", "exit_code"),
     [

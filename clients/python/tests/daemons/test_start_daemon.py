@@ -179,6 +179,16 @@ def test_it_ends_when_it_is_not_used(runtime: Path, monkeypatch: pytest.MonkeyPa
     wait_until_gone(pid)
 
 
+def test_what_the_one_before_it_wrote_is_kept(runtime: Path) -> None:
+    address = daemon_for(runtime / "local")
+    os.kill(daemon_at(address), signal.SIGKILL)
+    log = Path(f"{address[len('unix:') : -len('.sock')]}.log")
+    wrote = log.read_text()
+    assert wrote
+    assert daemon_for(runtime / "local") == address
+    assert log.with_suffix(".previous.log").read_text() == wrote
+
+
 def test_it_says_which_daemon_it_is_until_it_ends(runtime: Path) -> None:
     address = daemon_for(runtime / "local")
     pid = daemon_at(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,6 +11,7 @@ import pytest
 
 from compilecache import CacheServiceError, Environment, FieldViolation
 from compilecache._base.identity import identity_of
+from compilecache._daemon import address as daemon_address
 from compilecache.v1 import cache_pb2, transfer_pb2
 from compilecache.v1 import cache_service_pb2 as pb
 from conftest import Hangs, abort_richly
@@ -218,6 +220,27 @@ def test_where_no_daemon_is_the_error_says_so(call: Call, tmp_path: Path) -> Non
         call(address, "get_transfer", "op1")
     assert (caught.value.code, caught.value.reason) == ("UNAVAILABLE", None)
     assert f"no daemon answers at {address}" in caught.value.message
+    assert caught.value.message.endswith(
+        f"`compilecache serve --listen {address}` starts one there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("configured", "advice"),
+    [
+        ("", r"; compilecache.ensure_daemon\(\) starts one for this user"),
+        ("{address}", "; COMPILE_CACHE_ADDRESS names it: without that, .* start a daemon .*"),
+    ],
+)
+def test_where_none_is_found_the_error_says_how_to_have_one(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str, advice: str
+) -> None:
+    none = str(tmp_path / "none.sock")
+    monkeypatch.setattr(daemon_address, "SYSTEM_SOCKET", none)
+    monkeypatch.setenv("COMPILE_CACHE_ADDRESS", configured.format(address=f"unix:{none}"))
+    with pytest.raises(CacheServiceError) as caught:
+        call(f"unix:{none}", "get_transfer", "op1")
+    assert re.search(f"{advice}$", caught.value.message)
 
 
 def test_a_policy_that_is_none_is_refused(call: Call, tmp_path: Path) -> None:

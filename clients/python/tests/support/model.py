@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compilecache import TransferProgress, get_transfer_status
-from compilecache._calls import ancestor_settings, load_save, record, torch_settings
+from compilecache._calls import (
+    ancestor_settings,
+    load_save,
+    misspelled_settings,
+    record,
+    torch_settings,
+)
 from compilecache._calls.tracked import tracked_transfers
 from directories import fill
 from patience import LONG_ENOUGH_SECONDS
@@ -106,3 +112,4 @@ def forget_everything() -> None:
     tracked_transfers.forget_all()
     torch_settings.forget_what_was_told()
     ancestor_settings.forget_what_was_told()
+    misspelled_settings.forget_what_was_told()

@@ -131,11 +131,9 @@ def _info_of(call: Call) -> CacheInfo:
 
 
 def _list_caches(call: Call) -> Iterator[Answer]:
-    request = {
-        "namespace": call.arguments["namespace"],
-        "environment": environment_message(call.environment),
-        "page_token": "",
-    }
+    request: dict[str, Any] = {"namespace": call.arguments["namespace"], "page_token": ""}
+    if call.environment.torch_version:
+        request["environment"] = environment_message(call.environment)
     while True:
         page = call.client.call("ListCaches", request)
         for cache in page.get("caches", ()):

@@ -12,6 +12,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Callable
 
+from compilecache._daemon.address import advice
 from compilecache.exceptions import CacheServiceError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class NoDaemonError(CacheServiceError):
 
     def __init__(self, path: str, why: str) -> None:
         """Name the socket, and say why."""
-        super().__init__("UNAVAILABLE", None, f"no daemon answers at unix:{path}: {why}")
+        address = f"unix:{path}"
+        told = f"no daemon answers at {address}: {why}{advice(address)}"
+        super().__init__("UNAVAILABLE", None, told)
 
 
 class HttpExchange:

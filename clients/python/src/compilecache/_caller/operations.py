@@ -123,7 +123,8 @@ def _get_cache_info(call: Call) -> Iterator[Answer]:
 
 
 def _list_caches(call: Call) -> Iterator[Answer]:
-    for cache in call.client.all_caches(environment=call.environment, **call.arguments):
+    environment = call.environment if call.environment.torch_version else None
+    for cache in call.client.all_caches(environment=environment, **call.arguments):
         yield cache_summary(cache)
 
 

@@ -51,12 +51,13 @@ def save_has_ended(
     seconds = _seconds_text(transfer, waited_seconds)
     if status == SaveStatus.SUCCESS:
         logger.info(
-            "saved %s, %s, from %s in namespace %s as %s; %s",
+            "saved %s, %s, from %s in namespace %s as %s%s; %s",
             count_text(transfer.files_done, "file"),
             size_text(transfer.bytes_done),
             request.local_dir,
             request.namespace,
             size_text(transfer.archive_bytes),
+            _store_text(request),
             seconds,
         )
     elif status == SaveStatus.SKIPPED:
@@ -78,6 +79,12 @@ def save_has_failed(
     else:
         logger.error("nothing saved: %s", error)
     return SaveStatus.ERROR
+
+
+def _store_text(request: CacheRequest) -> str:
+    """Say where it is stored, if that is known here: a default need not be a shared place."""
+    store = request.store()
+    return f" in {store}" if store else ""
 
 
 def _tell_of_no_save(request: CacheRequest, seconds: str, reason: str) -> None:

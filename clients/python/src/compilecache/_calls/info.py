@@ -11,10 +11,12 @@ from compilecache._base.deadlines import SHORT_CALL_SECONDS
 from compilecache._caller.call import ask
 from compilecache._calls.request import cache_request
 from compilecache._environment import detect
+from compilecache.exceptions import CacheValidationError
 from compilecache.logger import logger
 
 if TYPE_CHECKING:
     from compilecache._base.local_directory import LocalDir
+    from compilecache._calls.request import CacheRequest
     from compilecache.environment import Environment
 
 _bytes_in_mb = 1024 * 1024
@@ -82,7 +84,7 @@ def list_available_caches(
     `caches`: a list of dicts with `filename`, `environment_key` (the cache key where the archive
     says no more), `size_mb` (of the archive, MB of 1,048,576 bytes), `is_current_environment`,
     `created_time` (seconds since 1970), `namespace`, `cache_key`, `content_size_mb`, `file_count`.
-    `current_environment`: the environment key. `total_caches`: their number.
+    `current_environment`: the environment key, empty without torch. `total_caches`: their number.
     `current_cache_exists`: whether a load with the same arguments would find its cache.
     `b10fs_enabled`: whether the store can be asked; where it cannot, `error` says why.
     `environment` and `address` are as for `load_compile_cache`.
@@ -96,8 +98,8 @@ def list_available_caches(
     }
     try:
         request = cache_request(namespace or None, environment, None, address)
-        current = within(SHORT_CALL_SECONDS, request.environment)
-        listing["current_environment"] = current.key()
+        current = within(SHORT_CALL_SECONDS, lambda: _environment_if_any(request))
+        listing["current_environment"] = current.key() if current else ""
         service = within(SHORT_CALL_SECONDS, request.address)
         arguments = {"namespace": namespace or ""}
         answers = ask("list_caches", arguments, service, SHORT_CALL_SECONDS, current)
@@ -115,6 +117,14 @@ def list_available_caches(
         logger.warning("no list of caches: %s", error)
         listing["error"] = str(error)
     return listing
+
+
+def _environment_if_any(request: CacheRequest) -> Environment | None:
+    """Return the environment; None without torch, where no cache is of the current one."""
+    try:
+        return request.environment()
+    except CacheValidationError:
+        return None
 
 
 def _holds_anything(directory: str) -> bool:

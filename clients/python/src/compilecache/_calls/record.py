@@ -54,7 +54,10 @@ def record_of(
     status = LoadStatus[transfer.outcome or "ERROR"]
     reason = transfer.error or "the daemon did not say why"
     if status == LoadStatus.SKIPPED:
-        reason = f'{local_dir} holds files already; if_local_exists="merge" adds what is missing'
+        reason = (
+            f"{local_dir} holds files already, which torch uses as they are; "
+            'if_local_exists="merge" adds what is missing'
+        )
         if _is_half_filled(transfer):
             reason = (
                 f"{local_dir} holds files already ({transfer.local_file_count}), fewer than the "

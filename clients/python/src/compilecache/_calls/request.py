@@ -14,8 +14,11 @@ from compilecache._base.local_directory import (
 )
 from compilecache._caller.call import was_not_taken
 from compilecache._calls.ancestor_settings import tell_of_ancestor_settings
+from compilecache._calls.misspelled_settings import warn_of_misspelled_settings
 from compilecache._daemon.address import configured_address
+from compilecache._daemon.find import default_address
 from compilecache._daemon.start import ensure_daemon
+from compilecache._daemon.state import store_of
 from compilecache._environment.detect import current_device, detect_environment
 from compilecache._environment.root import INDUCTOR, environment_of_root
 from compilecache.exceptions import CacheServiceError, CacheValidationError
@@ -56,6 +59,11 @@ class CacheRequest:
         """
         return self.given_address or ensure_daemon(self.local_dir)
 
+    def store(self) -> str | None:
+        """Return the store of the daemon that calls go to, if it says so on this machine."""
+        address = self.given_address or default_address()
+        return store_of(address)
+
     def at_daemon(self, call: Callable[[str], _Answer]) -> _Answer:
         """Make a call to the daemon at an address, and once more if that had ended meanwhile.
 
@@ -90,6 +98,7 @@ def cache_request(
     """
     notice_fork()
     tell_of_ancestor_settings()
+    warn_of_misspelled_settings()
     if namespace is None:
         namespace = os.environ.get("COMPILE_CACHE_NAMESPACE", "").strip() or "default"
     directory = resolve_local_directory(local_dir)

@@ -38,6 +38,7 @@ def save_vllm_compile_cache() -> None:
         url = os.environ.get("B10_TRANSFER_VLLM_URL", "http://127.0.0.1:8000/v1/models")
         interval_seconds = float(os.environ.get("B10_TRANSFER_INTERVAL_S", "2"))
         timeout_seconds = float(os.environ.get("B10_TRANSFER_TIMEOUT_S", "1800"))
+        logger.info("waiting for vLLM at %s, for %.0f s at most", url, timeout_seconds)
         ready = wait_until(url_probe(url), interval_seconds, timeout_seconds)
     except Exception as error:
         logger.error("cannot wait for vLLM: %s", error)

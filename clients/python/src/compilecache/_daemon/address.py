@@ -22,6 +22,20 @@ def configured_address() -> str | None:
     return os.environ.get("COMPILE_CACHE_ADDRESS", "").strip() or None
 
 
+def advice(address: str) -> str:
+    """Return what a user can do where no daemon answers at an address; empty for a far one."""
+    if not address.startswith("unix:"):
+        return ""
+    if address == configured_address():
+        return (
+            "; COMPILE_CACHE_ADDRESS names it: without that, the calls of a model start a daemon "
+            "of their own"
+        )
+    if address == f"unix:{SYSTEM_SOCKET}":
+        return "; compilecache.ensure_daemon() starts one for this user"
+    return f"; `compilecache serve --listen {address}` starts one there"
+
+
 def user_socket() -> Path:
     """Return the socket of a daemon that this user runs and that has no right to the system's.
 

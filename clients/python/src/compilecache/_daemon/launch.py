@@ -27,6 +27,7 @@ const stdio = ["ignore", +log, +log, +life, +lock];
 require("node:child_process").spawn(program, words, { detached: true, stdio }).unref();
 """
 _seconds_to_end = 5.0
+_most_previous_bytes = 1024 * 1024
 
 
 class LaunchedDaemon:
@@ -82,6 +83,7 @@ def launch(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | None:
             raise
         with contextlib.suppress(FileNotFoundError):
             files.socket.unlink()
+        _keep_previous_log(files)
         log = keep(os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600))
         read_end, write_end = os.pipe()
         life = keep(write_end)
@@ -103,6 +105,18 @@ def launch(files: OwnDaemonFiles, command: list[str]) -> LaunchedDaemon | None:
             os.close(read_end)
             raise
         return LaunchedDaemon(launcher, read_end)
+
+
+def _keep_previous_log(files: OwnDaemonFiles) -> None:
+    """Copy the end of what the last daemon wrote, which may tell why it is gone.
+
+    The file itself stays, for whoever follows it.
+    """
+    with contextlib.suppress(OSError), files.log.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(size - _most_previous_bytes, 0))
+        if size:
+            files.previous_log.write_bytes(log.read())
 
 
 def _launching(command: list[str], log: int, life: int, lock: int) -> list[str]:

@@ -76,6 +76,11 @@ class OwnDaemonFiles:
         return self.directory / f"{self.name}.log"
 
     @property
+    def previous_log(self) -> Path:
+        """What the daemon before it had to say last."""
+        return self.directory / f"{self.name}.previous.log"
+
+    @property
     def lock(self) -> Path:
         """What it holds a lock of as long as it lives."""
         return self.directory / f"{self.name}.lock"

@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 _most_bytes = 64 * 1024
 
@@ -22,6 +20,17 @@ class DaemonState:
     """`file://` and a path, or `s3://bucket/prefix`."""
     is_stopping: bool
     """Whether it takes no new work, and finishes what runs."""
+
+
+def store_of(address: str) -> str | None:
+    """Return the store of the daemon at an address; None where that is no socket of this machine.
+
+    None as well where its directory is another container's, or not for this user.
+    """
+    if not address.startswith("unix:"):
+        return None
+    state = read_state(Path(address[len("unix:") :]))
+    return state.store if state else None
 
 
 def read_state(socket_path: Path) -> DaemonState | None:

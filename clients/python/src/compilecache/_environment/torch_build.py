@@ -52,7 +52,11 @@ def read_torch_build() -> TorchBuild:
     """
     directory = _package_directory("torch")
     if directory is None:
-        raise CacheValidationError("torch is not installed, and no environment was named")
+        raise CacheValidationError(
+            f"torch is not installed for {sys.executable or 'this Python'}, and no environment was "
+            "named: environment=compilecache.Environment(...) names one, and --python of "
+            "`compilecache run` another Python"
+        )
     found = _literals(directory / "version.py")
     version = found.get("__version__")
     if not version:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from google.rpc.status_pb2 import Status
 
+from compilecache._daemon.address import advice
 from compilecache.errors import error_from_status
 from compilecache.exceptions import CacheServiceError
 
@@ -33,10 +34,12 @@ def error_from_rpc(error: grpc.RpcError, address: str) -> CacheServiceError:
     message = error.details() or ""
     # What comes without details comes from gRPC itself.
     if code == "UNAVAILABLE":
+        what_to_do = advice(address)
         if "Permission denied" in message:
+            what_to_do = ""
             message = (
                 "only the user and the group of this socket may connect, and this process is "
                 f"neither ({message})"
             )
-        message = f"no daemon answers at {address}: {message}"
+        message = f"no daemon answers at {address}: {message}{what_to_do}"
     return CacheServiceError(code, None, message)
