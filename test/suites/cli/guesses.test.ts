@@ -33,6 +33,34 @@ describe("a guess", () => {
     }
   });
 
+  it("at a variable is told by each command, once, and beside all other mistakes", async () => {
+    const misspelled = { COMPILE_CACHE_STOER: "file:///x", COMPILE_CACHE_ADDRES: "x" };
+    const words = [
+      "compilecache: COMPILE_CACHE_STOER is no setting; did you mean COMPILE_CACHE_STORE?",
+      "compilecache: COMPILE_CACHE_ADDRES is no setting; did you mean COMPILE_CACHE_ADDRESS?",
+    ];
+    const absent = ["--address", "/nonexistent/daemon.sock"];
+    for (const args of [
+      ["ls", ...absent],
+      ["help", "store"],
+      ["verify", "--store", "/x"],
+    ]) {
+      const lines = (await callCli(args, misspelled)).stderr.split("\n");
+      for (const line of words) assert.equal(lines.filter((one) => one === line).length, 1, line);
+    }
+    const completed = await callCli(["complete", "--", "lo"], misspelled);
+    assert.equal(completed.stderr, "");
+    const { exitCode, stderr } = await callCli(["serve", "--workers", "none"], {
+      ...misspelled,
+      COMPILE_CACHE_STORE: "nonsense",
+      MAX_CACHE_SIZE_MB: "-4",
+    });
+    assert.equal(exitCode, 2);
+    for (const line of [...words, "compilecache: MAX_CACHE_SIZE_MB: ", "compilecache: --workers: "])
+      assert.ok(stderr.includes(line), `${line} in ${stderr}`);
+    assert.match(stderr, /^compilecache: COMPILE_CACHE_STORE: "nonsense" is not a store/m);
+  });
+
   it("at the version, or at help about what Python does, is as good as what is documented", async () => {
     const { stdout: version } = await callCli(["--version"]);
     for (const word of ["-V", "version"]) assert.equal((await callCli([word])).stdout, version);
