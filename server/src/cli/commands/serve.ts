@@ -33,7 +33,7 @@ addSettings(serveCommand, settingKeys).addHelpText("after", () =>
 );
 for (const option of serveCommand.options)
   if (gcBounds.some((key) => option.long === flagOf(key)))
-    option.description = option.description.replace(" [", `, with ${flagOf("gcEvery")} [`);
+    option.description = option.description.replace(" [", `; needs ${flagOf("gcEvery")} [`);
 
 async function serve(options: Record<string, string>): Promise<void> {
   const warnings: string[] = [];
