@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
-import { addressOption, adviceFor, daemonFor, sayWhich } from "./daemon-address.ts";
+import { addressOption, adviceFor, daemonFor, isNobodyThere, sayWhich } from "./daemon-address.ts";
 import { UnknownCacheKey } from "./environment/named-environment.ts";
 import { UsageError } from "./errors/usage-error.ts";
 import { examplesHelp } from "./examples-help.ts";
@@ -125,5 +125,6 @@ function failureToTell(error: unknown, daemon: FoundDaemon, givenUp: string | un
     return { ...failure, code: "NOT_FOUND", reason: "CACHE_NOT_FOUND" };
   if (!(error instanceof CacheServiceError) || exitCodeOfError(error) !== exitCode.noDaemon)
     return failure;
+  if (!isNobodyThere(daemon, failure.message)) return failure;
   return { ...failure, message: `${failure.message}\n${adviceFor(daemon)}` };
 }

@@ -273,6 +273,10 @@ describe("daemons", { skip: isolated }, () => {
     });
     started.push(child);
     await eventually("its state", () => existsSync(`${socket}.json`));
+    const closed = await run(["ls", "--address", socket]);
+    assert.equal(closed.exitCode, 4);
+    assert.match(closed.stderr, /only the user and the group of this socket may connect/);
+    assert.doesNotMatch(closed.stderr, /Start one/);
     const hidden = await run(["stop", "--address", socket]);
     assert.equal(hidden.exitCode, 1);
     assert.match(hidden.stderr, /a file that this user may not read, .*\.sock\.json: stop it as/);

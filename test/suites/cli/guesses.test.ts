@@ -1,7 +1,10 @@
 // What a person types who knows other programs.
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
+import { createServer } from "node:tls";
 import { launcher } from "../../../fixtures/daemon-process.ts";
 import { callCli } from "../../support/cli/call-cli.ts";
 import { runCli, startProgram } from "../../support/cli/run-cli.ts";
@@ -74,6 +77,25 @@ describe("a guess", () => {
     const { stderr } = await callCli(["ls", ...at], { npm_command: "exec", PATH: "/nonexistent" });
     assert.match(stderr, /^Start one with: npx compilecache serve --listen unix:/m);
   });
+});
+
+it("a daemon that answers, and cannot be talked to, is not said to be missing", async (t) => {
+  const certificate = (name: string) =>
+    readFile(new URL(`../../vectors/tls/${name}`, import.meta.url));
+  const server = createServer({
+    key: await certificate("server.key"),
+    cert: await certificate("server.crt"),
+  });
+  t.after(() => server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const command of ["ls", "status"]) {
+    const args = [command, "--address", address];
+    const { exitCode, stdout, stderr } = await callCli(args, { COMPILE_CACHE_TLS_CA: "system" });
+    assert.equal(exitCode, 4);
+    assert.match(stdout + stderr, /signed by none that is trusted here/);
+    assert.doesNotMatch(stdout + stderr, /Start one|use-system-ca/);
+  }
 });
 
 describe("a command on a store", () => {
