@@ -153,6 +153,9 @@ describe("a transfer", () => {
     assert.match(missed.stderr, /but one of the namespace acme\/model: name it with --namespace/);
     const cancelled = await callCli(["cancel", transfer.operation_id.slice(0, 8), ...at]);
     assert.match(cancelled.stdout, /^it had ended already: saved /);
+    const ofPython = await callCli(["watch", "local-3f9a5c21-0000", ...at]);
+    assert.equal(ofPython.exitCode, 2);
+    assert.match(ofPython.stderr, /is of the Python process .* daemon_operation_id/);
     const late = await callCli(["save", ...made, "--timeout", "0.000001", ...at]);
     assert.equal(late.exitCode, 1);
     assert.match(

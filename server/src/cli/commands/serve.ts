@@ -35,6 +35,9 @@ for (const option of serveCommand.options)
   if (gcBounds.some((key) => option.long === flagOf(key)))
     option.description = option.description.replace(" [", `; needs ${flagOf("gcEvery")} [`);
 
+const otherAddressAdvice =
+  "--listen or COMPILE_CACHE_LISTEN names another address, and compilecache status shows the daemons";
+
 async function serve(options: Record<string, string>): Promise<void> {
   const warnings: string[] = [];
   try {
@@ -44,7 +47,8 @@ async function serve(options: Record<string, string>): Promise<void> {
   } catch (error) {
     // Whoever mends the mistakes wants to hear at once what is odd besides; there is no log yet.
     if (error instanceof ConfigError) exitWithMistakes([...warnings, ...error.mistakes]);
-    if (error instanceof ListenError) exitWithMistakes([error.message]);
+    if (error instanceof ListenError)
+      exitWithMistakes([error.inUse ? `${error.message}; ${otherAddressAdvice}` : error.message]);
     throw error;
   }
 }
