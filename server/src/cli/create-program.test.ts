@@ -54,6 +54,6 @@ describe("the program's help", () => {
       requireNarrow(text);
     }
     const folder = folderOfNamespace("meta-llama/Llama-3.1-8B");
-    assert.ok(helpTopics.store?.includes(` ${folder}.`), folder);
+    assert.ok(helpTopics.store?.includes(`${folder}.`), folder);
   });
 });
