@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 const neededMajor = 24;
 if (Number.parseInt(process.versions.node, 10) < neededMajor) {
   console.error(
-    `compilecache needs Node ${neededMajor} or newer, and this is ${process.version} (${process.execPath}).`,
+    `compilecache needs Node ${neededMajor} or newer, and this is ${process.version} (${process.execPath}).\n` +
+      'pip install "compilecache[server]" brings the same command with a Node of its own.',
   );
   process.exit(1);
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConfiguredListener } from "./config/access-file.ts";
-import { gcPolicyOf } from "./config/gc-policy.ts";
+import { gcFields, gcPolicyOf, idleBounds } from "./config/gc-policy.ts";
 import { listenersOf } from "./config/listeners.ts";
 import type { Config } from "./config/settings.ts";
 import { b10PlaceOf, originOf, s3OptionsOf, signingOf } from "./config/store-options.ts";
@@ -43,7 +43,10 @@ export async function startDaemon(
     // A configuration file says for each listener what callers may name.
     ...(config.configFile ? {} : { allowed_dirs: config.allowedDirs }),
     workers: config.workers,
+    ...gcFields(config),
   });
+  const withoutCollector = idleBounds(config);
+  if (withoutCollector) logger.warn(withoutCollector);
   // A store that is not mounted yet must not keep the daemon from starting.
   store.freeBytes(AbortSignal.timeout(storeProbeMs)).catch((error: unknown) => {
     logger.warn("the store cannot be used now", { store: store.url, error });

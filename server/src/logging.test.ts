@@ -36,6 +36,20 @@ describe("createLogger", () => {
     assert.match(failed.error, /outer[\s\S]*inner/);
   });
 
+  test("tells in words alone what an operator mends, and where it was what nobody expected", () => {
+    const lines = outputOf(
+      { level: "info", format: "json" },
+      `const { CacheError } = await import(${JSON.stringify(import.meta.resolve("./domain/cache-error.ts"))});
+       const failed = (reason, cause) =>
+         logger.error("failed", { error: new CacheError(reason, "the store is not there", { cause }) });
+       failed("STORE_UNAVAILABLE", new Error("ENOENT: no such file"));
+       failed("STORE_UNAVAILABLE", new TypeError("x is not a function"));
+       failed("INTERNAL", new Error("odd"));`,
+    ).map((line) => JSON.parse(line).error);
+    assert.equal(lines[0], "the store is not there: ENOENT: no such file");
+    for (const text of lines.slice(1)) assert.match(text, /\n +at /);
+  });
+
   test("leaves out what is below its level", () => {
     const lines = outputOf(
       { level: "warn", format: "json" },

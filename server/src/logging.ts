@@ -1,11 +1,28 @@
 import { inspect } from "node:util";
 import winston from "winston";
+import { CacheError, type Reason } from "./domain/cache-error.ts";
 import { harmless } from "./domain/harmless-text.ts";
 import type { LogFields, LogFormat, Logger, LogLevel } from "./domain/logger.ts";
 
+/** What an operator mends: its words say what is wrong, and a stack would only be long. */
+const operators: ReadonlySet<Reason> = new Set(["STORE_UNAVAILABLE", "LOCAL_UNAVAILABLE"]);
+
+/** An error with its stack and its causes; of what an operator mends, the words of all of them. */
+function textOf(error: Error): string {
+  const chain = withCauses(error);
+  const isBug = chain.some((each) => each instanceof TypeError || each instanceof RangeError);
+  if (!(error instanceof CacheError) || !operators.has(error.reason) || isBug)
+    return inspect(error);
+  return chain.map(({ message }) => message).join(": ");
+}
+
+function withCauses(error: Error): Error[] {
+  return error.cause instanceof Error ? [error, ...withCauses(error.cause)] : [error];
+}
+
 /** Errors and bigints as text, which JSON would lose or refuse. */
 function printable(_name: string, value: unknown): unknown {
-  if (value instanceof Error) return inspect(value);
+  if (value instanceof Error) return textOf(value);
   return typeof value === "bigint" ? value.toString() : value;
 }
 
@@ -19,7 +36,7 @@ function readableText(value: unknown): string {
 }
 
 function readableError(error: Error): string {
-  return inspect(error).split("\n").map(harmless).join("\n  ");
+  return textOf(error).split("\n").map(harmless).join("\n  ");
 }
 
 const human = winston.format.printf(({ timestamp, level, message, ...fields }) => {

@@ -209,13 +209,14 @@ const reasons = [
   {
     said: /ALTNAME|altnames/,
     means:
-      "its certificate has other names; connect by one of these, or say which it has (COMPILE_CACHE_TLS_NAME)",
+      "its certificate has other names; connect by one of them, or say which it has (COMPILE_CACHE_TLS_NAME)",
   },
   { said: /expired|not yet valid/i, means: "its certificate is not valid at this time" },
   {
     said: /self-signed|self signed|unable to (verify|get)|ISSUER|UNABLE_TO/i,
     means:
-      "its certificate is signed by none that is trusted here; name the file of who signed it (COMPILE_CACHE_TLS_CA)",
+      "its certificate is signed by none that is trusted here; name the file of who signed it " +
+      "(COMPILE_CACHE_TLS_CA), or COMPILE_CACHE_TLS_CA=system if this machine trusts that one",
   },
   {
     said: /wrong version number|packet length too long|ERR_SSL_WRONG|EPROTO.*(version|http)/i,
@@ -260,6 +261,11 @@ function withoutGrpcWords(details: string): string {
     details
       .replace(/^No connection established\. Last error: (Error: )?/, "")
       .replace(/\.? Resolution note: $/, "")
+      // An option of Node, which is ours to set.
+      .replace(
+        /; if the root CA is installed locally, try running Node\.js with --use-system-ca/,
+        "",
+      )
       // Where and when OpenSSL found it.
       .replace(/[0-9A-F]+:error:[0-9A-F]+:SSL routines:\w*:([^:]*):[^\n]*\n/g, "$1")
       .replace(/ ?\(\d{4}-[\d-]+T[\d:.]+Z\)$/, "")

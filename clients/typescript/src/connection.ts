@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   type ChannelCredentials,
   Client,
@@ -155,6 +155,15 @@ function ipOf(address: string): string | undefined {
   return isIP(host) ? host : undefined;
 }
 
+/** Node's own error tells of the certificate's names only the addresses, of which it may have none. */
+function whyNotOf(ip: string, certificate: PeerCertificate): Error | undefined {
+  const error = checkServerIdentity(ip, certificate);
+  if (!error) return undefined;
+  const { subjectaltname: names = "of which it says none" } = certificate;
+  const message = `Hostname/IP does not match certificate's altnames: IP: ${ip} is none of ${names}`;
+  return Object.assign(error, { message });
+}
+
 /** `ip` is what the daemon's certificate must have, in place of a name. */
 function credentialsOf(tls: TlsSettings | undefined, ip: string | undefined): ChannelCredentials {
   if (!tls) return credentials.createInsecure();
@@ -166,7 +175,7 @@ function credentialsOf(tls: TlsSettings | undefined, ip: string | undefined): Ch
       own?.certificate ?? null,
       ip === undefined
         ? {}
-        : { checkServerIdentity: (_, certificate) => checkServerIdentity(ip, certificate) },
+        : { checkServerIdentity: (_, certificate) => whyNotOf(ip, certificate) },
     );
   } catch (error) {
     throw invalidRequest("tls", `the certificates cannot be used: ${(error as Error).message}`);

@@ -46,17 +46,19 @@ export function rulesFor({ name, rules }: Caller, ...needed: readonly Right[]): 
   throw new CacheError("FORBIDDEN", `${name} lacks the right to ${needed.join(" and ")}`);
 }
 
-/** Those of the rules that hold in a namespace. Throws FORBIDDEN where there is none. */
+/** Those of the rules, which grant what is needed, that hold in a namespace. Throws FORBIDDEN where there is none. */
 export function rulesIn(
   namespace: string,
   rules: readonly Rule[],
   { name }: Caller,
+  ...needed: readonly Right[]
 ): readonly Rule[] {
   const holding = rules.filter((rule) => holdsIn(namespace, rule));
   if (holding.length > 0) return holding;
   throw new CacheError(
     "FORBIDDEN",
-    `${name} has no right to do this in the namespace ${namespace}`,
+    `${name} lacks the right to ${needed.join(" and ")} in the namespace ${namespace}: ` +
+      "the daemon's configuration file (COMPILE_CACHE_CONFIG_FILE) has no rule that gives it there",
   );
 }
 

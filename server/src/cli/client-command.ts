@@ -1,7 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CacheClient, CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
-import { addressOption, adviceFor, daemonFor, sayWhich, withoutAdvice } from "./daemon-address.ts";
+import {
+  addressOption,
+  adviceFor,
+  daemonFor,
+  isNobodyThere,
+  sayWhich,
+  withoutAdvice,
+} from "./daemon-address.ts";
 import { UnknownCacheKey } from "./environment/named-environment.ts";
 import { UsageError } from "./errors/usage-error.ts";
 import { examplesHelp } from "./examples-help.ts";
@@ -129,5 +136,7 @@ function failureToTell(error: unknown, daemon: FoundDaemon, givenUp: string | un
     return { ...failure, code: "NOT_FOUND", reason: "CACHE_NOT_FOUND" };
   if (!(error instanceof CacheServiceError) || exitCodeOfError(error) !== exitCode.noDaemon)
     return failure;
-  return { ...failure, message: `${withoutAdvice(failure.message)}\n${adviceFor(daemon)}` };
+  const problem = withoutAdvice(failure.message);
+  if (!isNobodyThere(daemon, problem)) return failure;
+  return { ...failure, message: `${problem}\n${adviceFor(daemon)}` };
 }

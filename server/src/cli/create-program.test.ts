@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Command } from "commander";
+import { folderOfNamespace } from "../domain/namespace.ts";
 import { createProgram } from "./create-program.ts";
 import { helpTopics } from "./help-topics.ts";
 
@@ -52,5 +53,7 @@ describe("the program's help", () => {
       assert.ok(text.startsWith(topic.toUpperCase()), topic);
       requireNarrow(text);
     }
+    const folder = folderOfNamespace("meta-llama/Llama-3.1-8B");
+    assert.ok(helpTopics.store?.includes(`${folder}.`), folder);
   });
 });

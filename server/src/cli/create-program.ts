@@ -23,12 +23,14 @@ import { addWatchCommand } from "./commands/watch.ts";
 import { exitCode, exitCodeHelp, exitCodeOfError } from "./exit-code.ts";
 import { failureOf, tellFailure } from "./failure.ts";
 import { exitOnLostOutput } from "./output/lost-output.ts";
+import { tellMisspelledVariables } from "./tell-misspelled-variables.ts";
 
 /** Runs the command line `argv`, which starts with node and the script, and sets the exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   exitOnLostOutput();
   // Wrong words may keep the options from being read.
   const json = argv.includes("--json");
+  tellMisspelledVariables(argv[2]);
   try {
     await createProgram(json ? { writeErr() {} } : {}).parseAsync(argv);
   } catch (error) {

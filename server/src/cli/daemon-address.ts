@@ -46,6 +46,11 @@ export function withoutAdvice(message: string): string {
   return message.replace(/\n.*$/s, "");
 }
 
+/** Whether a failure to connect says that nobody listens there, not that somebody does who cannot be talked to. */
+export function isNobodyThere({ found }: FoundDaemon, problem: string): boolean {
+  return found === "nothing" || /\b(ENOENT|ECONNREFUSED)\b|^no daemon runs at/.test(problem);
+}
+
 /** What a user can do where nothing answers, after where was looked. */
 export function adviceFor(
   daemon: FoundDaemon,

@@ -1,10 +1,11 @@
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   type DaemonState,
   ownDaemonDirectories,
   readDaemonState,
   stateOfLife,
+  statePathOf,
 } from "compilecache-client/daemons";
 import { isPrivate, systemSocketPath } from "compilecache-client/places";
 
@@ -50,6 +51,18 @@ export function isAbsent({ address, state }: KnownDaemon): boolean {
   } catch {
     // This user may not look.
     return false;
+  }
+}
+
+/** The file that says who the daemon at an address is, where this user may not read it. */
+export function hiddenStatePath(address: string): string | undefined {
+  const path = socketPathOf(address);
+  if (path === undefined) return undefined;
+  try {
+    accessSync(statePathOf(path), constants.R_OK);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES" ? statePathOf(path) : undefined;
   }
 }
 

@@ -36,7 +36,10 @@ A store is a directory that machines share, or a bucket with a prefix:
 or the variable COMPILE_CACHE_STORE. Each cache is one archive in it,
 NAMESPACE/cache_CACHEKEY.latest.tar.zst, which tar and zstd can read. The
 namespace says whose cache it is, such as a model; --namespace or
-COMPILE_CACHE_NAMESPACE, and default if none is named.
+COMPILE_CACHE_NAMESPACE, and default if none is named. On disk its folder has a
+~ and a small letter for each capital, and a ~ and a code for other characters
+than a-z 0-9 . _ -: what meta-llama/Llama-3.1-8B names lies in the folder
+meta-llama~2f~llama-3.1-8~b. Commands take the name, not the folder.
 
 The daemon (compilecache serve) reads and writes it for others. These commands
 work on it without a daemon, and take --store, too:

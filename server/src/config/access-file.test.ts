@@ -100,7 +100,7 @@ tokens:
       'listeners[1].group "no-such-group" is no group of this machine',
       "colour",
       "listeners[1].rules[1].to",
-      "listeners[1].rules[1].may[2]",
+      'listeners[1].rules[1].may[2]: "fly" is none of load, overwrite, clear, ',
       "listeners[1].rules[1].directories[1]",
       'listeners[1].rules[1].directories[2] "/a,/b" is more than one',
       'listeners[1].rules[1].namespaces[1] "lla ma" is no namespace',
@@ -176,6 +176,11 @@ tokens:
       withRule("address: !env unix:/a", "anyone"),
       "Unresolved tag: !env",
     ],
+    [
+      "a right that is nearly one",
+      withRule("address: unix:/a", "anyone").replace("[list]", "[laod]"),
+      'may[1]: "laod" is none of load, overwrite, clear, save, delete, copy, cancel, list; did you mean load?',
+    ],
     ["lists without end", `listeners: ${"[".repeat(20_000)}`, "cannot be read as YAML"],
     ["no YAML", "listeners: [", "cannot be read as YAML"],
     ["nothing", "", "the file"],
@@ -185,4 +190,11 @@ tokens:
       const mistake = mistakeIn(t, text);
       assert.ok(mistake.includes(words), mistake);
     });
+
+  it("that is not there, or cannot be read, is told so", (t) => {
+    const dir = mkdtempSync(join(tmpdir(), "cc-config-"));
+    t.after(() => rmSync(dir, { recursive: true }));
+    assert.throws(() => parseAccessFile(join(dir, "nope.yaml")), { message: "is not there" });
+    assert.throws(() => parseAccessFile(dir), /^Mistake: cannot be read: EISDIR/);
+  });
 });

@@ -16,6 +16,7 @@ import {
 import { defaultSocketRights, type Listener } from "../listen/listener.ts";
 import type { AllowedDir } from "../local/allowed-dirs.ts";
 import { idOf } from "./ids.ts";
+import { nearest } from "./nearest.ts";
 import { Mistake, parseAllowedDirs, quoted, reasonOf } from "./parse/values.ts";
 
 /** A listener of the configuration file, and who may do what there. */
@@ -74,6 +75,14 @@ const tokenName = z.string().refine(isTokenName, {
   error: "is no name of a token; give 1 to 64 letters, digits and . _ @ -",
 });
 
+const right = z.enum(rights, {
+  error: ({ input }) => {
+    const near = nearest(String(input), rights);
+    const meant = near ? `; did you mean ${near}?` : "";
+    return `${quoted(String(input))} is none of ${rights.join(", ")}${meant}`;
+  },
+});
+
 const rule = z.strictObject({
   to: z.union(
     [
@@ -83,7 +92,7 @@ const rule = z.strictObject({
     ],
     { error: "is neither anyone, {token: <name>} nor {certificate: <name>}" },
   ),
-  may: z.array(z.enum(rights)).min(1),
+  may: z.array(right).min(1),
   directories: z.array(directory).default([]),
   copy_directories: z.array(directory).default([]),
   namespaces: z.array(namespaces).min(1).optional(),
@@ -122,8 +131,9 @@ type File = z.infer<typeof file>;
 /** The listeners of a configuration file, by its path. Throws a Mistake that names all that is wrong. */
 export function parseAccessFile(path: string): readonly ConfiguredListener[] {
   let content: unknown;
+  const text = textOf(path);
   try {
-    const document = parseDocument(readFileSync(path, "utf8"));
+    const document = parseDocument(text);
     const [wrong] = [...document.errors, ...document.warnings];
     if (wrong) throw wrong;
     content = document.toJS({ maxAliasCount: 0 });
@@ -135,6 +145,15 @@ export function parseAccessFile(path: string): readonly ConfiguredListener[] {
   const mistakes = mistakesIn(result.data);
   if (mistakes.length > 0) throw new Mistake(mistakes.join("; "));
   return result.data.listeners.map((each) => configured(each, result.data));
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new Mistake("is not there");
+    throw new Mistake(`cannot be read: ${reasonOf(error)}`);
+  }
 }
 
 /** An issue as a sentence: where, what is there, and what is wrong with it. */

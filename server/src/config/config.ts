@@ -70,6 +70,7 @@ export function readConfig(
       values[key] =
         typeof fallback === "string" ? parse(fallback) : fallback.make(values, environment);
   }
+  for (const words of misspelledVariables(environment)) warn(words);
   const config = values as Config;
   const nameOf: NameOf = (key) => names[key] ?? settings[key].variable;
   if (mistakes.length === 0)
@@ -84,7 +85,6 @@ export function readConfig(
   if (names.allowedDirs)
     for (const words of directoryExposures(allowedDirs, listen))
       warn(`${names.allowedDirs}: ${words}`);
-  for (const words of misspelledVariables(environment)) warn(words);
   for (const words of listenerExposures(configFile ?? [])) warn(`${names.configFile}: ${words}`);
   return Object.freeze(config);
 }

@@ -54,7 +54,7 @@ export const gcSettings = {
   gcEvery: setting({
     variable: "COMPILE_CACHE_GC_EVERY",
     placeholder: "time",
-    description: "how often this daemon removes what is over the bounds; 0: never",
+    description: "how often a daemon removes what is over the bounds; 0: never, whatever they are",
     fallback: "0",
     parse: parseDuration,
   }),

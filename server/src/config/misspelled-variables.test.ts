@@ -14,6 +14,15 @@ describe("a variable that is nearly one of ours", () => {
     ]);
   });
 
+  it("is told beside mistakes, too", () => {
+    const warnings: string[] = [];
+    const environment = { COMPILE_CACHE_STOER: "x", COMPILE_CACHE_STORE: "y" };
+    assert.throws(() => readConfig({}, environment, (warning) => warnings.push(warning)));
+    assert.deepEqual(warnings, [
+      "COMPILE_CACHE_STOER is no setting; did you mean COMPILE_CACHE_STORE?",
+    ]);
+  });
+
   it("is none that is documented", () => {
     const docs = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
     const documented = docs.match(/\bCOMPILE_CACHE_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];

@@ -1,7 +1,7 @@
+import { nearest } from "./nearest.ts";
 import { settings } from "./settings.ts";
 
 const prefix = "COMPILE_CACHE_";
-const mostEdits = 3;
 
 /** Those of the clients, and of who starts a daemon. */
 const ofOthers = [
@@ -33,24 +33,7 @@ export function misspelledVariables(environment: NodeJS.ProcessEnv): string[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith(prefix) && !knownVariables.has(name))
     .flatMap((name) => {
-      const near = [...knownVariables]
-        .map((known) => ({ known, edits: editsBetween(name, known) }))
-        .filter(({ edits }) => edits <= mostEdits)
-        .sort((one, other) => one.edits - other.edits)[0];
-      return near ? [`${name} is no setting; did you mean ${near.known}?`] : [];
+      const near = nearest(name, [...knownVariables]);
+      return near ? [`${name} is no setting; did you mean ${near}?`] : [];
     });
-}
-
-/** How many letters are to be added, removed or replaced. */
-function editsBetween(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [above, letter] of [...one].entries()) {
-    const next = [above + 1];
-    for (const [at, expected] of [...other].entries()) {
-      const replaced = (row[at] as number) + (letter === expected ? 0 : 1);
-      next.push(Math.min(replaced, (row[at + 1] as number) + 1, (next[at] as number) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] as number;
 }

@@ -53,6 +53,17 @@ export function openLocal(
   return openAs(workers, path, false, signal);
 }
 
+/** Whether there is a local directory. Throws what opening it would; no process of another user is started for it. */
+export async function isLocalThere(
+  workers: DaemonWorkers,
+  path: AllowedPath,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await workers.under(signal).openDirectory({ path, create: false });
+  if (found) workers.closeDescriptors(found.fd, found.parentFd);
+  return found !== undefined;
+}
+
 /** Opens a local directory and makes what is missing of it. */
 export async function openOrMakeLocal(
   workers: DaemonWorkers,

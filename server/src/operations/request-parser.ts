@@ -144,41 +144,46 @@ function parserFor(
     return { source, destination };
   };
 
-  const target = (spec: TargetSpec, rules: readonly Rule[]): CacheTarget => {
+  const target = (spec: TargetSpec, granted: Granted): CacheTarget => {
     const [namespace, environment, localDir] = parseAll([
       () => parseNamespace(spec.namespace),
       () => parseEnvironment(spec.environment),
-      () => parseLocalDir(spec, rulesAt(spec.namespace, rules)),
+      () => parseLocalDir(spec, rulesAt(spec.namespace, granted)),
     ]);
     return { namespace, ...environment, localDir };
   };
 
   /** Throws FORBIDDEN where none of the rules holds there; what is malformed is told elsewhere. */
-  const rulesAt = (namespace: string, rules: readonly Rule[]): readonly Rule[] => {
+  const rulesAt = (namespace: string, { rules, needed }: Granted): readonly Rule[] => {
     const named = namespace.trim() || defaultNamespace;
-    return isNamespace(named) ? rulesIn(named, rules, caller) : rules;
+    return isNamespace(named) ? rulesIn(named, rules, caller, ...needed) : rules;
   };
 
-  const withOverwrite = (right: Right, overwrites: boolean): readonly Rule[] =>
-    rulesFor(caller, right, ...(overwrites ? (["overwrite"] as const) : []));
+  const grant = (...needed: readonly Right[]): Granted => ({
+    needed,
+    rules: rulesFor(caller, ...needed),
+  });
+
+  const withOverwrite = (right: Right, overwrites: boolean): Granted =>
+    grant(right, ...(overwrites ? (["overwrite"] as const) : []));
 
   return {
-    info: (spec) => target(spec, rulesFor(caller, "list")),
+    info: (spec) => target(spec, grant("list")),
     clearing: (spec) => parseLocalDir(spec, rulesFor(caller, "clear")),
 
     load(spec) {
-      const rules = withOverwrite("load", spec.ifLocalExists === "REPLACE");
+      const granted = withOverwrite("load", spec.ifLocalExists === "REPLACE");
       const [found, policy] = parseAll([
-        () => target(spec, rules),
+        () => target(spec, granted),
         () => requireKnown(spec.ifLocalExists, "if_local_exists"),
       ]);
       return { ...found, policy };
     },
 
     save(spec) {
-      const rules = withOverwrite("save", spec.ifStoredExists === "REPLACE");
+      const granted = withOverwrite("save", spec.ifStoredExists === "REPLACE");
       const [found, policy, profile] = parseAll([
-        () => target(spec, rules),
+        () => target(spec, granted),
         () => requireKnown(spec.ifStoredExists, "if_stored_exists"),
         () => findProfile(options.profiles, spec.profile),
       ]);
@@ -201,7 +206,7 @@ function parserFor(
         () => environment && parseEnvironment(environment),
         () => parsePage(page),
       ]);
-      if (only !== undefined) rulesIn(only, rules, caller);
+      if (only !== undefined) rulesIn(only, rules, caller, "list");
       const shows = (namespace: string) => rules.some((rule) => holdsIn(namespace, rule));
       return { namespace: only, currentCacheKey: current?.cacheKey, page: asked, shows };
     },
@@ -212,10 +217,16 @@ function parserFor(
         () => parseNamespace(id.namespace),
         () => parseCacheKey(id.cacheKey),
       ]);
-      rulesIn(namespace, rules, caller);
+      rulesIn(namespace, rules, caller, "delete");
       return { namespace, cacheKey };
     },
   };
+}
+
+/** The rights that a request needs, and the rules by which its caller has them. */
+interface Granted {
+  readonly needed: readonly Right[];
+  readonly rules: readonly Rule[];
 }
 
 function requireKnown<Policy>(policy: Policy | undefined, field: string): Policy {

@@ -29,6 +29,14 @@ export class ArchiveUnreadable extends CacheError {
   }
 }
 
+/** A store, named for people, has no room, and what makes some. */
+export function storeIsFull(store: string, cause: unknown): CacheError {
+  const message =
+    `the store ${store} is full: compilecache gc --gc-max-bytes 50GB --delete keeps it within a ` +
+    "bound, and COMPILE_CACHE_GC_MAX_BYTES with COMPILE_CACHE_GC_EVERY has a daemon do so";
+  return new CacheError("INSUFFICIENT_SPACE", message, { cause });
+}
+
 /**
  * One committed archive, open until the end of the block that holds it (`await using`). After it was
  * replaced or removed, a read still gives its own bytes or throws ArchiveReplaced; never the bytes of

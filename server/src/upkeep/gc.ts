@@ -3,6 +3,7 @@ import { toCacheError } from "../domain/cache-error.ts";
 import type { StoredFile } from "../store/store.ts";
 import type { UpkeepContext } from "./context.ts";
 import { type GcPolicy, planGc, type Removal, youngOverBounds } from "./gc-plan.ts";
+import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 /** What became of a file that was to go. */
 export interface Removed extends Removal {
@@ -17,6 +18,8 @@ interface GcScope {
   readonly namespace?: string | undefined;
   /** Told what stays for its youth alone. */
   readonly onYoung?: (files: readonly StoredFile[]) => void;
+  /** Told which archives are set aside, those that go now among them. */
+  readonly onSetAside?: (archives: readonly SetAside[]) => void;
 }
 
 /**
@@ -27,11 +30,12 @@ interface GcScope {
 export async function* collectGarbage(
   { store }: Pick<UpkeepContext, "store">,
   policy: GcPolicy,
-  { dryRun, namespace, onYoung }: GcScope,
+  { dryRun, namespace, onYoung, onSetAside }: GcScope,
   signal: AbortSignal,
 ): AsyncGenerator<Removed, void> {
   const { now, files } = await store.inventory(signal);
   const own = files.filter((file) => namespace === undefined || file.namespace === namespace);
+  onSetAside?.(setAsideIn({ now, files: own }));
   onYoung?.(youngOverBounds({ now, files: own }, policy));
   for (const removal of planGc({ now, files: own }, policy)) {
     signal.throwIfAborted();

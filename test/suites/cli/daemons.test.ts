@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { processIdentity } from "compilecache-client/daemons";
@@ -185,6 +186,17 @@ describe("daemons", { skip: isolated }, () => {
       readdirSync(`${dir}/compilecache`).filter((name) => !name.endsWith(".log")),
       [],
     );
+    const unkept = await run(["logs", "--previous"]);
+    assert.equal(unkept.exitCode, 1);
+    assert.match(
+      unkept.stderr,
+      /no log of a daemon before is kept: .*\.previous\.log is not there/,
+    );
+    const before = own.replace(/sock$/, "previous.log");
+    writeFileSync(before, "what the one before wrote\n");
+    chownSync(before, user, user);
+    assert.equal((await run(["logs", "-p"])).stdout, "what the one before wrote\n");
+    rmSync(before);
     // What it wrote last tells why it is gone.
     const left = await run(["logs"]);
     assert.match(left.stdout, /"message":"stopping"/);
@@ -213,20 +225,30 @@ describe("daemons", { skip: isolated }, () => {
     assert.equal(noFile.exitCode, 1);
     assert.match(noFile.stderr, new RegExp(`is no file: .* process ${first.pid}, /dev/null`));
 
-    const which = await run(["stop"]);
-    assert.equal(which.exitCode, 2);
-    assert.match(which.stderr, /say which with --address, or --all/);
-    const one = await run(["stop", "--address", users]);
-    assert.equal(one.stdout, `stopped unix:${users} (process ${second.pid})\n`);
-    // One that the other commands would not have taken is named by its store.
-    const lone = await startDaemon(users, { B10FS_CACHE_DIR: `${dir}/another` });
-    const kept = await run(["stop", "--address", own]);
-    assert.equal(kept.stdout, `stopped unix:${own} (process ${first.pid})\n`);
-    const unnamed = await run(["stop"]);
-    assert.equal(
-      unnamed.stdout,
-      `stopped unix:${users} (process ${lone.pid}), the daemon of another store, file://${dir}/another\n`,
+    // Which one it is follows from the store, as it does for the other commands.
+    const of = await run(["stop"]);
+    assert.equal(of.stdout, `stopped unix:${own} (process ${first.pid})\n`, of.stderr);
+    const refused = await run(["stop"]);
+    assert.deepEqual([refused.exitCode, refused.stdout], [4, ""]);
+    assert.match(
+      refused.stderr,
+      new RegExp(
+        `^compilecache: no daemon of this store runs\n` +
+          `a daemon runs at unix:${users}, but for the store file://${dir}/another:\n` +
+          "  set COMPILE_CACHE_STORE to that, or name the daemon by --address\n" +
+          "or stop all of this user: compilecache stop --all\n$",
+      ),
     );
+    assert.notEqual(processIdentity(Number(second.pid)), undefined);
+    const one = await run(["stop"], { B10FS_CACHE_DIR: `${dir}/another` });
+    assert.equal(one.stdout, `stopped unix:${users} (process ${second.pid})\n`);
+    // Whose own daemon is another store's names none, and has none either.
+    const unasked = await startDaemon(own, {}, false);
+    const bare = await run(["stop"], { B10FS_CACHE_DIR: "" });
+    assert.equal(bare.exitCode, 4);
+    assert.match(bare.stderr, new RegExp(`a daemon runs at unix:${own}, but for the store`));
+    const asked = await run(["stop", "--address", own]);
+    assert.equal(asked.stdout, `stopped unix:${own} (process ${unasked.pid})\n`);
     const fourth = await startDaemon(own, {}, false);
     const third = await startDaemon(users);
     const all = await run(["stop", "--all", "--json"]);
@@ -251,6 +273,13 @@ describe("daemons", { skip: isolated }, () => {
     });
     started.push(child);
     await eventually("its state", () => existsSync(`${socket}.json`));
+    const closed = await run(["ls", "--address", socket]);
+    assert.equal(closed.exitCode, 4);
+    assert.match(closed.stderr, /only the user and the group of this socket may connect/);
+    assert.doesNotMatch(closed.stderr, /Start one/);
+    const hidden = await run(["stop", "--address", socket]);
+    assert.equal(hidden.exitCode, 1);
+    assert.match(hidden.stderr, /a file that this user may not read, .*\.sock\.json: stop it as/);
     // Its own group may connect, so it may read who it is.
     chownSync(`${socket}.json`, user, user);
     const { exitCode, stderr } = await run(["stop", "--address", socket]);

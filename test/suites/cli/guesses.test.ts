@@ -1,7 +1,10 @@
 // What a person types who knows other programs.
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
+import { createServer } from "node:tls";
 import { launcher } from "../../../fixtures/daemon-process.ts";
 import { callCli } from "../../support/cli/call-cli.ts";
 import { runCli, startProgram } from "../../support/cli/run-cli.ts";
@@ -46,6 +49,34 @@ describe("a guess", () => {
     assert.deepEqual([error.reason, error.message], ["INVALID_REQUEST", message]);
   });
 
+  it("at a variable is told by each command, once, and beside all other mistakes", async () => {
+    const misspelled = { COMPILE_CACHE_STOER: "file:///x", COMPILE_CACHE_ADDRES: "x" };
+    const words = [
+      "compilecache: COMPILE_CACHE_STOER is no setting; did you mean COMPILE_CACHE_STORE?",
+      "compilecache: COMPILE_CACHE_ADDRES is no setting; did you mean COMPILE_CACHE_ADDRESS?",
+    ];
+    const absent = ["--address", "/nonexistent/daemon.sock"];
+    for (const args of [
+      ["ls", ...absent],
+      ["help", "store"],
+      ["verify", "--store", "/x"],
+    ]) {
+      const lines = (await callCli(args, misspelled)).stderr.split("\n");
+      for (const line of words) assert.equal(lines.filter((one) => one === line).length, 1, line);
+    }
+    const completed = await callCli(["complete", "--", "lo"], misspelled);
+    assert.equal(completed.stderr, "");
+    const { exitCode, stderr } = await callCli(["serve", "--workers", "none"], {
+      ...misspelled,
+      COMPILE_CACHE_STORE: "nonsense",
+      MAX_CACHE_SIZE_MB: "-4",
+    });
+    assert.equal(exitCode, 2);
+    for (const line of [...words, "compilecache: MAX_CACHE_SIZE_MB: ", "compilecache: --workers: "])
+      assert.ok(stderr.includes(line), `${line} in ${stderr}`);
+    assert.match(stderr, /^compilecache: COMPILE_CACHE_STORE: "nonsense" is not a store/m);
+  });
+
   it("at the version, or at help about what Python does, is as good as what is documented", async () => {
     const { stdout: version } = await callCli(["--version"]);
     for (const word of ["-V", "version"]) assert.equal((await callCli([word])).stdout, version);
@@ -59,6 +90,25 @@ describe("a guess", () => {
     const { stderr } = await callCli(["ls", ...at], { npm_command: "exec", PATH: "/nonexistent" });
     assert.match(stderr, /^Start one with: npx compilecache serve --listen unix:/m);
   });
+});
+
+it("a daemon that answers, and cannot be talked to, is not said to be missing", async (t) => {
+  const certificate = (name: string) =>
+    readFile(new URL(`../../vectors/tls/${name}`, import.meta.url));
+  const server = createServer({
+    key: await certificate("server.key"),
+    cert: await certificate("server.crt"),
+  });
+  t.after(() => server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const command of ["ls", "status"]) {
+    const args = [command, "--address", address];
+    const { exitCode, stdout, stderr } = await callCli(args, { COMPILE_CACHE_TLS_CA: "system" });
+    assert.equal(exitCode, 4);
+    assert.match(stdout + stderr, /signed by none that is trusted here/);
+    assert.doesNotMatch(stdout + stderr, /Start one|use-system-ca/);
+  }
 });
 
 describe("a command on a store", () => {
@@ -116,6 +166,9 @@ describe("a transfer", () => {
     assert.match(missed.stderr, /but one of the namespace acme\/model: name it with --namespace/);
     const cancelled = await callCli(["cancel", transfer.operation_id.slice(0, 8), ...at]);
     assert.match(cancelled.stdout, /^it had ended already: saved /);
+    const ofPython = await callCli(["watch", "local-3f9a5c21-0000", ...at]);
+    assert.equal(ofPython.exitCode, 2);
+    assert.match(ofPython.stderr, /is of the Python process .* daemon_operation_id/);
     const late = await callCli(["save", ...made, "--timeout", "0.000001", ...at]);
     assert.equal(late.exitCode, 1);
     assert.match(

@@ -10,7 +10,7 @@ function runAfter(code: string, args: readonly string[], env: Record<string, str
 }
 
 describe("the launcher", () => {
-  it("says in one sentence that an older Node will not do", async () => {
+  it("says that an older Node will not do, and what brings another", async () => {
     const older = `Object.defineProperties(process, {
       version: { value: "v20.1.0" },
       versions: { value: { ...process.versions, node: "20.1.0" } },
@@ -18,7 +18,10 @@ describe("the launcher", () => {
     const { exitCode, stdout, stderr } = await runAfter(older, ["ls"]);
     assert.equal(exitCode, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /^compilecache needs Node 24 or newer, and this is v20\.1\.0 \(.*\)\.\n$/);
+    assert.match(
+      stderr,
+      /^compilecache needs Node 24 or newer, and this is v20\.1\.0 \(.*\)\.\npip install "compilecache\[server\]" brings .*\n$/,
+    );
   });
 
   it("makes the thread pool larger, unless it is set larger", async () => {

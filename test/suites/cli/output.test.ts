@@ -1,6 +1,6 @@
 // What people see: terminals of a width, output that cannot be written, completion.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { launcher } from "../../../fixtures/daemon-process.ts";
 import { makeCache } from "../../../fixtures/make-cache.ts";
@@ -54,10 +54,15 @@ describe("completion", () => {
       const shell = shells[at];
       assert.equal(exitCode, 0);
       assert.match(stdout, /compilecache/);
-      if (shell === "bash") execFileSync("bash", ["-n"], { input: stdout });
+      if (shell !== "bash") continue;
+      // Read twice, as by a shell within a shell, it says nothing.
+      const input = `${stdout}\n${stdout}\ncomplete -p compilecache\n`;
+      const read = spawnSync("bash", ["--norc"], { input, encoding: "utf8" });
+      assert.deepEqual([read.status, read.stderr], [0, ""]);
+      assert.equal(read.stdout, "complete -o default -F __compilecache_complete compilecache\n");
     }
     const help = await callCli(["completion", "--help"]);
-    assert.match(help.stdout, /bash +compilecache completion bash \\\n +> /);
+    assert.match(help.stdout, /bash +mkdir -p .*\n +compilecache completion bash \\\n +> /);
     assert.equal((await callCli(["completion", "tcsh"])).exitCode, 2);
   });
 
@@ -68,5 +73,26 @@ describe("completion", () => {
     assert.match(await completed("r"), /^run\t.*\n(?:.*\n)*rm\t|^rm\t.*\n(?:.*\n)*run\t/m);
     assert.match(await completed("load", "--if"), /^--if-local-exists\t/m);
     assert.match(await completed("load", "--if-local-exists", ""), /^merge\t?$/m);
+    assert.match(await completed("logs", "--p"), /^--previous\t/m);
+    for (const word of ["store", "load"])
+      assert.match(await completed("help", ""), new RegExp(`^${word}\t`, "m"));
+  });
+
+  it("leaves paths to the shell, and nothing else", async () => {
+    const files = ":0\n";
+    for (const words of [
+      ["load", "--dir", "roo"],
+      ["load", "--dir=roo"],
+      ["save", "--namespace", "x", "--dir", ""],
+      ["load", "--environment-file", ""],
+      ["serve", "--config-file", ""],
+      ["gc", "--b10fs-cache-dir", "/"],
+      ["sign", "--signing-key", ""],
+      ["keygen", "te"],
+      ["run", "--", "python", "tr"],
+    ])
+      assert.equal((await callCli(["complete", "--", ...words])).stdout, files, words.join(" "));
+    for (const words of [["lo"], ["load", "--di"], ["load", "--namespace", ""], ["help", ""]])
+      assert.match((await callCli(["complete", "--", ...words])).stdout, /^:4$/m);
   });
 });

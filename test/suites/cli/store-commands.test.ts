@@ -166,6 +166,29 @@ describe("signing as a team sets it up", () => {
 });
 
 describe("verify", () => {
+  it("tells what was set aside as damaged, and when that goes, as gc does", async (t) => {
+    const { store, localDir, run, rows, startHere } = await createPlace(t);
+    const { client } = await startHere();
+    const { cache } = await client.save({ environment, localDir });
+    const path = join(store, "default", cache?.filename ?? "");
+    const bytes = readFileSync(path);
+    bytes.fill(0, 100, 200);
+    writeFileSync(path, bytes);
+    const load = () => client.load({ environment, localDir, ifLocalExists: "replace" });
+    await assert.rejects(load, { reason: "ARCHIVE_CORRUPT" });
+    await client.save({ environment, localDir });
+    const aside =
+      /^default\/\.\S+: set aside as damaged, [\d.]+ \w+; gc removes it from \d{4}-\d\d-\d\d \d\d:\d\d UTC on$/m;
+    const verified = await run("verify");
+    assert.equal(verified.exitCode, 0);
+    assert.match(verified.stdout, aside);
+    assert.match(verified.stdout, /^1 sound, 0 not, 1 set aside, in file:/m);
+    assert.match((await run("gc")).stdout, aside);
+    assert.doesNotMatch((await run("verify", "--namespace", "other")).stdout, /set aside/);
+    // A line for each archive, as it was.
+    assert.equal((await rows("verify")).length, 1);
+  });
+
   it("is interrupted by SIGTERM, as in a job that is stopped", async (t) => {
     const { store, localDir, startHere } = await createPlace(t);
     const { client } = await startHere();

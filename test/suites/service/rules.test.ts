@@ -152,7 +152,12 @@ ${tokens}`;
       transfers.map(({ namespace }) => namespace),
       ["b"],
     );
-    assert.equal(await reasonOf(call(client, "listCaches", { namespace: "a" }, bob)), "FORBIDDEN");
+    const others = () => call(client, "listCaches", { namespace: "a" }, bob);
+    assert.equal(await reasonOf(others()), "FORBIDDEN");
+    await assert.rejects(
+      others,
+      /bob lacks the right to list in the namespace a: .*COMPILE_CACHE_CONFIG_FILE/,
+    );
   });
 
   it("tell where else a missed cache lies only to who may list all namespaces", async (t) => {

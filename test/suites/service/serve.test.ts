@@ -88,7 +88,8 @@ describe("compilecache serve", () => {
     assert.equal(code, 2);
     assert.equal(
       stderr,
-      `compilecache: cannot listen on ${addresses[1]}: another process listens there already\n`,
+      `compilecache: cannot listen on ${addresses[1]}: another process listens there already; ` +
+        "--listen or COMPILE_CACHE_LISTEN names another address, and compilecache status shows the daemons\n",
     );
   });
 
@@ -98,7 +99,10 @@ describe("compilecache serve", () => {
     await first.line("listening");
     const second = await spawnServe(t, [...flags, "--listen", `unix:${socket}`]).ended;
     assert.equal(second.code, 2);
-    assert.match(second.stderr, /^compilecache: cannot listen on unix:[^\n]* already\n$/);
+    assert.match(
+      second.stderr,
+      /^compilecache: cannot listen on unix:[^\n]* already; --listen or [^\n]*\n$/,
+    );
     assert.deepEqual((await call(connect(t, `unix:${socket}`), "listTransfers")).transfers, []);
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { IfStoredExists } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
@@ -53,6 +53,21 @@ describe("a save that is skipped says why", () => {
     assert.deepEqual(await skippedBy(skip), noFiles);
     writeFiles(join(localDir, "assets"), 1);
     assert.deepEqual(await skippedBy(refresh, "vllm"), noFiles);
+  });
+
+  test("the directory is absent, though the store holds the cache", async (t) => {
+    const { localDir, save, skippedBy } = await start(t);
+    writeFiles(localDir, 3);
+    await save(skip);
+    rmSync(localDir, { recursive: true });
+    for (const policy of [skip, refresh, replace])
+      assert.deepEqual(await skippedBy(policy), [
+        SaveSkipReason.SAVE_SKIP_REASON_NO_FILES,
+        undefined,
+      ]);
+    writeFileSync(localDir, "no directory");
+    for (const policy of [skip, refresh, replace])
+      await assert.rejects(() => save(policy), /is not a directory/);
   });
 
   test("the directory is marked as not loaded", async (t) => {

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { GcPolicy } from "../../upkeep/gc-plan.ts";
+import type { SetAside } from "../../upkeep/set-aside.ts";
 import { exitCode } from "../exit-code.ts";
 import { ageText, bytesText, dateText, fileCountText } from "../output/quantities.ts";
+import { setAsideText } from "../output/set-aside-text.ts";
 import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command.ts";
 
 interface GcOptions extends StoreOptions {
@@ -31,6 +33,7 @@ export function addGcCommand(program: Command): void {
         if (!options.json) print({}, boundsText(policy));
         let failed = 0;
         let young = 0;
+        let aside: readonly SetAside[] = [];
         let files = 0;
         let bytes = 0;
         for await (const { file, reason, result, error } of collectGarbage(
@@ -41,6 +44,9 @@ export function addGcCommand(program: Command): void {
             namespace: options.namespace,
             onYoung: (files) => {
               young = files.length;
+            },
+            onSetAside: (archives) => {
+              aside = archives;
             },
           },
           signal,
@@ -63,6 +69,8 @@ export function addGcCommand(program: Command): void {
           );
         }
         if (!options.json) {
+          for (const each of aside.filter(({ goesAt }) => goesAt.getTime() > Date.now()))
+            print({}, setAsideText(each));
           if (young > 0)
             print({}, `kept though over a bound: ${fileCountText(young)} too young (--gc-keep)`);
           const said = deletes ? "removed" : "would be removed: add --delete";

@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { DaemonState, FoundDaemon } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
@@ -14,6 +14,7 @@ import { tellFailure } from "../failure.ts";
 
 interface LogsOptions extends Pick<ClientOptions, "address" | "json"> {
   follow?: true;
+  previous?: true;
   lines: number;
 }
 
@@ -23,14 +24,20 @@ const longestLine = 1024 * 1024;
 
 /** `compilecache logs`: what the daemon that calls go to has written. */
 export function addLogsCommand(program: Command): void {
-  addClientCommand(program, "logs", ["logs --follow", "logs -n 20"])
+  addClientCommand(program, "logs", ["logs --follow", "logs -n 20", "logs --previous"])
     .option("-f, --follow", "go on with what is written, until Ctrl-C")
+    .addOption(
+      new Option(
+        "-p, --previous",
+        "the log of the daemon before, which the Python package keeps of its own",
+      ).conflicts("follow"),
+    )
     .option("-n, --lines <count>", "how many of the last lines", parseCount, fewLines)
     .description("show the log of the daemon that the other commands talk to")
-    .action(async ({ address, follow, lines, json }: LogsOptions) => {
+    .action(async ({ address, follow, previous, lines, json }: LogsOptions) => {
       const daemon = daemonFor(address);
       sayWhich(daemon);
-      const log = logOf(daemon);
+      const log = previous ? previousLogOf(daemon) : logOf(daemon);
       if ("problem" in log) {
         const code = log.exitCode === exitCode.noDaemon ? "UNAVAILABLE" : "NOT_FOUND";
         tellFailure({ code, message: log.problem }, json ?? false);
@@ -79,6 +86,20 @@ function logOf(daemon: FoundDaemon): Log {
     ? outputOf(state)
     : "nothing beside its socket says where; look where it was started";
   return { problem: `the log of ${address} is no file: ${where}`, exitCode: exitCode.failure };
+}
+
+/** The log of the daemon before the one whose log this is, or would be. */
+function previousLogOf(daemon: FoundDaemon): Log {
+  const log = logOf(daemon);
+  if ("problem" in log) return log;
+  const path = log.path.replace(/\.log$/, ".previous.log");
+  if (path !== log.path && existsSync(path)) return { path };
+  return {
+    problem:
+      `no log of a daemon before is kept: ${path === log.path ? `${log.path} is the only one` : `${path} is not there`}\n` +
+      "The Python package keeps that of the daemon before the one that it starts.",
+    exitCode: exitCode.failure,
+  };
 }
 
 /** Where a daemon's standard output goes, in words. */

@@ -1,7 +1,8 @@
 import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { Command } from "commander";
 import { ConfigError, readConfig } from "../../config/config.ts";
-import { type Config, type SettingKey, settings } from "../../config/settings.ts";
+import { gcBounds } from "../../config/gc-policy.ts";
+import { type Config, flagOf, type SettingKey, settings } from "../../config/settings.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { Logger } from "../../domain/logger.ts";
 import { toolVersion } from "../../domain/tool-version.ts";
@@ -27,18 +28,27 @@ addSettings(serveCommand, settingKeys).addHelpText("after", () =>
   examplesHelp([
     "serve --store file:///mnt/shared/compile_cache",
     "serve --store s3://models/caches --allowed-dirs /cache,/tmp",
+    "serve --gc-max-bytes 50GB --gc-every 1h",
   ]),
 );
+for (const option of serveCommand.options)
+  if (gcBounds.some((key) => option.long === flagOf(key)))
+    option.description = option.description.replace(" [", `; needs ${flagOf("gcEvery")} [`);
+
+const otherAddressAdvice =
+  "--listen or COMPILE_CACHE_LISTEN names another address, and compilecache status shows the daemons";
 
 async function serve(options: Record<string, string>): Promise<void> {
+  const warnings: string[] = [];
   try {
-    const warnings: string[] = [];
     const warn = (warning: string) => warnings.push(warning);
     const read = () => readConfig(flagsGiven(options), process.env, warn);
     await run(read, warnings);
   } catch (error) {
-    if (error instanceof ConfigError) exitWithMistakes(error.mistakes);
-    if (error instanceof ListenError) exitWithMistakes([error.message]);
+    // Whoever mends the mistakes wants to hear at once what is odd besides; there is no log yet.
+    if (error instanceof ConfigError) exitWithMistakes([...warnings, ...error.mistakes]);
+    if (error instanceof ListenError)
+      exitWithMistakes([error.inUse ? `${error.message}; ${otherAddressAdvice}` : error.message]);
     throw error;
   }
 }
@@ -93,6 +103,7 @@ function reloadOnSignal(
     } catch (error) {
       const isTold = error instanceof ConfigError || error instanceof ListenError;
       const told = isTold ? { reason: error.message } : { error };
+      for (const warning of warnings.splice(0)) logger.warn(warning);
       logger.error("the configuration stays as it was", told);
     }
   });

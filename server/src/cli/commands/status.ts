@@ -2,7 +2,13 @@ import type { Command } from "commander";
 import { CacheServiceError, createCacheClient } from "compilecache-client";
 import type { FoundDaemon } from "compilecache-client/daemons";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { adviceFor, daemonFor, daemonsOfOtherStores, withoutAdvice } from "../daemon-address.ts";
+import {
+  adviceFor,
+  daemonFor,
+  daemonsOfOtherStores,
+  isNobodyThere,
+  withoutAdvice,
+} from "../daemon-address.ts";
 import { daemonAt, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { type DaemonStatus, statusText } from "../output/daemon-text.ts";
@@ -38,8 +44,10 @@ export function addStatusCommand(program: Command): void {
 /** What to do where the daemon that calls go to is not there. */
 function missingText(taken: FoundDaemon, daemons: readonly DaemonStatus[]): string[] {
   const advice = adviceFor(taken, { inStatus: true });
-  if (taken.found !== "nothing")
-    return daemons.some((daemon) => daemon.taken && daemon.state === "silent") ? [advice] : [];
+  if (taken.found !== "nothing") {
+    const silent = daemons.find((daemon) => daemon.taken && daemon.state === "silent");
+    return silent && isNobodyThere(taken, silent.problem ?? "") ? [advice] : [];
+  }
   return [daemonsOfOtherStores(taken.passedOver).length > 0 ? advice : `no daemon runs\n${advice}`];
 }
 

@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import { type DaemonState, processIdentity, stateOfLife } from "compilecache-client/daemons";
 import { harmless } from "../../domain/harmless-text.ts";
 import { addClientCommand, type ClientOptions } from "../client-command.ts";
-import { daemonFor } from "../daemon-address.ts";
-import { daemonAt, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
+import { daemonFor, daemonsOfOtherStores } from "../daemon-address.ts";
+import { daemonAt, hiddenStatePath, isAbsent, type KnownDaemon, knownDaemons } from "../daemons.ts";
 import { exitCode } from "../exit-code.ts";
 import { tellFailure } from "../failure.ts";
+import { commandName } from "../hints/command-name.ts";
 
 interface StopOptions extends ClientOptions {
   all?: true;
@@ -27,64 +28,71 @@ interface Stopped {
 /** `compilecache stop`: ends daemons of this user in order. */
 export function addStopCommand(program: Command): void {
   addClientCommand(program, "stop", ["stop", "stop --all"])
-    .option("--all", "all daemons of this user")
-    .description("stop this user's daemon, or the one that --address names, and wait for its end")
+    .option("--all", "all daemons of this user, of whatever store")
+    .description(
+      "stop the daemon that the other commands talk to, if it is this user's, or the one that " +
+        "--address names, and wait for its end",
+    )
     .action(async (options: StopOptions) => {
-      const own = knownDaemons(process.env).filter(({ isOwn }) => isOwn);
-      const { address, all, json } = options;
-      const fail = (status: number, code: string, message: string) => {
-        tellFailure({ code, message }, json ?? false);
-        process.exitCode = status;
-      };
-      const chosen = !all && address !== undefined ? [daemonAt(address)] : own;
-      if (chosen.length === 0)
-        return fail(
-          exitCode.noDaemon,
-          "UNAVAILABLE",
-          "no daemon of this user runs; a system's is stopped by --address",
-        );
-      const [named] = chosen;
-      if (named && !named.state && isAbsent(named))
-        return fail(
-          exitCode.noDaemon,
-          "UNAVAILABLE",
-          `no daemon runs at ${named.address}: there is none to stop`,
-        );
-      if (chosen.length > 1 && !all) {
-        const lines = chosen.map(({ address, state }) => `  ${address}  ${state?.store ?? ""}`);
-        const words = "several daemons of this user run: say which with --address, or --all";
-        return fail(exitCode.usage, "INVALID_ARGUMENT", [words, ...lines].join("\n"));
+      const { json } = options;
+      const chosen = chooseDaemons(options);
+      if ("problem" in chosen) {
+        tellFailure({ code: "UNAVAILABLE", message: chosen.problem }, json ?? false);
+        process.exitCode = exitCode.noDaemon;
+        return;
       }
       const longestMs = (options.timeout ?? longestEndSeconds) * 1000;
-      // Looked up before their ends.
-      const expected = daemonFor(address).address;
-      const ends = await Promise.all(chosen.map((daemon) => stop(daemon, longestMs)));
+      const ends = await Promise.all(chosen.daemons.map((daemon) => stop(daemon, longestMs)));
       if (json) process.stdout.write(`${JSON.stringify({ daemons: ends })}\n`);
-      for (const [at, { address, pid, problem }] of json ? [] : ends.entries()) {
-        const store = all ? undefined : otherStoreOf(chosen[at], expected);
+      for (const { address, pid, problem } of json ? [] : ends)
         if (problem === null)
-          process.stdout.write(
-            `${harmless(`stopped ${address} (process ${pid})${store ? `, the daemon of another store, ${store}` : ""}`)}\n`,
-          );
+          process.stdout.write(`${harmless(`stopped ${address} (process ${pid})`)}\n`);
         else process.stderr.write(`compilecache: ${harmless(`${address} ${problem}`)}\n`);
-      }
       const isDone = ends.every(({ stopped }) => stopped);
       process.exitCode = isDone ? exitCode.success : exitCode.failure;
     });
 }
 
-/** The store of a daemon that the other commands would not have talked to. */
-function otherStoreOf(daemon: KnownDaemon | undefined, expected: string): string | undefined {
-  if (!daemon?.state || daemon.address === expected) return undefined;
-  const { addresses, store } = daemon.state;
-  return addresses.includes(expected) ? undefined : store;
+type Chosen = { readonly daemons: readonly KnownDaemon[] } | { readonly problem: string };
+
+/** Unless all are meant, the one that a call would go to: no other, whatever else runs. */
+function chooseDaemons({ address, all }: StopOptions): Chosen {
+  const none = "no daemon of this user runs; a system's is stopped by --address";
+  if (all) {
+    const daemons = knownDaemons(process.env).filter(({ isOwn }) => isOwn);
+    return daemons.length > 0 ? { daemons } : { problem: none };
+  }
+  const taken = daemonFor(address);
+  if (taken.found === "nothing") {
+    const others = daemonsOfOtherStores(taken.passedOver);
+    if (others.length === 0) return { problem: none };
+    const orAll = `or stop all of this user: ${commandName()} stop --all`;
+    return { problem: ["no daemon of this store runs", ...others, orAll].join("\n") };
+  }
+  if (taken.found === "system")
+    return {
+      problem:
+        `the other commands talk to the system's daemon, which is not stopped unnamed: ` +
+        `${commandName()} stop --address ${taken.address}`,
+    };
+  const daemon = daemonAt(taken.address);
+  return !daemon.state && isAbsent(daemon)
+    ? { problem: `no daemon runs at ${taken.address}: there is none to stop` }
+    : { daemons: [daemon] };
 }
 
 async function stop({ address, state }: KnownDaemon, longestMs: number): Promise<Stopped> {
-  const problem = state
-    ? await endOf(state, longestMs)
-    : "says of no process that it is its daemon";
+  const problem = state ? await endOf(state, longestMs) : unknownProcess(address);
   return { address, pid: state?.pid ?? null, stopped: problem === null, problem };
+}
+
+/** Why it is not known which process is the daemon. */
+function unknownProcess(address: string): string {
+  const hidden = hiddenStatePath(address);
+  return hidden === undefined
+    ? "says of no process that it is its daemon"
+    : `says which process its daemon is in a file that this user may not read, ${hidden}: ` +
+        `stop it as the user whose daemon it is, or as root`;
 }
 
 /** Why a daemon has not ended; null once it has. */

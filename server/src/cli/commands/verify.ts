@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { exitCode } from "../exit-code.ts";
 import { drawBytes } from "../output/byte-bar.ts";
 import { bytesText } from "../output/quantities.ts";
+import { setAsideText } from "../output/set-aside-text.ts";
 import { addStoreCommand, runOnStore, type StoreOptions } from "../store-command.ts";
 
 /** `compilecache verify`: reads what is stored to its end. */
@@ -40,7 +41,14 @@ export function addVerifyCommand(program: Command): void {
               : `${label}: sound, ${bytesText(bytes)}${by}`,
           );
         }
-        if (!options.json) print({}, `${sound} sound, ${unsound} not, in ${context.store.url}`);
+        if (!options.json) {
+          const { setAsideIn } = await import("../../upkeep/set-aside.ts");
+          const inventory = await context.store.inventory(signal);
+          const aside = setAsideIn(inventory, options.namespace);
+          for (const each of aside) print({}, setAsideText(each));
+          const set = aside.length > 0 ? `, ${aside.length} set aside` : "";
+          print({}, `${sound} sound, ${unsound} not${set}, in ${context.store.url}`);
+        }
         return unsound > 0 ? exitCode.failure : exitCode.success;
       }),
     );

@@ -2,6 +2,7 @@ import { openArchive } from "../../archive/format/open-archive.ts";
 import { CacheError } from "../../domain/cache-error.ts";
 import type { Flow } from "../../transfers/state.ts";
 import type { FlowContext } from "../context.ts";
+import { isLocalThere } from "../held-directories.ts";
 import { openStored } from "../stored-archives.ts";
 import { generationAfter, type SaveTarget } from "./attempt.ts";
 import { saveFiles } from "./files-to-save.ts";
@@ -13,6 +14,8 @@ import { saveWhole } from "./whole.ts";
 export async function* save(context: FlowContext, target: SaveTarget, signal: AbortSignal): Flow {
   yield { phase: "CHECKING" };
   if (target.policy === "SKIP") {
+    // Whoever mistypes its name must not read that all is well.
+    if (!(await isLocalThere(context.workers, target.localDir, signal))) return skipped("NO_FILES");
     const already = yield* skipIfStored(context, target, signal);
     if (already) return already;
   }

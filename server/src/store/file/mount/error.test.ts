@@ -21,6 +21,9 @@ describe("toFileStoreError", () => {
 
   test("names any other error, and says that a full disk is full", async () => {
     assert.equal(await messageOf("EIO"), "STORE_UNAVAILABLE: the store /cache failed: EIO");
-    assert.equal(await messageOf("ENOSPC"), "INSUFFICIENT_SPACE: the store /cache is full");
+    assert.match(
+      await messageOf("ENOSPC"),
+      /^INSUFFICIENT_SPACE: the store \/cache is full: compilecache gc --gc-max-bytes /,
+    );
   });
 });

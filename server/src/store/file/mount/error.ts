@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CacheError } from "../../../domain/cache-error.ts";
-import { ArchiveUnreadable } from "../../store.ts";
+import { ArchiveUnreadable, storeIsFull } from "../../store.ts";
 import { describeRefusal } from "./rights.ts";
 
 const edquot = -122;
@@ -16,8 +16,7 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
   if (error instanceof CacheError) return error;
   const { code, errno, message, path } = error as NodeJS.ErrnoException;
   const cause = error;
-  if (code === "ENOSPC" || errno === edquot)
-    return new CacheError("INSUFFICIENT_SPACE", `the store ${root} is full`, { cause });
+  if (code === "ENOSPC" || errno === edquot) return storeIsFull(root, cause);
   if (code === "EFBIG")
     return new CacheError(
       "INSUFFICIENT_SPACE",

@@ -1,4 +1,5 @@
 import { CacheError } from "../../../domain/cache-error.ts";
+import { storeIsFull } from "../../store.ts";
 import type { S3Context } from "./context.ts";
 
 /** An HTTP answer, as the SDK holds it. */
@@ -85,8 +86,7 @@ export function toS3Error(error: unknown, context: S3Context): CacheError {
   if (error instanceof CacheError) return error;
   const failure = error as S3Failure;
   const { url } = context;
-  if (statusOf(error) === 507 || fullNames.includes(failure.name))
-    return new CacheError("INSUFFICIENT_SPACE", `the store ${url} is full`, { cause: error });
+  if (statusOf(error) === 507 || fullNames.includes(failure.name)) return storeIsFull(url, error);
   const what = refusal(failure, context) ?? missing(failure) ?? unreachable(failure);
   return new CacheError("STORE_UNAVAILABLE", `the store ${url} ${what ?? unknown(failure)}`, {
     cause: error,
