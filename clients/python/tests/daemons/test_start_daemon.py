@@ -186,7 +186,9 @@ def test_what_the_one_before_it_wrote_is_kept(runtime: Path) -> None:
     wrote = log.read_text()
     assert wrote
     assert daemon_for(runtime / "local") == address
-    assert log.with_suffix(".previous.log").read_text() == wrote
+    kept = log.with_suffix(".previous.log")
+    assert kept.read_text() == wrote
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_it_says_which_daemon_it_is_until_it_ends(runtime: Path) -> None:

@@ -115,8 +115,11 @@ def _keep_previous_log(files: OwnDaemonFiles) -> None:
     with contextlib.suppress(OSError), files.log.open("rb") as log:
         size = log.seek(0, os.SEEK_END)
         log.seek(max(size - _most_previous_bytes, 0))
-        if size:
-            files.previous_log.write_bytes(log.read())
+        if not size:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with os.fdopen(os.open(files.previous_log, flags, 0o600), "wb") as kept:
+            kept.write(log.read())
 
 
 def _launching(command: list[str], log: int, life: int, lock: int) -> list[str]:
