@@ -94,7 +94,11 @@ describe("a daemon of root, in a directory of another user", { skip }, () => {
       source: theirs,
       destination: join(theirs, "../copy"),
     });
-    assert.equal(transfer?.error?.message ?? "", "");
+    const states = await client
+      .watchTransfer({ operationId: transfer?.operationId ?? "" })
+      .toArray();
+    assert.equal(states.at(-1).transfer.status, 3, "the copy is a success");
+    assert.equal(readdirSync(join(theirs, "../copy")).length, 40);
   });
 
   test("makes what is missing as that user", async (t) => {
