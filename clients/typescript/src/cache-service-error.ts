@@ -194,7 +194,7 @@ function withWhatHelps(error: CacheServiceError, address: string): CacheServiceE
     // Which directories are allowed is a matter of which daemon is asked.
     reason === "PATH_NOT_ALLOWED" && ` (the daemon at ${address})`,
     reason === "UNAUTHENTICATED" &&
-      "; what is sent is the client's option token, else COMPILE_CACHE_TOKEN",
+      "; what is sent is COMPILE_CACHE_TOKEN, or the option token of a client in code",
   ];
   const words = message.filter(Boolean).join("");
   return new CacheServiceError({ code, reason, message: words, violations }, { cause });

@@ -255,7 +255,7 @@ describe("createCacheClient", () => {
     const { message } = await failureOf(client.getTransfer("op1"));
     assert.equal(
       message,
-      "it wants one; what is sent is the client's option token, else COMPILE_CACHE_TOKEN",
+      "it wants one; what is sent is COMPILE_CACHE_TOKEN, or the option token of a client in code",
     );
   });
 

@@ -66,6 +66,18 @@ describe("the environment that is found", () => {
   });
 });
 
+describe("components", () => {
+  it("that are none are the same as those that are left out, as in a key", async (t) => {
+    const { address, localDir } = await startTestDaemon(t);
+    const none = ["--cuda", "none", "--cc", "none", "--triton", "none"];
+    for (const named of [none, none.slice(0, 2), none.slice(4), []]) {
+      const args = ["info", "--torch", "2.11.0", ...named, "--dir", localDir, "--address", address];
+      const { stdout, stderr } = await callCli([...args, "--json"]);
+      assert.equal(JSON.parse(stdout).environment_key, "torch-2.11.0_cpu_triton-none", stderr);
+    }
+  });
+});
+
 describe("options that do not fit together", () => {
   it("are told by their flags", async (t) => {
     const { address } = await startTestDaemon(t);

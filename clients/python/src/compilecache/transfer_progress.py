@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
-from compilecache.statuses import AsyncTransferStatus
-
-if TYPE_CHECKING:
-    from compilecache.statuses import LoadStatus, SaveStatus
+from compilecache.statuses import AsyncTransferStatus, LoadStatus, SaveStatus
 
 ProgressCallback = Callable[[str], None]
 """Is called with the operation id, in a thread of its own, after each change."""
+
+# Of those whose operation is so called; a copy has no outcome.
+_failures: dict[str, LoadStatus | SaveStatus] = {
+    "load": LoadStatus.ERROR,
+    "save": SaveStatus.ERROR,
+}
 
 
 @dataclass
@@ -37,7 +40,7 @@ class TransferProgress:
     files_done: int = 0
     files_total: int = 0
     outcome: LoadStatus | SaveStatus | None = None
-    """What a load or a save came to; a miss, or a skip, is a SUCCESS as a transfer."""
+    """What a load or save came to, once it has ended; a miss or a skip is a SUCCESS as transfer."""
     daemon_operation_id: str | None = None
     """The daemon's id of it, which other processes take too; None until the daemon has accepted it,
     and for what no daemon runs."""
@@ -49,5 +52,7 @@ class TransferProgress:
         if status.is_final:
             self.completed_at = datetime.now()
         self.error_message = error_message
+        if status.is_final and status != AsyncTransferStatus.SUCCESS and self.outcome is None:
+            self.outcome = _failures.get(self.operation_name)
         # Last: a thread that sees a final status takes the rest as final, too.
         self.status = status

@@ -102,6 +102,7 @@ def test_what_cannot_start_has_ended(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
     operation_id = compilecache.load_compile_cache_async(told.append, address="unix:/nowhere")
     assert compilecache.wait_for_completion(operation_id, LONG_ENOUGH_SECONDS)
+    assert progress_of(operation_id).outcome == LoadStatus.ERROR
     assert compilecache.is_transfer_complete(operation_id)
     progress = progress_of(operation_id)
     assert progress.status == AsyncTransferStatus.ERROR

@@ -70,6 +70,17 @@ def test_each_call_says_in_one_line_what_came_of_it(model: Model) -> None:
         assert re.fullmatch(re.escape(_prefix) + text, line), line
 
 
+def test_a_merge_says_that_what_was_there_stays(model: Model) -> None:
+    model.compile(1)
+    script = """
+        import compilecache
+        compilecache.save_compile_cache()
+        compilecache.load_compile_cache(if_local_exists="merge")
+    """
+    _, loaded = _lines(model, script)
+    assert f"into {model.local}, where files that were there stay; " in loaded
+
+
 def test_calls_in_the_background_say_it_too(model: Model) -> None:
     model.compile(1)
     script = """

@@ -87,6 +87,7 @@ def _line(reason: str, model: Model) -> list[tuple[int, str]]:
 def test_the_log_has_one_line_for_each_reason(
     model: Model, serve: Serve, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
+    model.local.mkdir()
     outcome = transfer_pb2.SaveOutcome(
         status=transfer_pb2.SAVE_STATUS_SKIPPED,
         skip_reason=transfer_pb2.SaveSkipReason.Value(f"SAVE_SKIP_REASON_{reason}"),
@@ -107,6 +108,9 @@ def test_the_log_has_one_line_for_each_reason(
 
 
 def test_the_daemon_says_why(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    [(_, text)] = _save(caplog)
+    assert text.endswith(f": {model.local} does not exist here")
+    model.local.mkdir()
     assert _save(caplog) == _line("NO_FILES", model)
     model.compile(3)
     marker = model.local / ".compilecache-not-loaded"

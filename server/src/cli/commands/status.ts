@@ -48,7 +48,11 @@ function missingText(taken: FoundDaemon, daemons: readonly DaemonStatus[]): stri
     const silent = daemons.find((daemon) => daemon.taken && daemon.state === "silent");
     return silent && isNobodyThere(taken, silent.problem ?? "") ? [advice] : [];
   }
-  return [daemonsOfOtherStores(taken.passedOver).length > 0 ? advice : `no daemon runs\n${advice}`];
+  return [
+    daemonsOfOtherStores(taken.passedOver).length > 0
+      ? advice
+      : `no daemon runs at the usual places\n${advice}`,
+  ];
 }
 
 async function statusOf(

@@ -57,7 +57,7 @@ type Chosen = { readonly daemons: readonly KnownDaemon[] } | { readonly problem:
 
 /** Unless all are meant, the one that a call would go to: no other, whatever else runs. */
 function chooseDaemons({ address, all }: StopOptions): Chosen {
-  const none = "no daemon of this user runs; a system's is stopped by --address";
+  const none = "no daemon of this user runs at the usual places; any other is stopped by --address";
   if (all) {
     const daemons = knownDaemons(process.env).filter(({ isOwn }) => isOwn);
     return daemons.length > 0 ? { daemons } : { problem: none };

@@ -29,10 +29,11 @@ const flags = { cuda: "--cuda", cc: "--cc", triton: "--triton", label: "--label"
  * Python finds. Throws UsageError for options that do not fit together, and where there is none.
  */
 export async function namedEnvironment(
-  options: EnvironmentOptions,
+  given: EnvironmentOptions,
   lookup: Lookup,
 ): Promise<Environment> {
-  requireOneWay(options);
+  requireOneWay(given);
+  const options = withoutNone(given);
   const { key, environmentFile, torch } = options;
   if (key !== undefined)
     return cacheKeyText.test(key) ? environmentOfStored(key, lookup) : environmentOfKey(key);
@@ -55,8 +56,16 @@ export function namesEnvironment({ key, environmentFile, torch }: EnvironmentOpt
   return [key, environmentFile, torch].some((text) => text !== undefined);
 }
 
+/** Environment keys write "none" for what there is none of, and so do people. */
+function withoutNone(options: EnvironmentOptions): EnvironmentOptions {
+  const { cuda, cc, triton, ...others } = options;
+  const some = Object.entries({ cuda, cc, triton }).filter(([, text]) => text !== "none");
+  return { ...others, ...Object.fromEntries(some) };
+}
+
 /** Throws UsageError for options that contradict each other. */
-export function requireOneWay(options: EnvironmentOptions): void {
+export function requireOneWay(given: EnvironmentOptions): void {
+  const options = withoutNone(given);
   const { key, environmentFile, torch } = options;
   const ways = [
     ...(key === undefined ? [] : ["--key"]),

@@ -25,7 +25,7 @@ export function addEnvironmentOptions(command: Command): Command {
     .option("--key <key>", "its environment key, or the cache key of a stored cache")
     .option("--environment-file <path>", "what compilecache env --json printed; - is stdin")
     .option("--torch <version>", "version of torch, for example 2.11.0")
-    .option("--cuda <version>", "version of CUDA; none means a CPU build")
+    .option("--cuda <version>", "version of CUDA; left out, or none, for a CPU build")
     .option("--cc <capability>", "compute capability of the GPU, for example 9.0")
     .option("--triton <version>", "version of Triton")
     .option("--label <name=value>", "a further label, for example py=3.12; repeatable", addLabel)

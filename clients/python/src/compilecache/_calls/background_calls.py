@@ -62,7 +62,7 @@ def load_compile_cache_async(
         request = cache_request(namespace, environment, local_dir, address)
         warn_of_torch_settings(request.local_dir)
         arguments = {"if_local_exists": if_local_exists}
-        ended = partial(load_has_ended, request)
+        ended = partial(load_has_ended, request, is_merged=if_local_exists == "merge")
         start = partial(_start, "load", request, arguments)
         transfer = start_daemon_transfer("load", start, progress_callback, ended)
     except Exception as error:

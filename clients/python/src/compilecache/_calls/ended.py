@@ -22,13 +22,15 @@ def load_has_ended(
     transfer: TransferState,
     waited_seconds: float = 0,
     ended_at: float | None = None,
+    *,
+    is_merged: bool = False,
 ) -> LoadStatus:
     """Log a load in one line, remember it, and return what its caller is told.
 
     It was one in the background where nobody waited. `ended_at` is by default now.
     """
     ended_at = time.time() if ended_at is None else ended_at
-    record = record_of(transfer, request.local_dir, waited_seconds, ended_at)
+    record = record_of(transfer, request.local_dir, waited_seconds, ended_at, is_merged=is_merged)
     remember_load(record)
     return record.status
 

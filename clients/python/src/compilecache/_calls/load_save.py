@@ -80,7 +80,8 @@ def load_compile_cache(
             call = call or RunningCall("load", request, seconds, policy, display)
             transfer = call.wait(seconds)
         waited_seconds = time.monotonic() - begun
-        return load_has_ended(request, transfer, waited_seconds, call.ended_at)
+        is_merged = if_local_exists == "merge"
+        return load_has_ended(request, transfer, waited_seconds, call.ended_at, is_merged=is_merged)
     # A model runs without its cache, so no error may reach it.
     except Exception as error:
         return load_has_failed(request, error, time.monotonic() - begun)

@@ -42,6 +42,8 @@ class LoadRecord:
     namespace: str = ""
     is_expected: bool = True
     """Whether it is as it should be that nothing was loaded."""
+    is_merged: bool = False
+    """Whether files stayed that were there, beside what was loaded."""
 
 
 def record_of(
@@ -49,6 +51,8 @@ def record_of(
     local_dir: str,
     waited_seconds: float,
     ended_at: float,
+    *,
+    is_merged: bool = False,
 ) -> LoadRecord:
     """Return the record of a load that the daemon has ended."""
     status = LoadStatus[transfer.outcome or "ERROR"]
@@ -76,6 +80,7 @@ def record_of(
         namespace=transfer.namespace,
         # That others hold the key is no fault: each new model's first start finds it so.
         is_expected=not (transfer.closest or _is_half_filled(transfer)),
+        is_merged=is_merged,
     )
 
 
@@ -132,12 +137,13 @@ def remember_load(record: LoadRecord) -> None:
     transfer = record.transfer
     if record.status == LoadStatus.SUCCESS and transfer:
         logger.info(
-            "loaded %s, %s, %s namespace %s into %s; %s",
+            "loaded %s, %s, %s namespace %s into %s%s; %s",
             count_text(transfer.files_done, "file"),
             size_text(transfer.bytes_done),
             _source_text(transfer),
             record.namespace,
             record.local_dir,
+            ", where files that were there stay" if record.is_merged else "",
             seconds_text(record),
         )
     elif not record.local_dir:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from compilecache.logger import logger
 
@@ -37,5 +38,8 @@ def tell_of_skip(reason: str | None, local_dir: str, of_namespace: str) -> None:
     `of_namespace` says whose cache it would have been, and how long that took to find out.
     """
     level, explanation = _explanations.get(reason or "", _unexplained)
+    # To the daemon as well; but where it runs elsewhere, the name may be a slip of this side.
+    if reason == "NO_FILES" and not os.path.lexists(local_dir):
+        explanation = "%(local_dir)s does not exist here"
     told = {"local_dir": local_dir, "of_namespace": of_namespace}
     logger.log(level, f"nothing saved from %(local_dir)s (%(of_namespace)s): {explanation}", told)

@@ -15,7 +15,7 @@ describe("toFileStoreError", () => {
     );
     assert.equal(
       await messageOf("ENOENT", "/none/such"),
-      "STORE_UNAVAILABLE: the store /none/such is not there: mount it, or make /none, in which a daemon then makes it, or name another one with --store or COMPILE_CACHE_STORE",
+      "STORE_UNAVAILABLE: the store /none/such is not there: mount it, or make /none, in which a daemon makes it at its start, or name another one with --store or COMPILE_CACHE_STORE",
     );
   });
 

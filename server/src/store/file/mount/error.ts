@@ -32,7 +32,7 @@ export async function toFileStoreError(error: unknown, root: string): Promise<Ca
   }
   const parent = dirname(root);
   const lacksParent = code === "ENOENT" && !(await isThere(parent));
-  const orMake = lacksParent ? `, or make ${parent}, in which a daemon then makes it` : "";
+  const orMake = lacksParent ? `, or make ${parent}, in which a daemon makes it at its start` : "";
   return new CacheError("STORE_UNAVAILABLE", textOf(), { cause });
 
   function textOf(): string {
