@@ -172,13 +172,25 @@ export function toCacheServiceError(
   if (status instanceof Uint8Array)
     return withWhatHelps(errorFromStatus(Status.decode(status), error), address);
   const code = codeName(error.code);
-  const details = withoutGrpcWords(error.details);
+  const details = knownDetails(withoutGrpcWords(error.details), code, address);
   // Something that answers otherwise is there.
   const isAbsent = /\b(ENOENT|ECONNREFUSED)\b/.test(details);
   const noDaemon = () =>
     [noAnswer(address, details), isAbsent && advice].filter(Boolean).join("\n");
   const message = code === "UNAVAILABLE" ? noDaemon() : details;
   return new CacheServiceError({ code, reason: endingReason(code), message }, { cause: error });
+}
+
+/** Why each address could not be reached the last time. */
+const lastFailures = new Map<string, string>();
+
+/** gRPC has no words for a call that comes just after another client's of this process failed: it waits to try again. */
+function knownDetails(details: string, code: ErrorCode, address: string): string {
+  if (code !== "UNAVAILABLE") return details;
+  if (details === "null")
+    return lastFailures.get(address) ?? "it could not be reached a moment ago";
+  lastFailures.set(address, details);
+  return details;
 }
 
 /** The reason that follows from a code: two are the same whoever ended the call. Of others, only a daemon knows it. */

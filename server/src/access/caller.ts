@@ -39,11 +39,18 @@ export interface Caller {
   readonly rules: readonly Rule[];
 }
 
+/** Off by default: a copy is no cache. */
+const howToCopy =
+  ": the daemon allows copies below LOCAL_WORK_DIR (--local-work-dir), or by a rule of COMPILE_CACHE_CONFIG_FILE";
+
 /** The rules by which a caller may do all that is needed. Throws FORBIDDEN where there is none. */
 export function rulesFor({ name, rules }: Caller, ...needed: readonly Right[]): readonly Rule[] {
   const granting = rules.filter(({ may }) => needed.every((right) => may.has(right)));
   if (granting.length > 0) return granting;
-  throw new CacheError("FORBIDDEN", `${name} lacks the right to ${needed.join(" and ")}`);
+  throw new CacheError(
+    "FORBIDDEN",
+    `${name} lacks the right to ${needed.join(" and ")}${needed.includes("copy") ? howToCopy : ""}`,
+  );
 }
 
 /** Those of the rules, which grant what is needed, that hold in a namespace. Throws FORBIDDEN where there is none. */

@@ -29,9 +29,11 @@ describe("from a clone to both installed packages", () => {
     await run("python3", ["-m", "venv", `${dir}/venv`]);
     await mkdir(`${dir}/npm`);
     await writeFile(`${dir}/npm/package.json`, '{ "type": "module" }');
-    const [build, place, pip, npm] = readmeSnippet("## Install it", "sh").split("\n");
+    const [build, place, pip, forNode20, forNode24] = readmeSnippet("## Install it", "sh").split(
+      "\n",
+    );
     const inVenv = `PATH=${dir}/venv/bin:$PATH`;
-    const script = `set -e\n${build}\n${place}\n${inVenv} ${pip}\ncd ${dir}/npm\n${npm}`;
+    const script = `set -e\n${build}\n${place}\n${inVenv} ${pip}\ncd ${dir}/npm\n${forNode20}\n${forNode24}`;
     await run("sh", ["-c", script], { cwd: `${dir}/clone`, maxBuffer: 1 << 26 });
   });
   after(() => rm(dir, { recursive: true, force: true }));
