@@ -6,6 +6,7 @@ import { createFileStore } from "../../server/src/store/file/store.ts";
 import { openStore } from "../../server/src/store/open-store.ts";
 import type { CommitMode, Store } from "../../server/src/store/store.ts";
 import { type LogLine, recordingLogger } from "./recording-logger.ts";
+import { wholly } from "./wholly.ts";
 
 /** Opens the file store at a path, whose last component is made if need be. */
 export function openFileStore(path: string): Promise<Store> {
@@ -20,7 +21,7 @@ export const archiveName = {
 
 export function temporaryDirectory(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), "compilecache-test-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(() => rmSync(dir, wholly));
   return dir;
 }
 

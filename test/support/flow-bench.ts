@@ -23,6 +23,7 @@ import type { B10Archives, Store } from "../../server/src/store/store.ts";
 import type { Flow, Progress } from "../../server/src/transfers/state.ts";
 import { createWorkers } from "../../server/src/workers/workers.ts";
 import { openFileStore } from "./file-store.ts";
+import { wholly } from "./wholly.ts";
 
 export const environment: Environment = {
   torchVersion: "2.1.0",
@@ -79,7 +80,7 @@ interface Lifetime {
 /** A directory that goes when the test ends. */
 export function scratchDir(t: Lifetime, parent = scratchParent): string {
   const dir = mkdtempSync(join(parent, "compilecache-test-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(() => rmSync(dir, wholly));
   return dir;
 }
 

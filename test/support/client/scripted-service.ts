@@ -21,6 +21,7 @@ import {
   CacheServiceError,
   createCacheClient,
 } from "../../../clients/typescript/src/index.ts";
+import { wholly } from "../wholly.ts";
 
 // A real daemon cannot be made to give every answer that the contract allows, so these tests script
 // the service. The tests against a real daemon are in test/suites/client.
@@ -34,7 +35,7 @@ afterEach(() => {
 
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "compilecache-client-"));
-  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+  cleanups.push(() => rmSync(directory, wholly));
   return directory;
 }
 

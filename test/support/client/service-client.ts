@@ -9,11 +9,12 @@ import {
 } from "compilecache-client/gen/compilecache/v1/cache_service.ts";
 import { BadRequest, ErrorInfo } from "compilecache-client/gen/google/rpc/error_details.ts";
 import { Status } from "compilecache-client/gen/google/rpc/status.ts";
+import { wholly } from "../wholly.ts";
 
 /** A directory that lives as long as the test. */
 export async function tempDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "cc-service-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  t.after(() => rm(dir, wholly));
   return dir;
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type CacheClient, createCacheClient, type Transfer } from "compilecache-client";
 import type { DaemonProcess } from "../../../fixtures/daemon-process.ts";
+import { wholly } from "../wholly.ts";
 import { spawnServe } from "./serve-process.ts";
 
 /** The environment that these tests save and load for. */
@@ -27,7 +28,7 @@ export interface TestPlace {
 /** Makes both for as long as the test runs, in memory if there is a file system for it. */
 export async function createTestPlace(t: TestContext): Promise<TestPlace> {
   const dir = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cc-test-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  t.after(() => rm(dir, wholly));
   const [store, allowed] = [join(dir, "store"), join(dir, "local")];
   let started = 0;
   return {

@@ -11,6 +11,7 @@ import {
 import { openStore } from "../../../server/src/store/open-store.ts";
 import type { Store } from "../../../server/src/store/store.ts";
 import { recordingLogger } from "../recording-logger.ts";
+import { wholly } from "../wholly.ts";
 
 /** Starts a server for the tests of a suite; they call the returned function while they run. */
 export function objectServerForSuite(name: ServerName): () => ObjectServer {
@@ -38,7 +39,7 @@ export async function startTestObjectServer(
   let server: ObjectServer | undefined;
   scope.after(async () => {
     await server?.kill("SIGKILL");
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, wholly);
   });
   server = await startObjectServer(name, dir);
   return server;

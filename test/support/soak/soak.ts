@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DaemonProcess, startDaemonProcess } from "../../../fixtures/daemon-process.ts";
 import { generateKeys } from "../../../server/src/signing/keys.ts";
 import { runCli } from "../cli/run-cli.ts";
+import { wholly } from "../wholly.ts";
 import { createTally, workUntil } from "./clients.ts";
 import { median, type Sample, sampleOf } from "./samples.ts";
 import { keepUpUntil } from "./upkeep.ts";
@@ -35,7 +36,7 @@ export const soakMinutes = Number(process.env.SOAK_MINUTES ?? 15);
  */
 export async function soak(t: TestContext, { urls, variables, outage }: SoakStore): Promise<void> {
   const dir = mkdtempSync(join(parent, "cc-soak-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(() => rmSync(dir, wholly));
   const keys = [generateKeys(), generateKeys()];
   const signing = keys.map(({ signingKey }, n) => {
     writeFileSync(join(dir, `${n}.key`), signingKey, { mode: 0o600 });
