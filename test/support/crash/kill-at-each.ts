@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { createTestPlace, namesIn } from "../daemon/daemons.ts";
 import type { CrashCase, Scene } from "./crash-cases.ts";
@@ -44,7 +45,9 @@ async function createKillingPlace(t: TestContext) {
     survivor,
     startDaemon: async () => {
       const daemon = await place.startDaemon(variables);
-      return { ...daemon, pid: daemon.child.pid as number };
+      const pid = daemon.child.pid as number;
+      await untilAtRest(pid);
+      return { ...daemon, pid };
     },
     /** Makes all directories as they were at first. */
     reset() {
@@ -53,6 +56,21 @@ async function createKillingPlace(t: TestContext) {
           if (name !== "mount") rmSync(join(dir, name), { recursive: true });
     },
   };
+}
+
+/**
+ * Its threads read their modules once it listens already: where tracing begins amid that, the calls are
+ * others in each run.
+ */
+async function untilAtRest(pid: number): Promise<void> {
+  const ticks = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").slice(13, 15).join();
+  let before = "";
+  for (let same = 0; same < 3; ) {
+    await sleep(100);
+    const now = ticks();
+    same = now === before ? same + 1 : 0;
+    before = now;
+  }
 }
 
 type KillingPlace = Awaited<ReturnType<typeof createKillingPlace>>;
